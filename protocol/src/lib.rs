@@ -1,0 +1,20 @@
+//! Talea's bytes: what a second implementation must reproduce exactly.
+//!
+//! The specification is `README.md` beside this crate. Modules are listed in reading order, and
+//! each uses only those above it. Nothing here has a clock, a socket, a disk, a thread or a
+//! source of randomness, except [`quic`] behind the feature of that name.
+
+pub mod bytes;
+pub mod hash;
+pub mod key;
+pub mod cut;
+pub mod charter;
+pub mod act;
+pub mod entry;
+pub mod tree;
+pub mod note;
+pub mod leaf;
+pub mod message;
+pub mod sync;
+#[cfg(feature = "quic")]
+pub mod quic;
