@@ -7,7 +7,7 @@
 use std::fmt;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use bincode::de::{Decoder, read::Reader};
+use bincode::de::{BorrowDecoder, Decoder, read::Reader};
 use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{BorrowDecode, Decode, Encode};
@@ -99,12 +99,20 @@ macro_rules! decode_by {
                 $decoder: &mut D,
             ) -> Result<Self, DecodeError> $body
         }
+
+        impl<'de, Context, $($generics)*> BorrowDecode<'de, Context> for $type {
+            fn borrow_decode<D: BorrowDecoder<'de, Context = Context>>(
+                decoder: &mut D,
+            ) -> Result<Self, DecodeError> {
+                Self::decode(decoder)
+            }
+        }
     };
 }
 
 /// A list of at most `MAX` items. Encoded as a u64 count and the items.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "Vec<T>")]
 pub struct List<T, const MAX: usize>(Vec<T>);
 
 impl<T, const MAX: usize> List<T, MAX> {
@@ -112,6 +120,13 @@ impl<T, const MAX: usize> List<T, MAX> {
     #[must_use]
     pub fn new(items: Vec<T>) -> Option<Self> {
         (items.len() <= MAX).then_some(Self(items))
+    }
+}
+
+impl<T, const MAX: usize> TryFrom<Vec<T>> for List<T, MAX> {
+    type Error = Malformed;
+    fn try_from(items: Vec<T>) -> Result<Self, Malformed> {
+        Self::new(items).ok_or(Malformed::Value("a list longer than its limit"))
     }
 }
 
