@@ -1,1 +1,18 @@
-//! x
+//! What entries mean. Pure, single-threaded, deterministic.
+//!
+//! Modules in reading order; each uses only those above it. The numbered rules are in `README.md`.
+
+pub mod batch;
+pub mod sethash;
+pub mod split;
+pub mod account;
+pub mod verdict;
+pub mod profile;
+pub mod register;
+pub mod tally;
+pub mod run;
+pub mod state;
+pub mod view;
+pub mod place;
+pub mod settle;
+pub mod replica;

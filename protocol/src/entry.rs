@@ -21,8 +21,8 @@ pub const VERSION: u8 = 1;
 pub const SCHEME: u8 = 1;
 /// Longest entry with its signature, in bytes.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
-/// Longest payload, in bytes.
-pub const PAYLOAD_BYTES_MAX: u32 = 256 * 1024;
+/// Longest payload, in bytes: with its salt and its names it fits one frame of 256 KiB.
+pub const PAYLOAD_BYTES_MAX: usize = 255 * 1024;
 /// Bytes of a signature.
 const SIGNATURE_BYTES: usize = 64;
 /// Bytes of a header with a payload.
@@ -43,7 +43,10 @@ impl Commitment {
     /// Commits to a payload.
     #[must_use]
     pub fn new(salt: &[u8; 32], payload: &[u8]) -> Option<Self> {
-        let length = u32::try_from(payload.len()).ok().filter(|l| *l <= PAYLOAD_BYTES_MAX)?;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return None;
+        }
+        let length = u32::try_from(payload.len()).ok()?;
         Some(Self { hash: Context::Payload.hash(&[salt, payload]), length })
     }
 
@@ -172,7 +175,8 @@ impl Entry {
         let (header, used) = decode_prefix::<Header>(unsigned, ENTRY_BYTES_MAX).map_err(refusal)?;
         let act = unsigned.get(used..).unwrap_or_default();
         let payload = header.payload.map_or(0, |payload| payload.length);
-        if act.len() > ACT_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
+        let long = usize::try_from(payload).is_ok_and(|length| length > PAYLOAD_BYTES_MAX);
+        if act.len() > ACT_BYTES_MAX || long {
             return Err(Refusal::Limit { act: act.len(), payload });
         }
         let content = Content::parse(act).map_err(refusal)?;
@@ -388,6 +392,6 @@ mod tests {
         assert!(commitment.binds(&[1; 32], b"note"));
         assert!(!commitment.binds(&[2; 32], b"note"));
         assert!(!commitment.binds(&[1; 32], b"nota"));
-        assert_eq!(Commitment::new(&[1; 32], &vec![0; 256 * 1024 + 1]), None);
+        assert_eq!(Commitment::new(&[1; 32], &vec![0; PAYLOAD_BYTES_MAX + 1]), None);
     }
 }

@@ -1,1 +1,248 @@
-//! x
+//! What a node's log holds: one leaf for each thing that it accepted or found.
+//!
+//! A leaf's first byte is its kind, the rest is that kind's. Kinds 4 to 7 are reserved (README,
+//! section 9) and, like those of later versions, kept whole and passed on. What a leaf does to a
+//! state is the ledger's business, and where leaves lie is `tile`'s.
+
+use serde::Serialize;
+
+use crate::bytes::{Decode, Encode, Malformed, decode, encode};
+use crate::cut::Cut;
+use crate::entry::{ENTRY_BYTES_MAX, Entry, Refusal};
+use crate::hash::Hash;
+use crate::key::NodeKey;
+use crate::tile::{BundleFault, LEAF_BYTES_MAX};
+use crate::tree::TreeHash;
+
+/// Kind of a leaf with an entry's complete bytes.
+pub const ACCEPT: u8 = 1;
+/// Kind of a leaf with a [`Frontier`].
+pub const FRONTIER: u8 = 2;
+/// Kind of a leaf with a [`Peer`].
+pub const PEER: u8 = 3;
+/// Reserved: two signed headers with one place and different ids.
+pub const FORK: u8 = 4;
+/// Reserved: a healed or elsewhere settled id for a place that holds another here.
+pub const RESOLVE: u8 = 5;
+/// Reserved: a commitment whose payload and salt this node has deleted.
+pub const ERASED: u8 = 6;
+/// Reserved: the end of this log.
+pub const CLOSED: u8 = 7;
+
+/// What this node has accepted and holds for settled, and what that adds up to.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Frontier {
+    /// Root of the cut of all that this log has accepted before this leaf.
+    pub accepted: Hash,
+    /// What this node holds for settled.
+    pub settled: Cut,
+    /// State root over exactly what is settled.
+    pub state: Hash,
+    /// Entries accepted in this log before this leaf.
+    pub count: u64,
+}
+
+/// A checkpoint of another roster node that this node has verified and cosigned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Peer {
+    /// Whose log.
+    pub node: NodeKey,
+    /// Its leaves.
+    pub size: u64,
+    /// Its root.
+    pub root: TreeHash,
+    /// Time of the cosignature, in seconds since 1970 UTC.
+    pub time: u64,
+}
+
+/// Why bytes are not a leaf. The log's node is at fault: it signed a root over them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LeafFault {
+    /// No kind, or more bytes than a bundle can hold.
+    #[error("{length} bytes are not a leaf (1 to {LEAF_BYTES_MAX})")]
+    Length {
+        /// Bytes given.
+        length: usize,
+    },
+    /// An accept leaf without an entry.
+    #[error("an accept leaf without an entry: {0}")]
+    Entry(Refusal),
+    /// A frontier or peer leaf with other bytes.
+    #[error("a leaf of kind {kind}: {reason}")]
+    Value {
+        /// The leaf's kind.
+        kind: u8,
+        /// What is wrong.
+        reason: Malformed,
+    },
+}
+
+/// A leaf, read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Leaf {
+    /// An entry that has its place in this log. Its signature has not been asked yet.
+    Accept(Box<Entry>),
+    /// Where this node stands.
+    Frontier(Box<Frontier>),
+    /// Where another node stands.
+    Peer(Peer),
+    /// Of a kind that this version keeps and passes on, never guesses at.
+    Other(u8),
+}
+
+impl Leaf {
+    /// Reads a leaf's bytes.
+    ///
+    /// # Errors
+    /// [`LeafFault`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, LeafFault> {
+        let length = bytes.len();
+        let (kind, rest) = bytes
+            .split_first()
+            .filter(|_| length <= LEAF_BYTES_MAX)
+            .ok_or(LeafFault::Length { length })?;
+        let value = |reason| LeafFault::Value { kind: *kind, reason };
+        match *kind {
+            ACCEPT => Entry::parse(rest.to_vec())
+                .map(|entry| Self::Accept(Box::new(entry)))
+                .map_err(LeafFault::Entry),
+            FRONTIER => {
+                decode(rest, LEAF_BYTES_MAX).map(|it| Self::Frontier(Box::new(it))).map_err(value)
+            }
+            PEER => decode(rest, LEAF_BYTES_MAX).map(Self::Peer).map_err(value),
+            other => Ok(Self::Other(other)),
+        }
+    }
+}
+
+/// The leaves of a bundle, however many they are, without copying them.
+///
+/// # Errors
+/// [`BundleFault::Short`].
+pub fn bundled(bundle: &[u8]) -> Result<Vec<&[u8]>, BundleFault> {
+    let (mut leaves, mut rest) = (Vec::new(), bundle);
+    while !rest.is_empty() {
+        let place = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+        let short = BundleFault::Short { leaf: place, count: place.saturating_add(1) };
+        let (length, after) = rest.split_first_chunk::<2>().ok_or(short)?;
+        let (leaf, after) =
+            after.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(short)?;
+        leaves.push(leaf);
+        rest = after;
+    }
+    Ok(leaves)
+}
+
+/// The bytes of the leaf that accepts an entry.
+#[must_use]
+pub fn accept(entry: &Entry) -> Vec<u8> {
+    [&[ACCEPT], entry.bytes()].concat()
+}
+
+/// The entry's bytes in an accept leaf, without a copy; `None` for any other leaf.
+#[must_use]
+pub fn accepted(leaf: &[u8]) -> Option<&[u8]> {
+    match leaf {
+        [ACCEPT, entry @ ..] if entry.len() <= ENTRY_BYTES_MAX => Some(entry),
+        _ => None,
+    }
+}
+
+impl Frontier {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![FRONTIER], encode(self)].concat()
+    }
+}
+
+impl Peer {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![PEER], encode(self)].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::{Act, Attest};
+    use crate::bytes::List;
+    use crate::cut::DEVICES_MAX;
+    use crate::entry::{Header, SCHEME, VERSION, sign};
+    use crate::hash::EntryId;
+    use crate::key::SecretKey;
+    use crate::tile::push_leaf;
+
+    fn frontier(devices: usize) -> Frontier {
+        let lengths = List::new(vec![1; devices]).unwrap();
+        let settled = Cut { at: EntryId([1; 32]), lengths, root: Hash([2; 32]) };
+        Frontier { accepted: Hash([3; 32]), settled, state: Hash([4; 32]), count: 9 }
+    }
+
+    #[test]
+    fn every_kind_is_read_back() {
+        let key = SecretKey::from_seed(&[9; 32]);
+        let header = Header {
+            version: VERSION,
+            scheme: SCHEME,
+            cooperative: EntryId([1; 32]),
+            device: key.device(),
+            seq: 0,
+            prev: EntryId::ZERO,
+            basis: EntryId([1; 32]),
+            time: 7,
+            payload: None,
+        };
+        let act = Act::Attest(Attest { contribution: EntryId([4; 32]) });
+        let entry = sign(&key, &header, &act).unwrap();
+        let leaf = accept(&entry);
+        assert_eq!(accepted(&leaf), Some(entry.bytes()));
+        assert_eq!(Leaf::parse(&leaf), Ok(Leaf::Accept(Box::new((*entry).clone()))));
+
+        let peer = Peer { node: key.node(), size: 3, root: TreeHash::EMPTY, time: 8 };
+        assert_eq!(Leaf::parse(&peer.leaf()), Ok(Leaf::Peer(peer)));
+        let frontier = frontier(3);
+        assert_eq!(Leaf::parse(&frontier.leaf()), Ok(Leaf::Frontier(Box::new(frontier))));
+        assert_eq!(accepted(&peer.leaf()), None);
+    }
+
+    #[test]
+    fn the_frontier_of_the_largest_cooperative_fits_in_a_leaf() {
+        let leaf = frontier(DEVICES_MAX).leaf();
+        assert!(leaf.len() <= LEAF_BYTES_MAX);
+        assert!(Leaf::parse(&leaf).is_ok());
+    }
+
+    #[test]
+    fn an_empty_or_overlong_or_damaged_leaf_is_refused() {
+        assert_eq!(Leaf::parse(&[]), Err(LeafFault::Length { length: 0 }));
+        let length = LEAF_BYTES_MAX + 1;
+        assert_eq!(Leaf::parse(&vec![9; length]), Err(LeafFault::Length { length }));
+        assert!(matches!(Leaf::parse(&[ACCEPT]), Err(LeafFault::Entry(Refusal::Length { .. }))));
+        let leaf = frontier(2).leaf();
+        for cut in 1..leaf.len() {
+            assert!(Leaf::parse(&leaf[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(Leaf::parse(&[leaf, vec![0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_bundle_is_read_to_its_last_byte() {
+        let mut bundle = Vec::new();
+        for leaf in [b"abc".as_slice(), b"", b"d"] {
+            push_leaf(&mut bundle, leaf).unwrap();
+        }
+        assert_eq!(bundled(&bundle).unwrap(), [b"abc".as_slice(), b"", b"d"]);
+        assert_eq!(bundled(&[]).unwrap().len(), 0);
+        let short = BundleFault::Short { leaf: 2, count: 3 };
+        assert_eq!(bundled(&bundle[..bundle.len() - 1]), Err(short));
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_kept_and_not_guessed_at() {
+        assert_eq!(Leaf::parse(&[CLOSED, 1, 2]), Ok(Leaf::Other(CLOSED)));
+        assert_eq!(Leaf::parse(&[200]), Ok(Leaf::Other(200)));
+    }
+}

@@ -15,9 +15,11 @@ pub mod tile;
 pub mod tree;
 pub mod proof;
 pub mod note;
+pub mod checkpoint;
 pub mod receipt;
 pub mod leaf;
 pub mod message;
 pub mod sync;
+pub mod export;
 #[cfg(feature = "quic")]
 pub mod quic;

@@ -24,12 +24,14 @@ impl TreeHash {
 }
 
 /// The hash of a leaf: SHA-256 of a zero byte and the leaf's bytes.
+#[inline]
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> TreeHash {
     TreeHash(Sha256::new().chain_update([0]).chain_update(leaf).finalize().into())
 }
 
 /// The hash of a node: SHA-256 of a byte of one and the two hashes below it.
+#[inline]
 #[must_use]
 pub fn node_hash(left: &TreeHash, right: &TreeHash) -> TreeHash {
     let hasher = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
@@ -322,6 +324,18 @@ pub(crate) mod tests {
                 node_hash(&naive_root(left), &naive_root(right))
             }
         }
+    }
+
+    #[test]
+    fn leaves_and_nodes_begin_with_a_byte_of_their_own() {
+        let sha = |parts: &[&[u8]]| TreeHash(Sha256::digest(parts.concat()).into());
+        for length in [0, 1, 62, 63, 64, 127, 300] {
+            let leaf = vec![7; length];
+            assert_eq!(leaf_hash(&leaf), sha(&[&[0], &leaf]), "{length}");
+        }
+        let (left, right) = (TreeHash([2; 32]), TreeHash([3; 32]));
+        assert_eq!(node_hash(&left, &right), sha(&[&[1], &left.0, &right.0]));
+        assert_eq!(TreeHash::EMPTY, sha(&[]));
     }
 
     #[test]

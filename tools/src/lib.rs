@@ -1,1 +1,12 @@
-//! x
+//! What the members' and the auditors' programs share: files, reading and showing.
+//!
+//! Modules in reading order; each uses only those above it. Nothing here opens a socket: the
+//! HTTP client is a module of the program `talea` alone (`bin/talea/http.rs`).
+
+pub mod amount;
+pub mod private;
+pub mod keyfile;
+pub mod journal;
+pub mod wallet;
+pub mod names;
+pub mod book;

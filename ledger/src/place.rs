@@ -1,0 +1,294 @@
+//! Which entry has which place in this node's log: first come, first served, for ever.
+//!
+//! This is the only question in which the order of arrival matters, and it never decides more
+//! than whose receipt an entry has. Rules 10 to 29 of the README, in the order of their numbers;
+//! what an entry does, once settled, is `state`'s business.
+
+use std::collections::BTreeMap;
+
+use talea_protocol::act::{Act, Content};
+use talea_protocol::cut::CutRoot;
+use talea_protocol::entry::Entry;
+use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::tree::TreeHash;
+
+use crate::register::{Register, Role};
+
+/// Why an entry has no place in this log. Final; the first rule broken is named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Rule 10: the cooperative.
+    #[error("rule 10: cooperative {named} is not kept here")]
+    Cooperative {
+        /// The one that the entry names.
+        named: EntryId,
+    },
+    /// Rule 12: enrolment.
+    #[error("rule 12: the device is not enrolled at register entry {number}, which it names")]
+    NotEnrolled {
+        /// The number of the register entry named.
+        number: u32,
+    },
+    /// Rule 13: the link.
+    #[error("rule 13: the entry before place {seq} of this chain is {held}, not the one named")]
+    Link {
+        /// The place.
+        seq: u64,
+        /// The id of the entry before it.
+        held: EntryId,
+    },
+    /// Rule 14: no going back.
+    #[error("rule 14: register entry {named} is older than {before}, which this chain named before")]
+    OlderBasis {
+        /// The number of the register entry named.
+        named: u32,
+        /// The number of the one that the chain's last entry names.
+        before: u32,
+    },
+    /// Rule 15: one register.
+    #[error("rule 15: the register's next entry names its head, number {head}")]
+    NotHead {
+        /// The number of the head.
+        head: u32,
+    },
+    /// Rule 16: who writes the register.
+    #[error("rule 16: only the registrar writes the register")]
+    NotRegistrar,
+    /// Rule 20: one entry for each place.
+    #[error("rule 20: place {seq} of this chain holds {held}")]
+    Fork {
+        /// The place.
+        seq: u64,
+        /// The id that holds it.
+        held: EntryId,
+    },
+    /// Rules 30 to 39: the charter.
+    #[error(transparent)]
+    Charter(#[from] crate::profile::Refusal),
+}
+
+impl Refusal {
+    /// The rule's number.
+    #[must_use]
+    pub const fn rule(&self) -> u16 {
+        match self {
+            Self::Cooperative { .. } => 10,
+            Self::NotEnrolled { .. } => 12,
+            Self::Link { .. } => 13,
+            Self::OlderBasis { .. } => 14,
+            Self::NotHead { .. } => 15,
+            Self::NotRegistrar => 16,
+            Self::Fork { .. } => 20,
+            Self::Charter(refusal) => refusal.rule(),
+        }
+    }
+}
+
+/// What an entry gets when it asks for a place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The next place of its chain is free for it.
+    Free {
+        /// The chain, by its device's number.
+        device: u32,
+        /// The number of its basis.
+        basis: u32,
+    },
+    /// It has had its place since this leaf.
+    Known(u64),
+    /// It waits for this entry: the one before it (rule 13), or its basis (rule 11).
+    Waits(EntryId),
+}
+
+/// One entry's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The entry.
+    pub id: EntryId,
+    /// Its leaf's hash.
+    pub hash: TreeHash,
+    /// Its leaf in this node's log.
+    pub leaf: u64,
+    /// Whose checked logs hold it: a bit for each roster node.
+    pub receipts: u16,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chain {
+    places: Vec<Place>,
+    settled: u32,
+    /// Number of the newest register entry that the chain names.
+    basis: u32,
+}
+
+/// All chains of a cooperative as this node holds them.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    chains: Vec<Chain>,
+    by_id: BTreeMap<EntryId, (u32, u32)>,
+}
+
+impl Places {
+    /// Asks for a place; changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`], rules 10 to 20.
+    pub fn ask(&self, register: &Register, entry: &Entry) -> Result<Standing, Refusal> {
+        if let Some(place) = self.find(&entry.id()) {
+            return Ok(Standing::Known(place.leaf));
+        }
+        let header = entry.header();
+        if entry.cooperative() != register.cooperative() {
+            return Err(Refusal::Cooperative { named: entry.cooperative() });
+        }
+        let Some(basis) = register.number(&header.basis) else {
+            return Ok(Standing::Waits(header.basis));
+        };
+        let device = register
+            .device(&header.device, basis)
+            .ok_or(Refusal::NotEnrolled { number: basis })?;
+        let chain = self.chain(device);
+        let length = u64::try_from(chain.len()).unwrap_or(u64::MAX);
+        if header.seq < length {
+            let held = usize::try_from(header.seq).ok().and_then(|seq| chain.get(seq));
+            let held = held.map_or(EntryId::ZERO, |place| place.id);
+            return Err(Refusal::Fork { seq: header.seq, held });
+        }
+        if header.seq > length {
+            return Ok(Standing::Waits(header.prev));
+        }
+        let last = chain.last().map_or(EntryId::ZERO, |place| place.id);
+        if header.prev != last {
+            return Err(Refusal::Link { seq: header.seq, held: last });
+        }
+        let before = self.chains.get(index(device)).map_or(0, |chain| chain.basis);
+        if basis < before {
+            return Err(Refusal::OlderBasis { named: basis, before });
+        }
+        ask_register(register, entry, device, basis)?;
+        Ok(Standing::Free { device, basis })
+    }
+
+    /// Gives an entry the place that [`Standing::Free`] promised; returns its number in its chain.
+    pub fn give(&mut self, device: u32, basis: u32, place: Place) -> u32 {
+        let at = index(device);
+        if self.chains.len() <= at {
+            self.chains.resize(at + 1, Chain::default());
+        }
+        let chain = self.chains.get_mut(at).expect("resized above");
+        let seq = u32::try_from(chain.places.len()).expect("a chain is shorter than 2^32 entries");
+        chain.places.push(place);
+        chain.basis = basis;
+        self.by_id.insert(place.id, (device, seq));
+        seq
+    }
+
+    /// One chain's places, in order.
+    #[must_use]
+    pub fn chain(&self, device: u32) -> &[Place] {
+        self.chains.get(index(device)).map_or(&[], |chain| &chain.places)
+    }
+
+    /// How many chains have an entry, or had a device before one that has.
+    #[must_use]
+    pub fn chains(&self) -> u32 {
+        u32::try_from(self.chains.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many entries have a place.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether no entry has a place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// An entry's place.
+    #[must_use]
+    pub fn find(&self, id: &EntryId) -> Option<&Place> {
+        let (device, seq) = self.position(id)?;
+        self.at(device, seq)
+    }
+
+    /// An entry's chain and its number there.
+    #[must_use]
+    pub fn position(&self, id: &EntryId) -> Option<(u32, u32)> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The place of a number in a chain.
+    #[must_use]
+    pub fn at(&self, device: u32, seq: u32) -> Option<&Place> {
+        self.chain(device).get(index(seq))
+    }
+
+    /// Notes that a roster node's checked log holds this entry.
+    pub fn receive(&mut self, device: u32, seq: u32, node: u8) {
+        let chain = self.chains.get_mut(index(device));
+        if let Some(place) = chain.and_then(|chain| chain.places.get_mut(index(seq))) {
+            place.receipts |= 1 << node;
+        }
+    }
+
+    /// The next entry of a chain that `quorum` receipts settle: called until `None` after
+    /// receipts came. Everything before it in the chain is settled then.
+    pub fn settle_next(&mut self, device: u32, quorum: u32) -> Option<(u32, Place)> {
+        let chain = self.chains.get_mut(index(device))?;
+        let seq = chain.settled;
+        let place = chain.places.get(index(seq))?;
+        if place.receipts.count_ones() < quorum {
+            return None;
+        }
+        chain.settled += 1;
+        Some((seq, *place))
+    }
+
+    /// How many entries of a chain are settled.
+    #[must_use]
+    pub fn settled(&self, device: u32) -> u32 {
+        self.chains.get(index(device)).map_or(0, |chain| chain.settled)
+    }
+
+    /// The root of the cut of everything that has a place.
+    #[must_use]
+    pub fn root(&self, register: &Register) -> Hash {
+        let mut root = CutRoot::new();
+        for (device, chain) in register.devices().iter().zip(&self.chains) {
+            if let Some(last) = chain.places.last() {
+                let length = u32::try_from(chain.places.len()).unwrap_or(u32::MAX);
+                root.add(&device.key, length, &last.id);
+            }
+        }
+        root.finish()
+    }
+}
+
+/// Rules 15 and 16: a register entry follows the head, and the registrar writes it.
+fn ask_register(
+    register: &Register,
+    entry: &Entry,
+    device: u32,
+    basis: u32,
+) -> Result<(), Refusal> {
+    if !matches!(entry.content(), Content::Known(act) if act.is_register()) {
+        return Ok(());
+    }
+    let (head, _) = register.head();
+    if basis != head || matches!(entry.content(), Content::Known(Act::Charter(_))) {
+        return Err(Refusal::NotHead { head });
+    }
+    let author = register.record(device).map(|record| record.member);
+    if author == Some(register.holder(Role::Registrar, basis)) {
+        Ok(())
+    } else {
+        Err(Refusal::NotRegistrar)
+    }
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).expect("this machine counts to 2^32")
+}

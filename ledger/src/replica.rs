@@ -1,0 +1,435 @@
+//! One cooperative as one node keeps it: its log, the logs of others, settlement and state.
+//!
+//! A machine without I/O. Hand it an [`Input`], then [`Replica::poll`] until `None`, then wake it
+//! at [`Replica::deadline`]. Signatures are checked, leaves written and frames sent by whoever
+//! drives it, a node or a simulation; each such [`Output`] is answered by an [`Input`]. Nothing is
+//! acknowledged before it is durable, and nothing durable is signed for before it was read back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use talea_protocol::entry::{Commitment, Entry, Refusal as Unsound, Signed};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::message::{Message, Payload};
+pub use talea_protocol::sync::Moment;
+use talea_protocol::sync::{self, Sync};
+
+use crate::place::{Places, Refusal};
+use crate::register::Register;
+use crate::settle::Mirror;
+use crate::state::State;
+
+mod own;
+mod room;
+mod submit;
+mod mirrors;
+mod serve;
+mod restore;
+
+pub use own::{Commit, OwnLeaf};
+pub use restore::{Disk, Unreadable};
+pub use serve::{Part, Parts, leaves};
+
+use own::OwnLog;
+use room::Room;
+
+/// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
+pub const AHEAD_MS_MAX: u64 = 10 * 60 * 1_000;
+/// How long a log may stand before a name until its bytes are asked for, in ms.
+pub const STALL_MS: u64 = 400;
+/// Between two asks for missing payloads, in ms.
+pub const ASK_MS: u64 = 1_000;
+/// Submissions in one check, and checks of submissions under way: one on the cores, one behind it.
+pub const CHECK_ENTRIES_MAX: usize = 4_096;
+const CHECKS_MAX: usize = 2;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody submitted an entry; answered by [`Output::Reply`] with the same ticket.
+    Submit {
+        /// Chosen by the caller.
+        ticket: u64,
+        /// Who: a peer, or this node itself for its own wallets. Limits are kept for each.
+        source: NodeKey,
+        /// The entry, its signature unchecked.
+        entry: Box<Entry>,
+        /// Its payload, if it came along.
+        payload: Option<Box<Payload>>,
+    },
+    /// The answer to [`Output::Check`], in the same order.
+    Checked {
+        /// The check's number.
+        check: u64,
+        /// What [`talea_protocol::entry::check`] said.
+        entries: Vec<Result<Signed, (Entry, Unsound)>>,
+    },
+    /// A session with a peer began.
+    Connected(NodeKey),
+    /// It is over.
+    Lost(NodeKey),
+    /// A peer spoke about this cooperative.
+    Message(NodeKey, Box<Message>),
+    /// A [`Commit`] is durable and its checkpoint promised; the node's signed note.
+    Committed {
+        /// The commit's number.
+        token: u64,
+        /// The note.
+        note: Vec<u8>,
+    },
+    /// A frame of leaves was sent up to `next`; `next` = `from` if there was nothing to send.
+    Served {
+        /// To whom.
+        peer: NodeKey,
+        /// Whose log.
+        log: NodeKey,
+        /// As in [`Parts::from`].
+        from: u64,
+        /// The first leaf not sent.
+        next: u64,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this to a peer; dropped if there is no session.
+    Send(NodeKey, Message),
+    /// Check these signatures, together; then [`Input::Checked`].
+    Check {
+        /// The check's number.
+        check: u64,
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// Make this durable, in order; then [`Input::Committed`]. One at a time.
+    Commit(Box<Commit>),
+    /// Make one frame of these leaves ([`leaves`]) and send it; then [`Input::Served`].
+    Serve(Box<Parts>),
+    /// Send these payloads to a peer, those that are here.
+    Fetch(NodeKey, Vec<EntryId>),
+    /// What became of a submission.
+    Reply {
+        /// The submission's ticket.
+        ticket: u64,
+        /// What became of it.
+        reply: Reply,
+    },
+    /// An entry is settled.
+    Settled {
+        /// The entry.
+        entry: EntryId,
+        /// Its leaf in this node's log.
+        leaf: u64,
+    },
+    /// Something that an operator must know.
+    Alarm(Alarm),
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// It has this leaf in the node's log, durably.
+    Placed(u64),
+    /// It had it already.
+    Known(u64),
+    /// It waits for this entry, for ten minutes at most.
+    Waiting(EntryId),
+    /// Its place is refused.
+    Refused(Refusal),
+    /// It is not its device's statement.
+    Unsound(Unsound),
+    /// Rule 17: the payload is not the one that the entry commits to.
+    Payload,
+    /// Rule 23: dated so many ms ahead of this node's clock; again when it is not.
+    Ahead(u64),
+    /// Rule 24: an act that this version does not know is passed on, but not taken from wallets.
+    UnknownAct(u32),
+    /// Too much waits already.
+    Busy,
+}
+
+/// Something that should not happen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Alarm {
+    /// A peer's log holds what is not an entry, or a signature that is not its device's.
+    Unsound(NodeKey),
+    /// A peer's signed root is not the root of the leaves that it sent.
+    Root(NodeKey),
+    /// A peer has another state for the same settled cut. It is cosigned no more.
+    State(NodeKey),
+}
+
+/// Why a check is under way.
+#[derive(Debug)]
+enum Checking {
+    /// Submissions, in order.
+    Submissions(Vec<Submission>),
+    /// Entries of the next unanswered frame of this node's log.
+    Frame(NodeKey),
+}
+
+/// A submission without its entry.
+#[derive(Debug)]
+struct Submission {
+    ticket: u64,
+    source: NodeKey,
+    payload: Option<Box<Payload>>,
+}
+
+/// A cooperative, as this node keeps it.
+pub struct Replica {
+    cooperative: EntryId,
+    key: Arc<SecretKey>,
+    me: NodeKey,
+    register: Option<Register>,
+    places: Places,
+    state: State,
+    settled: u64,
+    unsettled: BTreeMap<(u32, u32), Signed>,
+    own: OwnLog,
+    mirrors: BTreeMap<NodeKey, Mirror>,
+    sync: Sync,
+    room: Room,
+    submissions: Vec<(Submission, Entry)>,
+    checking: BTreeMap<u64, Checking>,
+    next_check: u64,
+    /// Payloads that entries commit to and that are not here.
+    wanted: BTreeMap<EntryId, Commitment>,
+    ask_at: Option<Moment>,
+    asked: usize,
+    /// When a peer's frontier last equalled this node's.
+    equal: BTreeMap<NodeKey, Moment>,
+    /// The last frontier of each peer: cut root and state root.
+    frontiers: BTreeMap<NodeKey, (talea_protocol::hash::Hash, talea_protocol::hash::Hash)>,
+    now: Moment,
+    outputs: VecDeque<Output>,
+}
+
+impl Replica {
+    /// A cooperative of which nothing is here yet. It is asked for at `hosts` until its charter,
+    /// and with it its roster, has come.
+    #[must_use]
+    pub fn new(now: Moment, cooperative: EntryId, key: Arc<SecretKey>, hosts: &[NodeKey]) -> Self {
+        let me = key.node();
+        let mut replica = Self {
+            cooperative,
+            key,
+            me,
+            register: None,
+            places: Places::default(),
+            state: State::new(),
+            settled: 0,
+            unsettled: BTreeMap::new(),
+            own: OwnLog::default(),
+            mirrors: BTreeMap::new(),
+            sync: Sync::new(cooperative, me, now),
+            room: Room::default(),
+            submissions: Vec::new(),
+            checking: BTreeMap::new(),
+            next_check: 0,
+            wanted: BTreeMap::new(),
+            ask_at: None,
+            asked: 0,
+            equal: BTreeMap::new(),
+            frontiers: BTreeMap::new(),
+            now,
+            outputs: VecDeque::new(),
+        };
+        replica.sync.grown(me, 0);
+        replica.set_hosts(hosts);
+        replica
+    }
+
+    /// Adds nodes to be asked for the cooperative while its charter is not here.
+    pub fn set_hosts(&mut self, hosts: &[NodeKey]) {
+        if self.register.is_none() {
+            self.sync.set_roster(hosts);
+        }
+    }
+
+    /// Something happened at `now`.
+    pub fn handle(&mut self, now: Moment, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Submit { ticket, source, entry, payload } => {
+                self.submitted(Submission { ticket, source, payload }, *entry);
+            }
+            Input::Checked { check, entries } => self.checked(check, entries),
+            Input::Connected(peer) => self.sync.connected(peer),
+            Input::Lost(peer) => self.sync.lost(peer),
+            Input::Message(peer, message) => self.message(peer, *message),
+            Input::Committed { token, note } => self.committed(token, &note),
+            Input::Served { peer, log, from, next } => self.sync.served(peer, log, from, next),
+        }
+        self.drain_sync();
+    }
+
+    /// The time is `now`.
+    pub fn wake(&mut self, now: Moment) {
+        self.now = self.now.max(now);
+        self.sync.wake(self.now);
+        self.ask_for_stalled();
+        self.ask_for_payloads();
+        self.testify();
+        for ticket in self.room.expire(self.now) {
+            self.reply(ticket, Reply::Busy);
+        }
+        self.drain_sync();
+    }
+
+    /// When to wake it, at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Moment {
+        let stalled = self.mirrors.values().filter_map(|mirror| mirror.stalled);
+        let others = [self.own.testify_at, self.ask_at, self.room.deadline()];
+        stalled
+            .map(|since| since.after(STALL_MS))
+            .chain(others.into_iter().flatten())
+            .fold(self.sync.deadline(), Moment::min)
+    }
+
+    /// The next thing to be done. What can be done together is put off until the rest is said.
+    pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.check_submissions();
+            self.commit();
+        }
+        self.outputs.pop_front()
+    }
+
+    fn message(&mut self, peer: NodeKey, message: Message) {
+        match message {
+            Message::Open { .. }
+            | Message::Follow { .. }
+            | Message::More { .. }
+            | Message::Leaves { .. } => {
+                if self.is_peer(&peer) {
+                    self.sync.message(peer, message);
+                }
+            }
+            Message::Cosigned { note, .. } => self.cosigned(&note),
+            Message::Ask { entries, .. } if self.is_peer(&peer) => {
+                self.outputs.push_back(Output::Fetch(peer, entries.to_vec()));
+            }
+            Message::Given { payload, .. } => self.given(payload),
+            Message::Ask { .. } | Message::Submit { .. } | Message::Answer { .. } => {}
+        }
+    }
+
+    /// Whether a peer may follow logs here: the roster, or anybody before there is one.
+    fn is_peer(&self, peer: &NodeKey) -> bool {
+        self.register.as_ref().is_none_or(|register| register.roster().nodes.contains(peer))
+    }
+
+    fn drain_sync(&mut self) {
+        while let Some(output) = self.sync.poll() {
+            match output {
+                sync::Output::Send(peer, message) => {
+                    self.outputs.push_back(Output::Send(peer, message));
+                }
+                sync::Output::Serve(serve) => {
+                    let parts = self.parts(&serve);
+                    self.outputs.push_back(Output::Serve(Box::new(parts)));
+                }
+                sync::Output::Take(chunk) => self.take(chunk),
+            }
+        }
+    }
+
+    /// Settles what receipts allow, in these chains.
+    fn settle(&mut self, devices: BTreeSet<u32>) {
+        let Some(register) = &self.register else { return };
+        let quorum = u32::from(register.roster().quorum);
+        let before = self.settled;
+        for device in devices {
+            while let Some((seq, place)) = self.places.settle_next(device, quorum) {
+                if let Some(signed) = self.unsettled.remove(&(device, seq)) {
+                    self.state.settle(register, device, &signed);
+                }
+                self.settled += 1;
+                self.outputs.push_back(Output::Settled { entry: place.id, leaf: place.leaf });
+            }
+        }
+        if self.settled > before {
+            self.own.news(self.now);
+        }
+    }
+
+    fn reply(&mut self, ticket: u64, reply: Reply) {
+        self.outputs.push_back(Output::Reply { ticket, reply });
+    }
+}
+
+/// What may be read.
+impl Replica {
+    /// The cooperative's id.
+    #[must_use]
+    pub const fn cooperative(&self) -> EntryId {
+        self.cooperative
+    }
+
+    /// The register; `None` while the charter is not here.
+    #[must_use]
+    pub const fn register(&self) -> Option<&Register> {
+        self.register.as_ref()
+    }
+
+    /// Who has which place.
+    #[must_use]
+    pub const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// What the settled entries add up to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The same, to ask for its root, which is computed when asked for.
+    pub const fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// How many entries are settled.
+    #[must_use]
+    pub const fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// An entry that has a place and is not settled yet.
+    #[must_use]
+    pub fn unsettled(&self, device: u32, seq: u32) -> Option<&Signed> {
+        self.unsettled.get(&(device, seq))
+    }
+
+    /// How many of the roster's checked logs hold an entry.
+    #[must_use]
+    pub fn receipts(&self, id: &EntryId) -> u32 {
+        self.places.find(id).map_or(0, |place| place.receipts.count_ones())
+    }
+
+    /// The other nodes' logs.
+    pub fn mirrors(&self) -> impl Iterator<Item = &Mirror> {
+        self.mirrors.values()
+    }
+
+    /// The peers with a session.
+    pub fn peers(&self) -> impl Iterator<Item = &NodeKey> {
+        self.sync.peers()
+    }
+
+    /// When a peer's frontier last equalled this node's own.
+    #[must_use]
+    pub fn equal_since(&self, peer: &NodeKey) -> Option<Moment> {
+        self.equal.get(peer).copied()
+    }
+
+    /// How many payloads are missing.
+    #[must_use]
+    pub fn payloads_missing(&self) -> usize {
+        self.wanted.len()
+    }
+}

@@ -1,0 +1,318 @@
+//! The logs of others: from frames to leaves, from leaves to receipts.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use talea_protocol::bytes::encode;
+use talea_protocol::checkpoint::open;
+use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::{ACCEPT, Leaf, bundled};
+use talea_protocol::message::Item;
+use talea_protocol::sync::Chunk;
+use talea_protocol::tree::leaf_hash;
+
+use super::own::OwnLeaf;
+use super::{Alarm, Checking, Output, Replica, STALL_MS};
+use crate::batch::{Batch, Column};
+use crate::place::Standing;
+use crate::settle::{Coming, Mirror, Seen, Waiting, rows};
+
+impl Replica {
+    /// A frame of another node's log arrived.
+    pub(super) fn take(&mut self, chunk: Chunk) {
+        let log = chunk.log;
+        let mirror = self.mirrors.entry(log).or_insert_with(|| Mirror::new(log));
+        if mirror.accused {
+            return;
+        }
+        let mut fresh = Vec::new();
+        let Some(leaves) = self.read_items(log, &chunk.items, &mut fresh) else {
+            self.accuse(Alarm::Unsound(log), log);
+            return;
+        };
+        let check = (!fresh.is_empty()).then(|| self.check(Checking::Frame(log), fresh));
+        if let Some(mirror) = self.mirrors.get_mut(&log) {
+            let checkpoint = chunk.checkpoint.into_vec();
+            mirror.waiting.push_back(Waiting { check, leaves, checkpoint });
+        }
+        self.advance(log);
+    }
+
+    /// What a frame's items say; entries that are not here go to `fresh`, to be checked.
+    fn read_items(
+        &self,
+        log: NodeKey,
+        items: &[Item],
+        fresh: &mut Vec<Entry>,
+    ) -> Option<VecDeque<Coming>> {
+        let mut leaves = VecDeque::new();
+        for item in items {
+            match item {
+                Item::Bundle(bundle) => {
+                    for leaf in bundled(bundle).ok()? {
+                        leaves.push_back(self.read_leaf(leaf, fresh)?);
+                    }
+                }
+                Item::Known(ids) => leaves.extend(ids.iter().map(|id| Coming::Named(*id))),
+                Item::Copy { log: from_log, from, count } => {
+                    // Only this node's own log is copied from: what it sent comes back.
+                    if *from_log != self.me || log == self.me {
+                        return None;
+                    }
+                    self.read_copy(*from, *count, &mut leaves)?;
+                }
+            }
+        }
+        Some(leaves)
+    }
+
+    fn read_leaf(&self, leaf: &[u8], fresh: &mut Vec<Entry>) -> Option<Coming> {
+        let hash = leaf_hash(leaf);
+        match leaf.split_first()? {
+            (&ACCEPT, bytes) => {
+                let entry = Entry::parse(bytes.to_vec()).ok()?;
+                let id = entry.id();
+                match self.held(&id) {
+                    // The same statement signed twice has another leaf than the one here.
+                    Some(_) if self.places.find(&id)?.hash == hash => Some(Coming::Named(id)),
+                    Some(_) => Some(Coming::Ready(Seen::Other(leaf.to_vec()), hash)),
+                    None => {
+                        fresh.push(entry);
+                        Some(Coming::Checking(id, leaf.to_vec()))
+                    }
+                }
+            }
+            (_, _) => {
+                Leaf::parse(leaf).ok()?;
+                Some(Coming::Ready(Seen::Other(leaf.to_vec()), hash))
+            }
+        }
+    }
+
+    fn read_copy(&self, from: u64, count: u32, leaves: &mut VecDeque<Coming>) -> Option<()> {
+        let (mut index, mut left) = (from, count);
+        while left > 0 {
+            if let OwnLeaf::Accept { device, seq, .. } = self.own_leaf(index)? {
+                let place = self.places.at(device, seq)?;
+                leaves.push_back(Coming::Ready(Seen::Held(device, seq), place.hash));
+                left -= 1;
+            }
+            index += 1;
+        }
+        Some(())
+    }
+
+    fn held(&self, id: &EntryId) -> Option<(u32, u32)> {
+        self.places.position(id)
+    }
+
+    /// The signatures of a frame were checked.
+    pub(super) fn frame_checked(
+        &mut self,
+        log: NodeKey,
+        check: u64,
+        entries: Vec<Result<Signed, (Entry, Unsound)>>,
+    ) {
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
+        let Some(frame) = mirror.waiting.iter_mut().find(|frame| frame.check == Some(check)) else {
+            return;
+        };
+        frame.check = None;
+        let mut sound = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                Ok(entry) => sound.push(entry),
+                Err(_) => return self.accuse(Alarm::Unsound(log), log),
+            }
+        }
+        mirror.fresh.extend(sound.into_iter().map(|entry| (entry.id(), entry)));
+    }
+
+    /// Goes on with every log that may go on.
+    pub(super) fn advance_all(&mut self) {
+        let logs: Vec<NodeKey> = self
+            .mirrors
+            .values()
+            .filter(|mirror| !mirror.waiting.is_empty())
+            .map(|mirror| mirror.node)
+            .collect();
+        for log in logs {
+            self.advance(log);
+        }
+    }
+
+    /// Applies the leaves of a log as far as they go.
+    pub(super) fn advance(&mut self, log: NodeKey) {
+        while let Some(mirror) = self.mirrors.get_mut(&log) {
+            let Some(frame) = mirror.waiting.front_mut().filter(|frame| frame.check.is_none())
+            else {
+                return;
+            };
+            match frame.leaves.pop_front() {
+                Some(coming) => {
+                    if let Some(back) = self.apply(log, coming) {
+                        self.stall(log, back);
+                        return;
+                    }
+                }
+                None => {
+                    let note = std::mem::take(&mut frame.checkpoint);
+                    mirror.waiting.pop_front();
+                    mirror.stalled = None;
+                    self.sync.taken(log);
+                    if !note.is_empty() {
+                        self.verify(log, &note);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies one leaf; gives it back if its entry is not here.
+    fn apply(&mut self, log: NodeKey, coming: Coming) -> Option<Coming> {
+        let (seen, hash) = match coming {
+            Coming::Ready(seen, hash) => (seen, hash),
+            Coming::Named(id) => match self.held(&id) {
+                Some((device, seq)) => {
+                    (Seen::Held(device, seq), self.places.at(device, seq)?.hash)
+                }
+                None => return Some(coming),
+            },
+            Coming::Checking(id, leaf) => {
+                let hash = leaf_hash(&leaf);
+                self.seat(log, &id);
+                let held = self.held(&id).filter(|(device, seq)| {
+                    self.places.at(*device, *seq).is_some_and(|place| place.hash == hash)
+                });
+                (held.map_or(Seen::Other(leaf), |(device, seq)| Seen::Held(device, seq)), hash)
+            }
+        };
+        if let Some(mirror) = self.mirrors.get_mut(&log) {
+            mirror.apply(seen, hash);
+        }
+        None
+    }
+
+    /// Gives an entry that came in another's log its place here, unless that place is taken.
+    fn seat(&mut self, log: NodeKey, id: &EntryId) {
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
+        let leaf = u32::try_from(mirror.frontier.size()).unwrap_or(u32::MAX);
+        let Some(entry) = mirror.fresh.remove(id) else { return };
+        // The charter's own leaf comes from whoever has the first number: it is found by it.
+        let origin = self.roster_number(&log).map(|number| (number, leaf));
+        if let Ok(Standing::Free { .. }) = self.place(&entry, origin) {
+            self.seat_waiting(id);
+        }
+    }
+
+    fn stall(&mut self, log: NodeKey, coming: Coming) {
+        let now = self.now;
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
+        if let Some(frame) = mirror.waiting.front_mut() {
+            frame.leaves.push_front(coming);
+        }
+        mirror.stalled.get_or_insert(now);
+    }
+
+    /// Asks for the bytes of what has been named too long ago.
+    pub(super) fn ask_for_stalled(&mut self) {
+        let now = self.now;
+        let overdue = |mirror: &&mut Mirror| {
+            mirror.stalled.is_some_and(|since| now >= since.after(STALL_MS))
+        };
+        for mirror in self.mirrors.values_mut().filter(overdue) {
+            mirror.waiting.clear();
+            mirror.fresh.clear();
+            mirror.stalled = None;
+            self.sync.ask_again(mirror.node, mirror.frontier.size());
+        }
+    }
+
+    /// Compares a log's signed root with the leaves that came; if it fits, they count.
+    fn verify(&mut self, log: NodeKey, note: &[u8]) {
+        let Some(register) = &self.register else { return };
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
+        let Ok(opened) = open(note, &self.cooperative, &log, &register.roster().nodes) else {
+            return self.accuse(Alarm::Root(log), log);
+        };
+        let checkpoint = opened.checkpoint();
+        if checkpoint.size != mirror.frontier.size() {
+            return;
+        }
+        if checkpoint.root != mirror.frontier.root() {
+            return self.accuse(Alarm::Root(log), log);
+        }
+        let checkpoint = checkpoint.clone();
+        self.count(log, note);
+        if self.sync.is_connected(&log) {
+            self.cosign(log, &checkpoint, note);
+        }
+    }
+
+    /// The leaves of a log up to its checked size are receipts.
+    fn count(&mut self, log: NodeKey, note: &[u8]) {
+        let number = self.roster_number(&log);
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
+        let before = mirror.checked.size();
+        mirror.checked = mirror.frontier.clone();
+        mirror.note = note.to_vec();
+        let mut touched = BTreeSet::new();
+        for (index, order) in mirror.applied_since(before) {
+            match (order, number) {
+                (Some((device, seq)), Some(number)) => {
+                    self.places.receive(device, seq, number);
+                    touched.insert(device);
+                }
+                (Some(_), None) => {}
+                (None, _) => {
+                    if let Some(leaf) = mirror.others.get(&index)
+                        && let Ok(Leaf::Frontier(frontier)) = Leaf::parse(leaf)
+                    {
+                        self.frontiers.insert(log, (frontier.settled.root, frontier.state));
+                    }
+                }
+            }
+        }
+        if !touched.is_empty() {
+            mirror.news = true;
+            self.own.news(self.now);
+        }
+        keep(&self.cooperative, self.me, mirror, &self.places, &mut self.own.batch);
+        let size = mirror.checked.size();
+        self.settle(touched);
+        self.compare();
+        self.sync.grown(log, size);
+    }
+
+    fn accuse(&mut self, alarm: Alarm, log: NodeKey) {
+        if let Some(mirror) = self.mirrors.get_mut(&log) {
+            mirror.accused = true;
+            mirror.back_to_checked();
+        }
+        self.outputs.push_back(Output::Alarm(alarm));
+    }
+}
+
+/// Writes the checked leaves that are not on disk yet, and the note that covers them.
+fn keep(
+    cooperative: &EntryId,
+    me: NodeKey,
+    mirror: &mut Mirror,
+    places: &crate::place::Places,
+    batch: &mut Batch,
+) {
+    let own = |device, seq| places.at(device, seq).map(|place| place.leaf);
+    for (from, row) in rows(mirror, me, mirror.kept, own) {
+        batch.put(Column::Mirror, mirror_key(cooperative, &mirror.node, from), encode(&row));
+    }
+    let key = [cooperative.0, mirror.node.0].concat();
+    batch.put(Column::Checkpoint, key, mirror.note.clone());
+    mirror.kept = mirror.checked.size();
+}
+
+/// Key of a row of another node's log on disk.
+#[must_use]
+pub fn mirror_key(cooperative: &EntryId, log: &NodeKey, from: u64) -> Vec<u8> {
+    [cooperative.0.as_slice(), &log.0, &from.to_be_bytes()].concat()
+}

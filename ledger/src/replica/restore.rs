@@ -1,0 +1,240 @@
+//! From disk to memory at start.
+//!
+//! Everything but leaves, rows of mirrors and checkpoints is computed again. Disk is not trusted
+//! for what is true: the log's root must be the promised one, and a mirror's root the one that its
+//! owner signed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use talea_protocol::bytes::{FRAME_BYTES_MAX, Malformed, decode};
+use talea_protocol::checkpoint::{Checkpoint, open, origin};
+use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::leaf::{accepted, bundled};
+use talea_protocol::message::Item;
+use talea_protocol::note::Note;
+use talea_protocol::sync::Moment;
+use talea_protocol::tree::{TreeHash, leaf_hash};
+
+use super::own::OwnLeaf;
+use super::Replica;
+use crate::place::{Refusal, Standing};
+use crate::register::Register;
+use crate::settle::{Mirror, Row, Seen};
+
+/// Why what is on disk is not what was written there.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unreadable {
+    /// A leaf is no leaf, or its entry is none.
+    #[error("leaf {index} of this node's log: {reason}")]
+    Leaf {
+        /// The leaf.
+        index: u64,
+        /// What is wrong.
+        reason: Unsound,
+    },
+    /// A leaf's entry has no place after the leaves before it.
+    #[error("leaf {index} of this node's log does not follow from the leaves before it: {reason}")]
+    Place {
+        /// The leaf.
+        index: u64,
+        /// What is wrong.
+        reason: Refusal,
+    },
+    /// A leaf's entry waits for another.
+    #[error("leaf {index} of this node's log comes before {awaited}, which it needs")]
+    Early {
+        /// The leaf.
+        index: u64,
+        /// What it waits for.
+        awaited: EntryId,
+    },
+    /// The leaves are fewer than this node has promised, or have another root.
+    #[error("{leaves} leaves are not the log of {promised} leaves that this node has signed")]
+    Promise {
+        /// Leaves on disk.
+        leaves: u64,
+        /// Leaves promised.
+        promised: u64,
+    },
+    /// A row of another node's log.
+    #[error("the kept log of node {node}, row {from}: {reason}")]
+    Mirror {
+        /// Whose log.
+        node: NodeKey,
+        /// The row's first leaf.
+        from: u64,
+        /// What is wrong.
+        reason: Malformed,
+    },
+    /// The rows of another node's log do not have the root that it signed.
+    #[error("the kept log of node {node} has not the root that its owner signed")]
+    MirrorRoot {
+        /// Whose log.
+        node: NodeKey,
+    },
+}
+
+/// What a node's disk gives, in order of key.
+pub struct Disk<L> {
+    /// This node's own leaves from 0.
+    pub leaves: L,
+    /// Rows of the logs of others: whose, its first leaf, its bytes.
+    pub mirrors: Vec<(NodeKey, u64, Vec<u8>)>,
+    /// The latest notes: whose log, its bytes.
+    pub notes: Vec<(NodeKey, Vec<u8>)>,
+    /// Size and root of the own log that this node promised last.
+    pub promised: Option<(u64, TreeHash)>,
+}
+
+impl Replica {
+    /// The cooperative as it was kept.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the disk is damaged, or older than what this node has signed since.
+    pub fn restore(
+        now: Moment,
+        cooperative: EntryId,
+        key: Arc<SecretKey>,
+        hosts: &[NodeKey],
+        disk: Disk<impl Iterator<Item = Vec<u8>>>,
+    ) -> Result<Self, Unreadable> {
+        let mut replica = Self::new(now, cooperative, key, hosts);
+        let mut promised_root = Some(TreeHash::EMPTY);
+        let Disk { leaves, mirrors, notes, promised: promise } = disk;
+        let promised = promise.map_or(0, |(size, _)| size);
+        let mut kept = rows(mirrors)?;
+        for (index, leaf) in (0_u64..).zip(leaves) {
+            replica.restore_leaf(index, leaf)?;
+            replica.own.is_on_disk(promised);
+            if index + 1 == promised {
+                promised_root = Some(replica.own.tree.root());
+            }
+        }
+        let leaves = replica.own.tree.size();
+        if promise.is_some_and(|(size, root)| size > leaves || promised_root != Some(root)) {
+            return Err(Unreadable::Promise { leaves, promised });
+        }
+        replica.own.published = promised;
+        if let Some((size, root)) = promise {
+            replica.restore_note(size, root, &notes);
+        }
+        let nodes: Vec<NodeKey> = kept.keys().copied().collect();
+        for node in nodes {
+            let rows = kept.remove(&node).unwrap_or_default();
+            let note = notes.iter().find(|(owner, _)| *owner == node);
+            replica.restore_mirror(node, rows, note.map_or(&[], |(_, note)| note))?;
+        }
+        replica.receive_own(0);
+        replica.outputs.clear();
+        replica.sync.grown(replica.me, promised);
+        replica.own.news(now);
+        Ok(replica)
+    }
+
+    fn restore_leaf(&mut self, index: u64, leaf: Vec<u8>) -> Result<(), Unreadable> {
+        let Some(bytes) = accepted(&leaf) else {
+            let hash = leaf_hash(&leaf);
+            self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
+            return Ok(());
+        };
+        let entry = Entry::parse(bytes.to_vec())
+            .map(Signed::kept)
+            .map_err(|reason| Unreadable::Leaf { index, reason })?;
+        let standing =
+            self.place(&entry, None).map_err(|reason| Unreadable::Place { index, reason })?;
+        match standing {
+            Standing::Free { .. } => Ok(()),
+            Standing::Waits(awaited) => Err(Unreadable::Early { index, awaited }),
+            Standing::Known(_) => Err(Unreadable::Early { index, awaited: entry.id() }),
+        }
+    }
+
+    /// The note of the promised size: with its cosignatures if they were kept, else signed again.
+    fn restore_note(&mut self, size: u64, root: TreeHash, notes: &[(NodeKey, Vec<u8>)]) {
+        let origin = origin(&self.cooperative, &self.me);
+        let mut note = Checkpoint { origin, size, root }.sign(&self.key);
+        let kept = notes.iter().find(|(node, _)| *node == self.me);
+        if let Some(kept) = kept.and_then(|(_, bytes)| Note::parse(bytes).ok())
+            && kept.text() == note.text()
+        {
+            note = kept;
+        }
+        self.own.notes.insert(size, note);
+    }
+
+    fn restore_mirror(
+        &mut self,
+        node: NodeKey,
+        rows: Vec<(u64, Row)>,
+        note: &[u8],
+    ) -> Result<(), Unreadable> {
+        let mut mirror = Mirror::new(node);
+        for (from, row) in rows {
+            let broken = |reason| Unreadable::Mirror { node, from, reason };
+            if from != mirror.frontier.size() {
+                return Err(broken(Malformed::Value("the row before it is missing")));
+            }
+            for item in &row {
+                self.restore_item(&mut mirror, item).map_err(broken)?;
+            }
+        }
+        let number = self.roster_number(&node);
+        let roster = self.register.as_ref().map(Register::roster);
+        let roster = roster.map(|roster| roster.nodes.to_vec()).unwrap_or_default();
+        let opened = open(note, &self.cooperative, &node, &roster)
+            .map_err(|_| Unreadable::MirrorRoot { node })?;
+        let (size, root) = (opened.checkpoint().size, opened.checkpoint().root);
+        if (size, root) != (mirror.frontier.size(), mirror.frontier.root()) {
+            return Err(Unreadable::MirrorRoot { node });
+        }
+        mirror.checked = mirror.frontier.clone();
+        mirror.kept = mirror.checked.size();
+        mirror.note = note.to_vec();
+        for (device, seq) in mirror.order.iter().flatten() {
+            if let Some(number) = number {
+                self.places.receive(*device, *seq, number);
+            }
+        }
+        self.mirrors.insert(node, mirror);
+        self.sync.grown(node, size);
+        Ok(())
+    }
+
+    fn restore_item(&self, mirror: &mut Mirror, item: &Item) -> Result<(), Malformed> {
+        const GONE: Malformed = Malformed::Value("a reference to an entry that is not here");
+        match item {
+            Item::Copy { from, count, .. } => {
+                for index in *from..from.saturating_add(u64::from(*count)) {
+                    let Some(OwnLeaf::Accept { device, seq, .. }) = self.own_leaf(index) else {
+                        return Err(GONE);
+                    };
+                    let place = self.places.at(device, seq).ok_or(GONE)?;
+                    mirror.apply(Seen::Held(device, seq), place.hash);
+                }
+            }
+            Item::Bundle(bundle) => {
+                let leaves = bundled(bundle).map_err(|_| Malformed::Value("a torn bundle"))?;
+                for leaf in leaves {
+                    mirror.apply(Seen::Other(leaf.to_vec()), leaf_hash(leaf));
+                }
+            }
+            Item::Known(_) => return Err(Malformed::Value("names where there are only leaves")),
+        }
+        Ok(())
+    }
+}
+
+type Rows = BTreeMap<NodeKey, Vec<(u64, Row)>>;
+
+fn rows(mirrors: Vec<(NodeKey, u64, Vec<u8>)>) -> Result<Rows, Unreadable> {
+    let mut rows = Rows::new();
+    for (node, from, bytes) in mirrors {
+        let row = decode(&bytes, FRAME_BYTES_MAX)
+            .map_err(|reason| Unreadable::Mirror { node, from, reason })?;
+        rows.entry(node).or_default().push((from, row));
+    }
+    Ok(rows)
+}

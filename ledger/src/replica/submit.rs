@@ -1,0 +1,229 @@
+//! Entries that somebody submits: cheap checks, then the signature, then a place.
+
+use talea_protocol::act::Content;
+use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
+use talea_protocol::hash::EntryId;
+use talea_protocol::leaf::accept;
+use talea_protocol::message::{ASK_MAX, Message, Payload};
+use talea_protocol::bytes::List;
+use talea_protocol::tree::leaf_hash;
+
+use super::own::OwnLeaf;
+use super::{
+    AHEAD_MS_MAX, ASK_MS, CHECK_ENTRIES_MAX, CHECKS_MAX, Checking, Output, Replica, Reply,
+    Submission,
+};
+use crate::batch::Column;
+use crate::place::{Place, Refusal, Standing};
+use crate::register::Register;
+
+impl Replica {
+    /// Everything that can be asked before the signature, the cheapest first.
+    pub(super) fn submitted(&mut self, submission: Submission, entry: Entry) {
+        match self.before_check(&submission, &entry) {
+            Some(reply) => self.answer(submission.ticket, reply),
+            None => self.submissions.push((submission, entry)),
+        }
+    }
+
+    fn before_check(&self, submission: &Submission, entry: &Entry) -> Option<Reply> {
+        if entry.cooperative() != self.cooperative {
+            return Some(Reply::Refused(Refusal::Cooperative { named: entry.cooperative() }));
+        }
+        if let Content::Unknown(tag) = entry.content() {
+            return Some(Reply::UnknownAct(*tag));
+        }
+        let ahead = entry.header().time.saturating_sub(self.now.0);
+        if ahead > AHEAD_MS_MAX {
+            return Some(Reply::Ahead(ahead));
+        }
+        if let Some(payload) = &submission.payload {
+            let bound = entry.header().payload;
+            if !bound.is_some_and(|bound| bound.binds(&payload.salt, &payload.bytes)) {
+                return Some(Reply::Payload);
+            }
+        }
+        // What waits may be on its way in the same check: asked again after it.
+        let register = self.register.as_ref()?;
+        match self.places.ask(register, entry) {
+            Ok(Standing::Known(leaf)) => Some(Reply::Known(leaf)),
+            Ok(Standing::Free { .. } | Standing::Waits(_)) => None,
+            Err(Refusal::NotHead { .. }) => None,
+            Err(refusal) => Some(Reply::Refused(refusal)),
+        }
+    }
+
+    /// Hands the submissions that have gathered to the cores.
+    pub(super) fn check_submissions(&mut self) {
+        let under_way =
+            self.checking.values().filter(|c| matches!(c, Checking::Submissions(_))).count();
+        if self.submissions.is_empty() || under_way >= CHECKS_MAX {
+            return;
+        }
+        let count = self.submissions.len().min(CHECK_ENTRIES_MAX);
+        let (waiting, entries) = self.submissions.drain(..count).unzip();
+        self.check(Checking::Submissions(waiting), entries);
+    }
+
+    /// Asks for a check.
+    pub(super) fn check(&mut self, checking: Checking, entries: Vec<Entry>) -> u64 {
+        let check = self.next_check;
+        self.next_check += 1;
+        self.checking.insert(check, checking);
+        self.outputs.push_back(Output::Check { check, entries });
+        check
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        check: u64,
+        entries: Vec<Result<Signed, (Entry, Unsound)>>,
+    ) {
+        match self.checking.remove(&check) {
+            Some(Checking::Submissions(submissions)) => {
+                for (submission, entry) in submissions.into_iter().zip(entries) {
+                    match entry {
+                        Ok(entry) => self.admit(submission, entry),
+                        Err((_, unsound)) => {
+                            self.reply(submission.ticket, Reply::Unsound(unsound));
+                        }
+                    }
+                }
+            }
+            Some(Checking::Frame(log)) => self.frame_checked(log, check, entries),
+            None => {}
+        }
+        self.advance_all();
+    }
+
+    /// Gives a submission its place, and then those that waited for it.
+    fn admit(&mut self, submission: Submission, entry: Signed) {
+        self.seat_line(vec![(submission, entry)]);
+    }
+
+    /// Gives those their places that waited for this entry.
+    pub(super) fn seat_waiting(&mut self, id: &EntryId) {
+        let mut line = self.room.leave(id);
+        line.reverse();
+        self.seat_line(line);
+    }
+
+    /// Gives entries their places, the last first, and then those that waited for them.
+    fn seat_line(&mut self, mut line: Vec<(Submission, Signed)>) {
+        while let Some((submission, entry)) = line.pop() {
+            let id = entry.id();
+            let ticket = submission.ticket;
+            match self.place(&entry, None) {
+                Ok(Standing::Waits(awaited)) => {
+                    let reply = match self.room.enter(self.now, awaited, submission, entry) {
+                        Ok(()) => Reply::Waiting(awaited),
+                        Err(_) => Reply::Busy,
+                    };
+                    self.reply(ticket, reply);
+                }
+                Ok(Standing::Known(leaf)) => self.answer(ticket, Reply::Known(leaf)),
+                Ok(Standing::Free { .. }) => {
+                    if let Some(payload) = submission.payload {
+                        self.keep_payload(&payload);
+                    }
+                    if let Some(place) = self.places.find(&id) {
+                        self.own.acknowledge(place.leaf, ticket, Reply::Placed(place.leaf));
+                    }
+                    line.extend(self.room.leave(&id).into_iter().rev());
+                }
+                Err(refusal) => self.reply(ticket, Reply::Refused(refusal)),
+            }
+        }
+    }
+
+    /// Answers; a place is told of only when it is durable.
+    fn answer(&mut self, ticket: u64, reply: Reply) {
+        match reply {
+            Reply::Known(leaf) if leaf >= self.own.published => {
+                self.own.acknowledge(leaf, ticket, reply);
+            }
+            _ => self.reply(ticket, reply),
+        }
+    }
+
+    /// Gives an entry its place if it is free: [`Standing::Free`] says that it has it now.
+    pub(super) fn place(
+        &mut self,
+        entry: &Signed,
+        origin: Option<(u8, u32)>,
+    ) -> Result<Standing, Refusal> {
+        let standing = match &self.register {
+            Some(register) => self.places.ask(register, entry)?,
+            None if entry.id() == self.cooperative => self.found(entry)?,
+            None => Standing::Waits(self.cooperative),
+        };
+        let Standing::Free { device, basis } = standing else { return Ok(standing) };
+        let bytes = accept(entry);
+        let hash = leaf_hash(&bytes);
+        let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);
+        let own = OwnLeaf::Accept { device, seq, origin };
+        let leaf = self.own.append(&self.cooperative, bytes, hash, own);
+        self.places.give(device, basis, Place { id: entry.id(), hash, leaf, receipts: 0 });
+        self.unsettled.insert((device, seq), entry.clone());
+        if let Some(commitment) = entry.header().payload {
+            self.wanted.insert(entry.id(), commitment);
+            self.ask_at.get_or_insert(self.now.after(super::own::QUIET_MS));
+        }
+        self.enter_register(entry);
+        Ok(standing)
+    }
+
+    fn enter_register(&mut self, entry: &Signed) {
+        let Some(register) = &mut self.register else { return };
+        let is_register = matches!(entry.content(), Content::Known(act) if act.is_register());
+        if is_register && entry.id() != self.cooperative {
+            register.append(entry).expect("rules 15 and 16 were asked before");
+        }
+    }
+
+    fn found(&mut self, charter: &Signed) -> Result<Standing, Refusal> {
+        let register = Register::found(charter)?;
+        let device = register.device(&charter.header().device, 0);
+        let device = device.ok_or(Refusal::NotEnrolled { number: 0 })?;
+        self.sync.set_roster(&register.roster().nodes);
+        self.register = Some(register);
+        Ok(Standing::Free { device, basis: 0 })
+    }
+
+    fn keep_payload(&mut self, payload: &Payload) {
+        let key = payload_key(&self.cooperative, &payload.entry);
+        let value = [payload.salt.as_slice(), &payload.bytes].concat();
+        self.own.batch.put(Column::Payload, key, value);
+        self.wanted.remove(&payload.entry);
+    }
+
+    /// A peer gave a payload.
+    pub(super) fn given(&mut self, payload: Payload) {
+        let wanted = self.wanted.get(&payload.entry);
+        if wanted.is_some_and(|bound| bound.binds(&payload.salt, &payload.bytes)) {
+            self.keep_payload(&payload);
+        }
+    }
+
+    /// Asks one peer after another for missing payloads.
+    pub(super) fn ask_for_payloads(&mut self) {
+        if self.ask_at.is_none_or(|due| self.now < due) {
+            return;
+        }
+        let peers: Vec<_> = self.sync.peers().copied().collect();
+        self.ask_at = (!self.wanted.is_empty()).then(|| self.now.after(ASK_MS));
+        let Some(peer) = peers.get(self.asked % peers.len().max(1)) else { return };
+        let ids: Vec<EntryId> = self.wanted.keys().take(ASK_MAX).copied().collect();
+        if let Some(entries) = List::new(ids).filter(|ids| !ids.is_empty()) {
+            self.asked += 1;
+            let cooperative = self.cooperative;
+            self.outputs.push_back(Output::Send(*peer, Message::Ask { cooperative, entries }));
+        }
+    }
+}
+
+/// Key of a payload on disk; the value is the salt (32 bytes) and the payload.
+#[must_use]
+pub fn payload_key(cooperative: &EntryId, entry: &EntryId) -> Vec<u8> {
+    [cooperative.0, entry.0].concat()
+}

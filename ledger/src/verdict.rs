@@ -1,0 +1,307 @@
+//! What became of a settled entry: it counts, it waits, or it is void by a numbered rule.
+//!
+//! A verdict is a function of the entry's causal past: its chain, the register up to its basis,
+//! the ids and the cuts that it names. It never depends on what arrived when. A void entry keeps
+//! its place and never spoils what comes after it. The table of rules is in the README.
+
+use serde::Serialize;
+use talea_protocol::act::Outcome;
+use talea_protocol::bytes::Month;
+use talea_protocol::charter::Member;
+use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::{DeviceKey, KeyFault};
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It has its effect.
+    Counted,
+    /// It waits for something that it names.
+    Pending(Need),
+    /// It adds nothing, for ever.
+    Void(Void),
+}
+
+/// What a pending entry waits for: the first thing that is missing.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum Need {
+    /// The register's entries up to this number: settled, and decisions judged.
+    Register {
+        /// The last number needed.
+        number: u32,
+    },
+    /// A verdict on this entry.
+    Entry {
+        /// The entry.
+        id: EntryId,
+    },
+    /// So many settled entries of a device's chain, because a cut names them.
+    Chain {
+        /// The device's number.
+        device: u32,
+        /// How many.
+        length: u32,
+    },
+    /// A version of these rules that knows the act.
+    Version {
+        /// The act's tag.
+        tag: u32,
+    },
+}
+
+/// Why a settled entry adds nothing. The first rule broken, in order, is named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Void {
+    /// Rule 40.
+    #[error("rule 40: the key cannot be enrolled: {0}")]
+    Key(KeyFault),
+    /// Rule 41.
+    #[error("rule 41: {device} is enrolled already, or one device too many")]
+    Enrolled {
+        /// The key.
+        device: DeviceKey,
+    },
+    /// Rule 42.
+    #[error("rule 42: the request is not signed by the key that it asks for")]
+    Proof,
+    /// Rule 43.
+    #[error("rule 43: the charter has no such college, stage or tier, or there is no such member")]
+    Unknown,
+    /// Rule 44.
+    #[error("rule 44: {given} members vouch, {needed} must; each once, by an enrolled device")]
+    Sponsors {
+        /// Distinct members whose word stands.
+        given: u32,
+        /// Members that the charter asks for.
+        needed: u8,
+    },
+    /// Rule 45.
+    #[error("rule 45: no device of member {} approves", member.0)]
+    Approval {
+        /// Whose device should have.
+        member: Member,
+    },
+    /// Rule 46.
+    #[error("rule 46: the cut names no register entry before it, more chains than devices, or itself")]
+    CutShape,
+    /// Rule 47.
+    #[error("rule 47: inside the cut is register entry {inside}, the entry's basis is {basis}")]
+    CutBasis {
+        /// The newest register entry inside.
+        inside: u32,
+        /// The basis.
+        basis: u32,
+    },
+    /// Rule 48.
+    #[error("rule 48: the cut's root is {named}, its entries give {found}")]
+    CutRoot {
+        /// The root that it names.
+        named: Hash,
+        /// The root of what is inside.
+        found: Hash,
+    },
+    /// Rule 49.
+    #[error("rule 49: {id} is void, or not what is to be named here, or not inside the cut")]
+    Named {
+        /// The entry named.
+        id: EntryId,
+    },
+    /// Rule 50.
+    #[error("rule 50: only the first device of member {} may, who holds the role", holder.0)]
+    Role {
+        /// Who may.
+        holder: Member,
+    },
+    /// Rule 51.
+    #[error("rule 51: the charter has no such task")]
+    Task,
+    /// Rule 52.
+    #[error("rule 52: {quantity} is more than one contribution may claim, {max}")]
+    TooMuch {
+        /// What is claimed.
+        quantity: i64,
+        /// What may be.
+        max: i64,
+    },
+    /// Rule 53.
+    #[error("rule 53: the work ends before it begins")]
+    Dates,
+    /// Rule 54.
+    #[error("rule 54: care is measured in minutes, and nothing else is care")]
+    Care,
+    /// Rule 55.
+    #[error("rule 55: tags are not in strictly ascending order")]
+    Tags,
+    /// Rule 56.
+    #[error("rule 56: members cannot attest their own contribution")]
+    OwnAttestation,
+    /// Rule 57.
+    #[error("rule 57: a machine neither proposes nor votes")]
+    Machine,
+    /// Rule 58.
+    #[error("rule 58: only a proposal about the charter amends it, and to values that it can have")]
+    Amendment,
+    /// Rule 59.
+    #[error("rule 59: in force from month {}, but voting closes in {}", from.value(), closes.value())]
+    Retroactive {
+        /// The first month.
+        from: Month,
+        /// The month in which the proposal closes.
+        closes: Month,
+    },
+    /// Rule 60.
+    #[error("rule 60: member {} was not admitted when the proposal was made", member.0)]
+    NotElector {
+        /// The voter.
+        member: Member,
+    },
+    /// Rule 61.
+    #[error("rule 61: decided at {time} ms, but the proposal closes at {closes} ms")]
+    Early {
+        /// The decision's time.
+        time: u64,
+        /// The proposal's.
+        closes: u64,
+    },
+    /// Rule 62.
+    #[error("rule 62: {decision} has decided the proposal")]
+    Decided {
+        /// The decision that counts.
+        decision: EntryId,
+    },
+    /// Rule 63.
+    #[error("rule 63: the ballots inside the cut give another tally (yes {yes}, no {no}), or another outcome than {outcome:?}")]
+    Tally {
+        /// Support, recomputed.
+        yes: u64,
+        /// Opposition, recomputed.
+        no: u64,
+        /// Outcome, recomputed.
+        outcome: Outcome,
+    },
+    /// Rule 64.
+    #[error("rule 64: member {} has not signed the subscription", member.0)]
+    Countersignature {
+        /// Who should have.
+        member: Member,
+    },
+    /// Rule 65.
+    #[error("rule 65: a subscription of member {} with this reference counts already", member.0)]
+    Subscribed {
+        /// The subscriber.
+        member: Member,
+    },
+    /// Rule 66.
+    #[error("rule 66: the tier's price gives {amount}")]
+    Price {
+        /// Quantity times price.
+        amount: i128,
+    },
+    /// Rule 67.
+    #[error("rule 67: {invoice} has invoiced the job")]
+    Invoiced {
+        /// The invoice that counts.
+        invoice: EntryId,
+    },
+    /// Rule 68.
+    #[error("rule 68: {open} is open on this job of this client")]
+    Open {
+        /// What the client owes on it.
+        open: i64,
+    },
+    /// Rule 69.
+    #[error("rule 69: the account is not one for expenses")]
+    Account,
+    /// Rule 70.
+    #[error("rule 70: the bank holds {bank}")]
+    Bank {
+        /// What is there.
+        bank: i64,
+    },
+    /// Rule 71.
+    #[error("rule 71: a balance would leave the range of amounts")]
+    Range,
+    /// Rule 72.
+    #[error("rule 72: month {} is closed", closed.value())]
+    Closed {
+        /// The last month closed.
+        closed: Month,
+    },
+    /// Rule 73.
+    #[error("rule 73: {run} has distributed month {} or a later one", period.value())]
+    Distributed {
+        /// The run that counts.
+        run: EntryId,
+        /// The month asked for.
+        period: Month,
+    },
+    /// Rule 74.
+    #[error("rule 74: charter and cut give another run (it pays {paid})")]
+    Run {
+        /// What the recomputed run pays.
+        paid: i64,
+    },
+    /// Rule 75.
+    #[error("rule 75: the run owes the author {owed} more")]
+    Owed {
+        /// What is left of the author's line.
+        owed: u64,
+    },
+    /// Rule 76.
+    #[error("rule 76: a redirect is for another member")]
+    Recipient,
+    /// Rule 77.
+    #[error("rule 77: {pay} has paid the run")]
+    Paid {
+        /// The payment that counts.
+        pay: EntryId,
+    },
+}
+
+impl Void {
+    /// The rule's number, the same in the README, over HTTP and at the command line.
+    #[must_use]
+    pub const fn rule(&self) -> u16 {
+        match self {
+            Self::Key(_) => 40,
+            Self::Enrolled { .. } => 41,
+            Self::Proof => 42,
+            Self::Unknown => 43,
+            Self::Sponsors { .. } => 44,
+            Self::Approval { .. } => 45,
+            Self::CutShape => 46,
+            Self::CutBasis { .. } => 47,
+            Self::CutRoot { .. } => 48,
+            Self::Named { .. } => 49,
+            Self::Role { .. } => 50,
+            Self::Task => 51,
+            Self::TooMuch { .. } => 52,
+            Self::Dates => 53,
+            Self::Care => 54,
+            Self::Tags => 55,
+            Self::OwnAttestation => 56,
+            Self::Machine => 57,
+            Self::Amendment => 58,
+            Self::Retroactive { .. } => 59,
+            Self::NotElector { .. } => 60,
+            Self::Early { .. } => 61,
+            Self::Decided { .. } => 62,
+            Self::Tally { .. } => 63,
+            Self::Countersignature { .. } => 64,
+            Self::Subscribed { .. } => 65,
+            Self::Price { .. } => 66,
+            Self::Invoiced { .. } => 67,
+            Self::Open { .. } => 68,
+            Self::Account => 69,
+            Self::Bank { .. } => 70,
+            Self::Range => 71,
+            Self::Closed { .. } => 72,
+            Self::Distributed { .. } => 73,
+            Self::Run { .. } => 74,
+            Self::Owed { .. } => 75,
+            Self::Recipient => 76,
+            Self::Paid { .. } => 77,
+        }
+    }
+}

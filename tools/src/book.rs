@@ -1,0 +1,269 @@
+//! One cooperative's entries on this side of the wire, and what they add up to.
+//!
+//! The ledger's own register and state, fed with the entries that are at hand, so that what a
+//! member closes (a decision, a run, a month) is computed from the same rules that judge it
+//! afterwards. Whether an entry is settled is asked elsewhere: a book is a reading, never a proof.
+
+use std::collections::BTreeMap;
+
+use talea_ledger::profile;
+use talea_ledger::register::{Misplaced, Register};
+use talea_ledger::state::State;
+use talea_ledger::verdict::Verdict;
+use talea_protocol::act::{Act, Content};
+use talea_protocol::charter::Member;
+use talea_protocol::entry::{Header, SCHEME, Signed, VERSION};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::DeviceKey;
+
+use crate::names::Names;
+
+/// Least digits of an id that name an entry.
+const PREFIX_DIGITS_MIN: usize = 6;
+
+/// Why an entry is not this book's next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unplaced {
+    /// The charter founds nothing.
+    #[error(transparent)]
+    Charter(#[from] profile::Refusal),
+    /// It is not the register's next.
+    #[error(transparent)]
+    Register(#[from] Misplaced),
+    /// It names a register entry that is not here.
+    #[error("the entry acts under register entry {basis}, which is not here")]
+    Basis {
+        /// What it names.
+        basis: EntryId,
+    },
+    /// Its device is not enrolled there.
+    #[error("device {device} is not enrolled")]
+    Device {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// It does not continue its chain.
+    #[error("the entry is for place {seq} of its chain, whose next place is {next}")]
+    Chain {
+        /// The place that it is for.
+        seq: u64,
+        /// The next place.
+        next: u32,
+    },
+}
+
+/// Why a text names no entry.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unnamed {
+    /// Nothing fits.
+    #[error("no entry here is called `{text}`")]
+    Unknown {
+        /// What was asked for.
+        text: String,
+    },
+    /// More than one fits.
+    #[error("{count} entries begin with `{text}`")]
+    Several {
+        /// What was asked for.
+        text: String,
+        /// How many fit.
+        count: usize,
+    },
+}
+
+/// A cooperative, as read.
+pub struct Book {
+    register: Register,
+    state: State,
+    names: Names,
+    entries: BTreeMap<EntryId, Signed>,
+    order: Vec<EntryId>,
+}
+
+impl Book {
+    /// A book that holds a charter.
+    ///
+    /// # Errors
+    /// [`profile::Refusal`], rules 30 to 39.
+    pub fn found(charter: Signed) -> Result<Self, Unplaced> {
+        let register = Register::found(&charter)?;
+        let mut book = Self {
+            register,
+            state: State::new(),
+            names: Names::default(),
+            entries: BTreeMap::new(),
+            order: Vec::new(),
+        };
+        book.settle(charter)?;
+        Ok(book)
+    }
+
+    /// Adds the next entry of a chain.
+    ///
+    /// # Errors
+    /// [`Unplaced`]; the book is as before.
+    pub fn add(&mut self, entry: Signed) -> Result<(), Unplaced> {
+        if self.entries.contains_key(&entry.id()) {
+            return Ok(());
+        }
+        let device = self.device_of(&entry)?;
+        let next = self.state.length(device);
+        let seq = entry.header().seq;
+        if seq != u64::from(next) {
+            return Err(Unplaced::Chain { seq, next });
+        }
+        if matches!(entry.content(), Content::Known(act) if act.is_register()) {
+            self.register.append(&entry)?;
+        }
+        self.settle(entry)
+    }
+
+    /// What the payload beside an entry says about names.
+    pub fn read_payload(&mut self, id: &EntryId, payload: &[u8]) {
+        if let Some(entry) = self.entries.get(id) {
+            self.names.learn(&self.register, entry, payload);
+        }
+    }
+
+    fn settle(&mut self, entry: Signed) -> Result<(), Unplaced> {
+        let device = self.device_of(&entry)?;
+        self.state.settle(&self.register, device, &entry);
+        self.order.push(entry.id());
+        self.entries.insert(entry.id(), entry);
+        Ok(())
+    }
+
+    fn device_of(&self, entry: &Signed) -> Result<u32, Unplaced> {
+        let header = entry.header();
+        let at = match entry.content() {
+            Content::Known(Act::Charter(_)) => 0,
+            _ => self
+                .register
+                .number(&header.basis)
+                .ok_or(Unplaced::Basis { basis: header.basis })?,
+        };
+        let device = self.register.device(&header.device, at);
+        device.ok_or(Unplaced::Device { device: header.device })
+    }
+
+    /// The header of the next entry of a device's chain, under the register's newest entry.
+    #[must_use]
+    pub fn header(&self, device: &DeviceKey, time: u64) -> Option<Header> {
+        let (at, basis) = self.register.head();
+        let number = self.register.device(device, at)?;
+        Some(Header {
+            version: VERSION,
+            scheme: SCHEME,
+            cooperative: self.register.cooperative(),
+            device: *device,
+            seq: u64::from(self.state.length(number)),
+            prev: self.state.last(number).unwrap_or(EntryId::ZERO),
+            basis,
+            time,
+            payload: None,
+        })
+    }
+
+    /// The verdict that an entry would get if it were added now.
+    ///
+    /// # Errors
+    /// [`Unplaced`].
+    pub fn judge(&self, entry: &Signed) -> Result<Verdict, Unplaced> {
+        Ok(self.state.judge(&self.register, self.device_of(entry)?, entry))
+    }
+
+    /// The verdict on an entry that is here.
+    #[must_use]
+    pub fn verdict(&self, id: &EntryId) -> Option<Verdict> {
+        self.state.verdict(id)
+    }
+
+    /// The register.
+    #[must_use]
+    pub const fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// What the entries add up to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The same, to compute its root.
+    pub const fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// An entry.
+    #[must_use]
+    pub fn entry(&self, id: &EntryId) -> Option<&Signed> {
+        self.entries.get(id)
+    }
+
+    /// Every entry, in the order of adding.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Signed> {
+        self.order.iter().filter_map(|id| self.entries.get(id))
+    }
+
+    /// Whose entry this is.
+    #[must_use]
+    pub fn author(&self, entry: &Signed) -> Option<Member> {
+        let device = self.device_of(entry).ok()?;
+        self.register.record(device).map(|record| record.member)
+    }
+
+    /// What a member is called.
+    #[must_use]
+    pub fn handle(&self, member: Member) -> String {
+        self.names.handle(&self.register, member)
+    }
+
+    /// A member's full name.
+    #[must_use]
+    pub fn name(&self, member: Member) -> String {
+        self.names.name(&self.register, member)
+    }
+
+    /// Who is called so.
+    #[must_use]
+    pub fn member(&self, handle: &str) -> Option<Member> {
+        self.names.find(&self.register, handle)
+    }
+
+    /// What to call an entry in speech: author and place, such as `alba/3`.
+    #[must_use]
+    pub fn label(&self, id: &EntryId) -> String {
+        let named = self.entries.get(id).and_then(|entry| {
+            let author = self.author(entry)?;
+            let device = self.device_of(entry).ok()?;
+            let first = self.register.spender(author) == Some(device);
+            let handle = self.handle(author);
+            let key = entry.header().device.to_string();
+            let key = key.get(..6).unwrap_or_default();
+            let chain = if first { handle } else { format!("{handle}.{key}") };
+            Some(format!("{chain}/{}", entry.header().seq))
+        });
+        named.unwrap_or_else(|| id.to_string().get(..12).unwrap_or_default().to_owned())
+    }
+
+    /// The entry called so: `alba/3`, or the beginning of its id.
+    ///
+    /// # Errors
+    /// [`Unnamed`].
+    pub fn find(&self, text: &str) -> Result<EntryId, Unnamed> {
+        let fits = |id: &&EntryId| {
+            if text.contains('/') {
+                self.label(id) == text
+            } else {
+                text.len() >= PREFIX_DIGITS_MIN && id.to_string().starts_with(text)
+            }
+        };
+        let mut found = self.order.iter().filter(fits);
+        match (found.next(), found.count()) {
+            (Some(id), 0) => Ok(*id),
+            (Some(_), more) => Err(Unnamed::Several { text: text.to_owned(), count: more + 1 }),
+            (None, _) => Err(Unnamed::Unknown { text: text.to_owned() }),
+        }
+    }
+}

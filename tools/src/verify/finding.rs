@@ -1,0 +1,403 @@
+//! What speaks against an export: each finding a fact, with the values that show it.
+//!
+//! A finding belongs to one of three statuses. The heaviest that occurs is the export's: that
+//! somebody signed two histories stands whatever else is wrong with the file, and what is
+//! missing says nothing about what is there.
+
+use serde::Serialize;
+use talea_ledger::place;
+use talea_protocol::checkpoint::CheckpointFault;
+use talea_protocol::entry::{Entry, Header};
+use talea_protocol::export::ExportFault;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{DeviceKey, NodeKey};
+use talea_protocol::leaf::LeafFault;
+use talea_protocol::tile::BundleFault;
+use talea_protocol::tree::TreeHash;
+
+use super::policy::PolicyFault;
+
+/// What is concluded of an export; the exit status of `talea-verify`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// 0: nothing speaks against it.
+    Valid,
+    /// 3: what is there is right, and something is missing.
+    Incomplete,
+    /// 2: something is wrong.
+    Invalid,
+    /// 4: somebody signed two histories.
+    Forked,
+}
+
+impl Status {
+    /// The exit status.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 2,
+            Self::Incomplete => 3,
+            Self::Forked => 4,
+        }
+    }
+
+    /// The word that is printed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Invalid => "INVALID",
+            Self::Incomplete => "INCOMPLETE",
+            Self::Forked => "FORKED",
+        }
+    }
+}
+
+/// A place in a chain, and what claims it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Claim {
+    /// Whose chain.
+    pub device: DeviceKey,
+    /// Which place.
+    pub seq: u64,
+    /// The entry; zero if its id is not known.
+    pub id: EntryId,
+}
+
+impl Claim {
+    /// What an entry claims.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        Self::by(entry.header(), entry.id())
+    }
+
+    /// What a header claims.
+    #[must_use]
+    pub const fn by(header: &Header, id: EntryId) -> Self {
+        Self { device: header.device, seq: header.seq, id }
+    }
+}
+
+/// What speaks against an export.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Finding {
+    /// The file itself.
+    #[error("{0}")]
+    File(ExportFault),
+    /// A section that does not follow the one before it.
+    #[error("leaf {from} of the log of node {log} is out of place at byte {at} of the file")]
+    OutOfPlace {
+        /// Whose log.
+        log: NodeKey,
+        /// The leaf.
+        from: u64,
+        /// Where the section begins.
+        at: usize,
+    },
+    /// A bundle that does not end with a leaf.
+    #[error("at byte {at} of the file: {fault}")]
+    Bundle {
+        /// Where the section begins.
+        at: usize,
+        /// What is wrong.
+        fault: BundleFault,
+    },
+    /// A leaf that is none, or holds no entry, or one with a wrong signature.
+    #[error("leaf {index} of the log of node {log}: {fault}")]
+    Leaf {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// What is wrong.
+        fault: LeafFault,
+        /// Whose entry it seems to be.
+        claim: Option<Claim>,
+    },
+    /// One place, two genuine entries.
+    #[error("one place has two signed entries, {} and {}", one.id, other.id)]
+    Fork {
+        /// The one.
+        one: Claim,
+        /// The other.
+        other: Claim,
+    },
+    /// One log, one size, two signed roots.
+    #[error("node {log} signed two roots for {size} leaves of its log, {one} and {other}")]
+    TwoRoots {
+        /// Whose log.
+        log: NodeKey,
+        /// Leaves.
+        size: u64,
+        /// The one.
+        one: TreeHash,
+        /// The other.
+        other: TreeHash,
+    },
+    /// One log, under signed roots, two leaves in one place (seen by comparing two exports).
+    #[error("leaf {index} of the log of node {log} is not the same in both, and both are signed")]
+    TwoLeaves {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The one's hash.
+        one: TreeHash,
+        /// The other's hash.
+        other: TreeHash,
+    },
+    /// A note that is no checkpoint of the log, or whose signatures are not what they say.
+    #[error("a checkpoint of the log of node {log}: {fault}")]
+    Checkpoint {
+        /// Whose log.
+        log: NodeKey,
+        /// What is wrong.
+        fault: CheckpointFault,
+    },
+    /// A root that the leaves do not have.
+    #[error("node {log} signed the root {signed} for {size} leaves of its log; they have {computed}")]
+    Root {
+        /// Whose log.
+        log: NodeKey,
+        /// Leaves.
+        size: u64,
+        /// What was signed.
+        signed: TreeHash,
+        /// What the leaves have.
+        computed: TreeHash,
+    },
+    /// A copy of a log that is not the exporter's, or of more than there is.
+    #[error("leaf {index} of the log of node {log} copies what is not in the file")]
+    Copy {
+        /// Whose log.
+        log: NodeKey,
+        /// The first leaf.
+        index: u64,
+    },
+    /// Leaves that the file lacks.
+    #[error("leaves {from} to {} of the log of node {log} are missing", to.saturating_sub(1))]
+    MissingLeaves {
+        /// Whose log.
+        log: NodeKey,
+        /// The first.
+        from: u64,
+        /// The first after them.
+        to: u64,
+    },
+    /// An entry that is named and not there.
+    #[error("entry {id}, leaf {index} of the log of node {log}, is missing")]
+    MissingEntry {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The entry.
+        id: EntryId,
+    },
+    /// A place in a chain that what comes after it names.
+    #[error("entry {} is missing", claim.id)]
+    MissingPlace {
+        /// The place.
+        claim: Claim,
+    },
+    /// Nothing can be said without it.
+    #[error("the charter {id} is missing")]
+    CharterMissing {
+        /// Its id.
+        id: EntryId,
+    },
+    /// A charter that founds nothing.
+    #[error("the charter {id} is refused: {refusal}")]
+    Charter {
+        /// Its id.
+        id: EntryId,
+        /// Why.
+        refusal: talea_ledger::profile::Refusal,
+    },
+    /// An entry in a log that should have refused it.
+    #[error("leaf {index} of the log of node {log} has no place: {refusal}")]
+    Place {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The entry.
+        claim: Claim,
+        /// Why.
+        refusal: place::Refusal,
+    },
+    /// An entry in a log before what it needs.
+    #[error("leaf {index} of the log of node {log} stands before entry {needs}, which it needs")]
+    Early {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The entry.
+        claim: Claim,
+        /// What it needs.
+        needs: EntryId,
+    },
+    /// An entry that a log accepts twice.
+    #[error("leaf {index} of the log of node {log} accepts again what another leaf accepts")]
+    Again {
+        /// Whose log.
+        log: NodeKey,
+        /// The second leaf.
+        index: u64,
+        /// The entry.
+        claim: Claim,
+    },
+    /// A frontier that says other than what stands before it.
+    #[error("leaf {index} of the log of node {log} claims another {what} than the entries have: {claimed}, not {computed}")]
+    Frontier {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// Which of its values.
+        what: Stated,
+        /// What it claims.
+        claimed: String,
+        /// What the entries have.
+        computed: String,
+    },
+    /// Entries held for settled without the receipts to show for it.
+    #[error("leaf {index} of the log of node {log} holds more for settled than the file can show")]
+    Receipts {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The first place without enough receipts.
+        claim: Claim,
+    },
+    /// A payload that its entry does not commit to.
+    #[error("the payload of entry {} is not the one that it commits to", claim.id)]
+    Payload {
+        /// The entry.
+        claim: Claim,
+    },
+    /// A payload whose entry is missing.
+    #[error("entry {id}, whose payload is in the file, is missing")]
+    PayloadAlone {
+        /// The entry.
+        id: EntryId,
+    },
+    /// Leaves that no checkpoint covers.
+    #[error("no checkpoint covers leaves {from} to {} of the log of node {log}", to.saturating_sub(1))]
+    Uncovered {
+        /// Whose log.
+        log: NodeKey,
+        /// The first.
+        from: u64,
+        /// The first after them.
+        to: u64,
+    },
+    /// Entries with too few receipts.
+    #[error("{count} entries are not settled, the first {} with {receipts} of {quorum} receipts", first.id)]
+    Unsettled {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        first: Claim,
+        /// Its receipts.
+        receipts: u32,
+        /// Receipts that settle.
+        quorum: u32,
+    },
+    /// The policy.
+    #[error("{0}")]
+    Policy(PolicyFault),
+}
+
+/// A value of a frontier leaf.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub enum Stated {
+    /// How many entries were accepted.
+    Count,
+    /// The root of what was accepted.
+    Accepted,
+    /// The root of what is settled.
+    Settled,
+    /// The state root.
+    State,
+}
+
+impl std::fmt::Display for Stated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Count => "number of accepted entries",
+            Self::Accepted => "root of what is accepted",
+            Self::Settled => "root of what is settled",
+            Self::State => "state root",
+        })
+    }
+}
+
+impl Finding {
+    /// What follows from it.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Fork { .. } | Self::TwoRoots { .. } | Self::TwoLeaves { .. } => Status::Forked,
+            Self::File(ExportFault::Short { .. })
+            | Self::MissingLeaves { .. }
+            | Self::MissingEntry { .. }
+            | Self::MissingPlace { .. }
+            | Self::CharterMissing { .. }
+            | Self::PayloadAlone { .. }
+            | Self::Receipts { .. }
+            | Self::Uncovered { .. }
+            | Self::Unsettled { .. } => Status::Incomplete,
+            Self::File(_)
+            | Self::OutOfPlace { .. }
+            | Self::Bundle { .. }
+            | Self::Leaf { .. }
+            | Self::Checkpoint { .. }
+            | Self::Root { .. }
+            | Self::Copy { .. }
+            | Self::Charter { .. }
+            | Self::Place { .. }
+            | Self::Early { .. }
+            | Self::Again { .. }
+            | Self::Frontier { .. }
+            | Self::Payload { .. } => Status::Invalid,
+            Self::Policy(fault) => fault.status(),
+        }
+    }
+
+    /// The place in a chain that it is about.
+    #[must_use]
+    pub const fn claim(&self) -> Option<Claim> {
+        match self {
+            Self::Leaf { claim, .. } => *claim,
+            Self::Fork { other: claim, .. }
+            | Self::MissingPlace { claim }
+            | Self::Place { claim, .. }
+            | Self::Early { claim, .. }
+            | Self::Again { claim, .. }
+            | Self::Receipts { claim, .. }
+            | Self::Payload { claim }
+            | Self::Unsettled { first: claim, .. } => Some(*claim),
+            Self::File(_)
+            | Self::OutOfPlace { .. }
+            | Self::Bundle { .. }
+            | Self::TwoRoots { .. }
+            | Self::TwoLeaves { .. }
+            | Self::Checkpoint { .. }
+            | Self::Root { .. }
+            | Self::Copy { .. }
+            | Self::MissingLeaves { .. }
+            | Self::MissingEntry { .. }
+            | Self::CharterMissing { .. }
+            | Self::Charter { .. }
+            | Self::Frontier { .. }
+            | Self::PayloadAlone { .. }
+            | Self::Uncovered { .. }
+            | Self::Policy(_) => None,
+        }
+    }
+}

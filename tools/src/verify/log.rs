@@ -1,0 +1,190 @@
+//! One node's log, as an export shows it: which leaves there are, and which checkpoints cover them.
+//!
+//! Missing leaves are ranges, so that a file cannot make its reader hold more than it brings.
+//! Nothing here knows what an entry says.
+
+use std::collections::BTreeMap;
+
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::{Frontier as Stand, Peer};
+use talea_protocol::tree::{Frontier, TreeHash};
+
+use super::finding::Finding;
+
+/// A leaf that the file shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    /// Its place in the log.
+    pub index: u64,
+    /// Its hash.
+    pub hash: TreeHash,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a leaf says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// Accepts an entry, which is genuine and in the file.
+    Accept(EntryId),
+    /// Where the node stands.
+    Frontier(Box<Stand>),
+    /// Where another node stands.
+    Peer(Peer),
+    /// A kind that nobody guesses at, or a leaf that is none: a finding says so.
+    Other,
+}
+
+/// One node's log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Whose.
+    pub node: NodeKey,
+    /// The leaves, ascending.
+    pub leaves: Vec<Shown>,
+    /// Where the next leaf goes.
+    pub end: u64,
+    /// Ranges of leaves that are not in the file, ascending.
+    pub missing: Vec<(u64, u64)>,
+    /// Roots that the node has signed, by size, with who else has cosigned and when.
+    pub checkpoints: BTreeMap<u64, Checkpoint>,
+    /// Leaves under a checkpoint whose root they have: these are receipts.
+    pub sound: u64,
+}
+
+/// A root that a node has signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Checkpoint {
+    /// The root.
+    pub root: TreeHash,
+    /// Cosigners and their times, in seconds since 1970 UTC.
+    pub cosigners: BTreeMap<NodeKey, u64>,
+}
+
+impl Log {
+    /// A log of which nothing is known yet.
+    #[must_use]
+    pub const fn new(node: NodeKey) -> Self {
+        Self {
+            node,
+            leaves: Vec::new(),
+            end: 0,
+            missing: Vec::new(),
+            checkpoints: BTreeMap::new(),
+            sound: 0,
+        }
+    }
+
+    /// Appends a leaf.
+    pub fn push(&mut self, hash: TreeHash, content: Content) {
+        self.leaves.push(Shown { index: self.end, hash, content });
+        self.end = self.end.saturating_add(1);
+    }
+
+    /// Goes on at `from`: what lies before and was not shown is missing. False if that is behind.
+    pub fn go_on(&mut self, from: u64) -> bool {
+        if from > self.end {
+            self.missing.push((self.end, from));
+            self.end = from;
+        }
+        from == self.end
+    }
+
+    /// Leaves out `count` leaves that are not in the file.
+    pub fn skip(&mut self, count: u64) {
+        self.go_on(self.end.saturating_add(count));
+    }
+
+    /// Compares the leaves with every checkpoint, and notes how far they are sound.
+    pub fn weigh(&mut self) -> Vec<Finding> {
+        let log = self.node;
+        let mut found = Vec::new();
+        if let Some(size) = self.checkpoints.keys().next_back().filter(|size| **size > self.end) {
+            self.missing.push((self.end, *size));
+        }
+        found.extend(self.missing.iter().map(|(from, to)| Finding::MissingLeaves {
+            log,
+            from: *from,
+            to: *to,
+        }));
+        let whole = self.missing.first().map_or(self.end, |(from, _)| *from);
+        let mut tree = Frontier::default();
+        let mut leaves = self.leaves.iter();
+        for (size, Checkpoint { root: signed, .. }) in self.checkpoints.range(..=whole) {
+            while tree.size() < *size
+                && let Some(leaf) = leaves.next()
+            {
+                tree.append(leaf.hash);
+            }
+            let computed = tree.root();
+            if computed == *signed {
+                self.sound = *size;
+            } else {
+                found.push(Finding::Root { log, size: *size, signed: *signed, computed });
+            }
+        }
+        found
+    }
+
+    /// Whether every leaf up to the last is here and under a checkpoint.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.sound == self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talea_protocol::tree::leaf_hash;
+
+    fn log(leaves: u8) -> Log {
+        let mut log = Log::new(NodeKey([1; 32]));
+        for leaf in 0..leaves {
+            log.push(leaf_hash(&[leaf]), Content::Other);
+        }
+        log
+    }
+
+    fn sign(log: &mut Log, size: u64, root: TreeHash) {
+        log.checkpoints.insert(size, Checkpoint { root, cosigners: BTreeMap::new() });
+    }
+
+    fn root(leaves: u8) -> TreeHash {
+        let mut tree = Frontier::default();
+        (0..leaves).for_each(|leaf| tree.append(leaf_hash(&[leaf])));
+        tree.root()
+    }
+
+    #[test]
+    fn a_log_is_sound_up_to_its_largest_checkpoint_that_fits() {
+        let mut whole = log(5);
+        sign(&mut whole, 3, root(3));
+        sign(&mut whole, 5, root(5));
+        assert_eq!((whole.weigh(), whole.sound, whole.is_whole()), (vec![], 5, true));
+        let mut bad = log(5);
+        sign(&mut bad, 3, root(3));
+        sign(&mut bad, 5, root(4));
+        assert!(matches!(bad.weigh().as_slice(), [Finding::Root { size: 5, .. }]));
+        assert_eq!(bad.sound, 3);
+    }
+
+    #[test]
+    fn missing_leaves_are_named_and_nothing_behind_them_is_sound() {
+        let mut gap = log(2);
+        sign(&mut gap, 2, root(2));
+        sign(&mut gap, 9, root(9));
+        assert!(gap.go_on(4));
+        gap.push(leaf_hash(&[4]), Content::Other);
+        assert!(!gap.go_on(3));
+        let log = gap.node;
+        let lost = |from, to| Finding::MissingLeaves { log, from, to };
+        assert_eq!(gap.weigh(), [lost(2, 4), lost(5, 9)]);
+        assert_eq!((gap.sound, gap.is_whole()), (2, false));
+        let far = &mut Log::new(log);
+        far.skip(u64::MAX);
+        far.skip(u64::MAX);
+        assert_eq!(far.missing, [(0, u64::MAX)]);
+    }
+}
