@@ -178,15 +178,27 @@ impl Register {
         let number = at.checked_add(1).ok_or(Misplaced::Full)?;
         self.entries.push(entry.id());
         self.numbers.insert(entry.id(), number);
-        let outcome = match act {
-            Act::Admit(admit) => self.admit(number, entry.id(), admit),
-            Act::Enrol(enrol) => self.enrol(number, enrol),
-            _ => Ok(()),
-        };
-        if let Err(void) = outcome {
-            self.faults.insert(number, void);
+        match self.examine(act) {
+            Ok(()) => self.enact(number, entry.id(), act),
+            Err(void) => {
+                self.faults.insert(number, void);
+            }
         }
         Ok(number)
+    }
+
+    /// Whether this act, as the register's next, admits or enrols whom it says.
+    ///
+    /// # Errors
+    /// [`Void`], rules 40 to 45. An act that neither admits nor enrols breaks none of them.
+    pub fn examine(&self, act: &Act) -> Result<(), Void> {
+        if let Act::Admit(admit) = act {
+            self.examine_admit(admit)
+        } else if let Act::Enrol(enrol) = act {
+            self.examine_enrol(enrol)
+        } else {
+            Ok(())
+        }
     }
 
     /// Why the register entry with this number is void, if it is an admission or an enrolment
@@ -269,7 +281,19 @@ impl Register {
         self.devices.push(DeviceRecord { key, member, enrolled });
     }
 
-    fn admit(&mut self, number: u32, id: EntryId, admit: &Admit) -> Result<(), Void> {
+    fn enact(&mut self, number: u32, id: EntryId, act: &Act) {
+        if let Act::Admit(admit) = act {
+            let member = Member(count(self.members.len()));
+            let (college, stage, kind) = (admit.college, admit.stage, admit.request.kind);
+            let id = Hash(id.0);
+            self.members.push(MemberRecord { admitted: number, college, stage, kind, id });
+            self.enter(admit.request.device, member, number);
+        } else if let Act::Enrol(enrol) = act {
+            self.enter(enrol.request.device, enrol.member, number);
+        }
+    }
+
+    fn examine_admit(&self, admit: &Admit) -> Result<(), Void> {
         self.check_request(&admit.request, &admit.proof)?;
         let college = usize::from(admit.college) < self.charter.colleges.len();
         if !college || usize::from(admit.stage) >= self.charter.stages.len() {
@@ -277,28 +301,17 @@ impl Register {
         }
         let given = self.vouching(&admit.request, &admit.sponsors);
         let needed = self.charter.sponsors;
-        if given < u32::from(needed) {
-            return Err(Void::Sponsors { given, needed });
-        }
-        let member = Member(count(self.members.len()));
-        let (college, stage, kind) = (admit.college, admit.stage, admit.request.kind);
-        let id = Hash(id.0);
-        self.members.push(MemberRecord { admitted: number, college, stage, kind, id });
-        self.enter(admit.request.device, member, number);
-        Ok(())
+        if given < u32::from(needed) { Err(Void::Sponsors { given, needed }) } else { Ok(()) }
     }
 
-    fn enrol(&mut self, number: u32, enrol: &Enrol) -> Result<(), Void> {
+    fn examine_enrol(&self, enrol: &Enrol) -> Result<(), Void> {
         self.check_request(&enrol.request, &enrol.proof)?;
         let member = enrol.member;
         if self.member(member).is_none_or(|record| record.kind != enrol.request.kind) {
             return Err(Void::Unknown);
         }
-        if self.approver(&enrol.request, &enrol.approval) != Some(member) {
-            return Err(Void::Approval { member });
-        }
-        self.enter(enrol.request.device, member, number);
-        Ok(())
+        let approved = self.approver(&enrol.request, &enrol.approval) == Some(member);
+        if approved { Ok(()) } else { Err(Void::Approval { member }) }
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Result<(), Void> {

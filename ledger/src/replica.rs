@@ -27,9 +27,11 @@ mod mirrors;
 mod serve;
 mod restore;
 
-pub use own::{Commit, OwnLeaf};
+pub use mirrors::mirror_key;
+pub use own::{Commit, OwnLeaf, leaf_key, tile_key};
 pub use restore::{Disk, Unreadable};
 pub use serve::{Part, Parts, leaves};
+pub use submit::payload_key;
 
 use own::OwnLog;
 use room::Room;

@@ -71,37 +71,42 @@ pub fn seed(cooperative: &EntryId, period: Month) -> Hash {
 pub fn run(input: &Input) -> Option<Run> {
     let share = Share::of(input)?;
     let ties = Ties::new(input.formula.tie, input.seed);
-    let by = |due: fn(&Due) -> i64| -> Vec<(Member, u64)> {
-        input.dues.iter().map(|d| (d.member, u64::try_from(due(d)).unwrap_or(0))).collect()
-    };
-    let care = pay(share.care, u64::MAX, &by(|due| due.care), ties)?;
-    let livelihood =
-        pay_claims(share.livelihood.checked_add(care.left)?, &by(|d| d.livelihood), ties)?;
-    let love = pay_claims(share.love.checked_add(livelihood.left)?, &by(|due| due.love), ties)?;
+    let care = pay(share.care, &input.weights(|due| due.care), ties)?;
+    let offered = share.livelihood.checked_add(care.left)?;
+    let livelihood = pay_claims(offered, &input.weights(|due| due.livelihood), ties)?;
+    let offered = share.love.checked_add(livelihood.left)?;
+    let love = pay_claims(offered, &input.weights(|due| due.love), ties)?;
     let paid = care.paid.checked_add(livelihood.paid)?.checked_add(love.paid)?;
+    let totals = Totals {
+        receipts: input.receipts,
+        surplus: input.surplus,
+        expenses: input.expenses,
+        retained: share.retained,
+        care_pool: i64::try_from(share.care).ok()?,
+        livelihood_pool: i64::try_from(share.livelihood).ok()?,
+        love_pool: i64::try_from(share.love).ok()?,
+        paid: i64::try_from(paid).ok()?,
+        carried: i64::try_from(love.left).ok()?,
+    };
+    Some(Run { totals, lines: lines(&input.dues, &care, &livelihood, &love) })
+}
+
+fn lines(dues: &[Due], care: &Paid, livelihood: &Paid, love: &Paid) -> Vec<Line> {
     let parts = care.parts.iter().zip(&livelihood.parts).zip(&love.parts);
-    let lines = input.dues.iter().zip(parts).filter(|(due, _)| due.is_due());
-    Some(Run {
-        totals: Totals {
-            receipts: input.receipts,
-            surplus: input.surplus,
-            expenses: input.expenses,
-            retained: share.retained,
-            care_pool: i64::try_from(share.care).ok()?,
-            livelihood_pool: i64::try_from(share.livelihood).ok()?,
-            love_pool: i64::try_from(share.love).ok()?,
-            paid: i64::try_from(paid).ok()?,
-            carried: i64::try_from(love.left).ok()?,
-        },
-        lines: lines
-            .map(|(due, ((care, livelihood), love))| Line {
-                member: due.member,
-                livelihood: *livelihood,
-                love: *love,
-                care: *care,
-            })
-            .collect(),
+    let due = dues.iter().zip(parts).filter(|(due, _)| due.is_due());
+    due.map(|(due, ((care, livelihood), love))| Line {
+        member: due.member,
+        livelihood: *livelihood,
+        love: *love,
+        care: *care,
     })
+    .collect()
+}
+
+impl Input {
+    fn weights(&self, due: fn(&Due) -> i64) -> Vec<(Member, u64)> {
+        self.dues.iter().map(|d| (d.member, u64::try_from(due(d)).unwrap_or(0))).collect()
+    }
 }
 
 impl Due {
@@ -124,17 +129,16 @@ impl Share {
     fn of(input: &Input) -> Option<Self> {
         let [surplus, brought] = [input.surplus, input.brought].map(i128::from);
         let base = i128::from(input.receipts) - surplus - i128::from(input.expenses);
-        let kept = if base > 0 { part(base, input.formula.retain) } else { base.min(0) };
+        let kept = if base > 0 { part(base, input.formula.retain) } else { base };
         let missing = (-base).max(0);
-        let surplus_left = (surplus - missing).max(0);
-        let brought_left = (brought - (missing - surplus).max(0)).max(0);
-        let covered = surplus + brought - surplus_left - brought_left;
-        let shared = (base - kept).max(0) + brought_left;
+        let from_surplus = missing.min(surplus);
+        let from_brought = (missing - from_surplus).min(brought);
+        let shared = base - kept + brought - from_brought;
         let care = part(shared, input.formula.care);
         let livelihood = part(shared - care, input.formula.livelihood);
-        let love = shared - care - livelihood + surplus_left;
+        let love = shared - care - livelihood + surplus - from_surplus;
         Some(Self {
-            retained: i64::try_from(kept + covered).ok()?,
+            retained: i64::try_from(kept + from_surplus + from_brought).ok()?,
             care: u64::try_from(care).ok()?,
             livelihood: u64::try_from(livelihood).ok()?,
             love: u64::try_from(love).ok()?,
@@ -153,15 +157,17 @@ struct Paid {
     left: u64,
 }
 
-/// Pays a pool, and no claim more than it is.
+/// Pays out what claims can take, none of them more than it is.
 fn pay_claims(pool: u64, claims: &[(Member, u64)], ties: Ties) -> Option<Paid> {
     let sum: u128 = claims.iter().map(|(_, claim)| u128::from(*claim)).sum();
-    pay(pool, u64::try_from(sum).unwrap_or(u64::MAX), claims, ties)
+    let most = u64::try_from(sum).unwrap_or(u64::MAX);
+    let paid = pay(pool.min(most), claims, ties)?;
+    Some(Paid { left: pool.checked_sub(paid.paid)?, ..paid })
 }
 
-/// Pays up to `most` of a pool, if anybody is there to be paid.
-fn pay(pool: u64, most: u64, weights: &[(Member, u64)], ties: Ties) -> Option<Paid> {
-    let parts = split(pool.min(most), weights, ties);
+/// Pays out all of a pool, if anybody is there to be paid.
+fn pay(pool: u64, weights: &[(Member, u64)], ties: Ties) -> Option<Paid> {
+    let parts = split(pool, weights, ties);
     let paid: u64 = parts.iter().sum();
     Some(Paid { parts, paid, left: pool.checked_sub(paid)? })
 }

@@ -1,1 +1,334 @@
-//! To be written.
+//! What the settled entries add up to: a function of their set, never of an order of arrival.
+//!
+//! Every entry is judged once, when what it needs has been judged: the register up to its basis,
+//! the entries and cuts that it names, and in some lanes what its chain says before. So its verdict
+//! follows from its causal past. An entry that counts has an effect that commutes with all others,
+//! or one whose order its chain fixes. The rules are in the domain's files and in the README.
+
+use std::collections::BTreeMap;
+
+use talea_protocol::act::{Act, Content, Decide, Distribute, Outcome, Tally};
+use talea_protocol::bytes::{List, Month, encode};
+use talea_protocol::charter::Change;
+use talea_protocol::cut::Cut;
+use talea_protocol::entry::Signed;
+use talea_protocol::hash::{EntryId, Hash};
+
+use crate::account::{Account, Books, Posting, Unit};
+use crate::chain::{Chains, Place, Stamp, Status};
+use crate::contribution::{self, Attestation, Work};
+use crate::distribution::{Distribution, Payment, Redirected, Runs, Sources};
+use crate::money::{Booking, Treasury};
+use crate::register::{Register, Role};
+use crate::row::{Row, Rows};
+use crate::terms::Terms;
+use crate::verdict::{Hold, Need, Verdict, Void};
+use crate::vote::{Ballot, Decision, Proposal, Votes};
+use crate::waiting::{Lane, Waiter, Waiting};
+
+/// The state of one cooperative.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    chains: Chains,
+    terms: Terms,
+    work: Work,
+    votes: Votes,
+    treasury: Treasury,
+    runs: Runs,
+    books: Books,
+    voids: BTreeMap<EntryId, Void>,
+    waiting: Waiting,
+    rows: Rows,
+    /// Register entries in force: settled without a gap, and decisions among them judged.
+    frame: u32,
+}
+
+/// What an entry that counts does.
+enum Effect {
+    None,
+    Contribution(Box<contribution::Record>),
+    Attestation(EntryId, Attestation),
+    Proposal(Box<Proposal>),
+    Ballot(EntryId, Ballot),
+    Decision(EntryId, Box<Decision>),
+    Booking(Booking),
+    Run(Box<Distribution>),
+    Redirect(EntryId, Redirected),
+    Payment(EntryId, Payment),
+}
+
+impl State {
+    /// The state of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a settled entry. Each chain's entries come in their order and once; chains
+    /// interleave in any way. `register` holds the entry's basis at least.
+    pub fn settle(&mut self, register: &Register, device: u32, entry: &Signed) {
+        let stamp = self.stamp(register, device, self.length(device), entry);
+        let number = register.number(&stamp.id).unwrap_or(0);
+        self.rows.change(Row::Chain(device), || self.chains.row(device));
+        self.chains.push(stamp.place, stamp.id, stamp.basis.max(number));
+        match entry.content() {
+            Content::Unknown(tag) => self.waiting.shelve(stamp.id, *tag),
+            Content::Known(act) => {
+                let judged = match self.queue(&stamp, act) {
+                    Ok(()) => self.attempt(register, &stamp, act),
+                    Err(need) => Err(need),
+                };
+                if let Err(need) = judged {
+                    self.waiting.sleep(Waiter { stamp, act: act.clone() }, need);
+                }
+            }
+        }
+        self.waiting.wake(Need::Chain { device, length: self.length(device) });
+        while let Some(Waiter { stamp, act }) = self.waiting.next() {
+            if let Err(need) = self.attempt(register, &stamp, &act) {
+                self.waiting.sleep(Waiter { stamp, act }, need);
+            }
+        }
+    }
+
+    /// What became of an entry; `None` if it is not settled.
+    #[must_use]
+    pub fn verdict(&self, id: &EntryId) -> Option<Verdict> {
+        match self.chains.status(id)? {
+            Status::Counted => Some(Verdict::Counted),
+            Status::Pending => self.waiting.need(id).map(Verdict::Pending),
+            Status::Void => self.voids.get(id).copied().map(Verdict::Void),
+        }
+    }
+
+    /// What the verdict would be if the entry settled now.
+    #[must_use]
+    pub fn judge(&self, register: &Register, device: u32, entry: &Signed) -> Verdict {
+        let seq = u32::try_from(entry.header().seq).unwrap_or(u32::MAX);
+        let stamp = self.stamp(register, device, seq, entry);
+        let act = match entry.content() {
+            Content::Known(act) => act,
+            Content::Unknown(tag) => return Verdict::Pending(Need::Version { tag: *tag }),
+        };
+        if let Err(need) = self.queue(&stamp, act) {
+            return Verdict::Pending(need);
+        }
+        self.evaluate(register, &stamp, act).map_or_else(Verdict::from, |_| Verdict::Counted)
+    }
+
+    /// The hash of all rows: equal states have equal roots.
+    pub fn root(&mut self) -> Hash {
+        let mut rows = std::mem::take(&mut self.rows);
+        let root = rows.root(|row| self.row(row));
+        self.rows = rows;
+        root
+    }
+
+    /// The cut of everything settled.
+    #[must_use]
+    pub fn cut(&self, register: &Register) -> Cut {
+        self.chains.cut(register)
+    }
+
+    /// How many entries of a device's chain are settled.
+    #[must_use]
+    pub fn length(&self, device: u32) -> u32 {
+        self.chains.length(device)
+    }
+
+    /// The newest settled entry of a device's chain.
+    #[must_use]
+    pub fn last(&self, device: u32) -> Option<EntryId> {
+        self.chains.last(device)
+    }
+
+    /// The decision of a proposal by the votes inside a cut: what a registrar has to state.
+    #[must_use]
+    pub fn count(
+        &self,
+        register: &Register,
+        proposal: &EntryId,
+        cut: &Cut,
+    ) -> Option<(Tally, Outcome)> {
+        self.votes.proposal(proposal).map(|held| held.count(register, &self.terms, cut))
+    }
+
+    /// The run of a month from what is inside a cut: what a distributor has to state under
+    /// register entry `basis`. `None` if a sum or the number of lines is beyond its range.
+    #[must_use]
+    pub fn distribute(
+        &self,
+        register: &Register,
+        basis: u32,
+        period: Month,
+        cut: &Cut,
+    ) -> Option<Distribute> {
+        let sources = self.sources(register);
+        let (run, _) = self.runs.compute(&sources, basis, period, cut)?;
+        let lines = List::new(run.lines)?;
+        Some(Distribute { period, cut: cut.clone(), totals: run.totals, lines })
+    }
+
+    /// The settled chains.
+    #[must_use]
+    pub const fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    /// The charter's changes.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Contributions.
+    #[must_use]
+    pub const fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// Proposals, votes and decisions.
+    #[must_use]
+    pub const fn votes(&self) -> &Votes {
+        &self.votes
+    }
+
+    /// Jobs, receipts and expenses.
+    #[must_use]
+    pub const fn treasury(&self) -> &Treasury {
+        &self.treasury
+    }
+
+    /// Runs and their payments.
+    #[must_use]
+    pub const fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// All accounts. Sides of claims depend on the order of arrival, balances do not.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Every void entry, with its reason.
+    #[must_use]
+    pub const fn voids(&self) -> &BTreeMap<EntryId, Void> {
+        &self.voids
+    }
+
+    /// Every entry that waits, with what it waits for.
+    pub fn pending(&self) -> impl Iterator<Item = (&EntryId, &Need)> {
+        self.waiting.iter()
+    }
+
+    /// How many register entries are in force, the charter included.
+    #[must_use]
+    pub const fn frame(&self) -> u32 {
+        self.frame
+    }
+
+    fn stamp(&self, register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
+        let header = entry.header();
+        let basis = if header.basis == EntryId::ZERO { Some(0) } else { register.number(&header.basis) };
+        Stamp {
+            id: entry.id(),
+            place: Place { device, seq },
+            member: register.record(device).map_or(NOBODY, |record| record.member),
+            basis: basis.unwrap_or(u32::MAX),
+            time: header.time,
+        }
+    }
+
+    /// Whether an act is the next of its lane to be judged.
+    fn queue(&self, stamp: &Stamp, act: &Act) -> Result<(), Need> {
+        let lane = Lane::of(stamp.place.device, act);
+        match lane.and_then(|lane| self.waiting.last(lane)) {
+            Some(id) => Err(Need::Entry { id }),
+            None => Ok(()),
+        }
+    }
+
+    /// Judges an entry and takes in what it does, or says what is missing.
+    fn attempt(&mut self, register: &Register, stamp: &Stamp, act: &Act) -> Result<(), Need> {
+        let id = stamp.id;
+        let outcome = match self.evaluate(register, stamp, act) {
+            Ok(effect) => {
+                self.chains.judge(stamp.place, Status::Counted);
+                self.apply(register, stamp, effect);
+                Ok(())
+            }
+            Err(Hold::Void(void)) => {
+                self.chains.judge(stamp.place, Status::Void);
+                self.rows.change(Row::Void(id), || None);
+                self.voids.insert(id, void);
+                Ok(())
+            }
+            Err(Hold::Need(need)) => Err(need),
+        };
+        // A mark changes nothing, so nobody waits for its cut.
+        if (outcome.is_ok() || matches!(act, Act::Mark(_)))
+            && register.number(&id) == Some(self.frame)
+        {
+            self.waiting.wake(Need::Register { number: self.frame });
+            self.frame = self.frame.saturating_add(1);
+        }
+        if outcome.is_ok() {
+            self.waiting.wake(Need::Entry { id });
+        }
+        outcome
+    }
+
+    /// What an entry does if it counts: a function of its causal past.
+    fn evaluate(&self, register: &Register, stamp: &Stamp, act: &Act) -> Result<Effect, Hold> {
+        let charter = register.charter();
+        if self.frame <= stamp.basis && !matches!(act, Act::Charter(_)) {
+            return Err(Hold::Need(Need::Register { number: stamp.basis }));
+        }
+        match act {
+            Act::Charter(_) => Ok(Effect::None),
+            Act::Admit(_) | Act::Enrol(_) => {
+                let fault = match register.number(&stamp.id) {
+                    Some(number) => register.fault(number),
+                    None => register.examine(act).err(),
+                };
+                fault.map_or(Ok(Effect::None), |void| Err(void.into()))
+            }
+            Act::Mark(mark) => {
+                self.chains.check(register, stamp, &mark.cut)?;
+                Ok(Effect::None)
+            }
+            Act::Decide(decide) => self.decide(register, stamp, decide),
+            Act::Contribution(work) => {
+                let record = Work::contribute(&self.terms, charter, stamp, work)?;
+                Ok(Effect::Contribution(Box::new(record)))
+            }
+            Act::Attest(attest) => {
+                self.named(&attest.contribution)?;
+                let attestation = self.work.attest(stamp, attest)?;
+                Ok(Effect::Attestation(attest.contribution, attestation))
+            }
+            Act::Propose(propose) => {
+                let proposal = Votes::propose(register, &self.terms, stamp, propose)?;
+                Ok(Effect::Proposal(Box::new(proposal)))
+            }
+            Act::Vote(vote) => {
+                self.named(&vote.proposal)?;
+                Ok(Effect::Ballot(vote.proposal, self.votes.vote(register, stamp, vote)?))
+            }
+            Act::Redirect(redirect) => {
+                only(register, register_spender(register, stamp), stamp)?;
+                self.named(&redirect.run)?;
+                let redirected = self.runs.redirect(register, stamp, redirect)?;
+                Ok(Effect::Redirect(redirect.run, redirected))
+            }
+            Act::Distribute(run) => self.run(register, stamp, run),
+            Act::Subscribe(_)
+            | Act::Invoice(_)
+            | Act::Income(_)
+            | Act::Expense(_)
+            | Act::Pay(_)
+            | Act::Close(_) => self.money(register, stamp, act),
+        }
+    }
+}

@@ -50,6 +50,30 @@ pub enum Need {
     },
 }
 
+/// Why a judgement ends early: something is missing, or a rule is broken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hold {
+    /// It cannot be judged yet.
+    Need(Need),
+    /// It adds nothing.
+    Void(Void),
+}
+
+impl From<Void> for Hold {
+    fn from(void: Void) -> Self {
+        Self::Void(void)
+    }
+}
+
+impl From<Hold> for Verdict {
+    fn from(hold: Hold) -> Self {
+        match hold {
+            Hold::Need(need) => Self::Pending(need),
+            Hold::Void(void) => Self::Void(void),
+        }
+    }
+}
+
 /// Why a settled entry adds nothing. The first rule broken, in order, is named.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Void {
@@ -83,35 +107,35 @@ pub enum Void {
         member: Member,
     },
     /// Rule 46.
-    #[error("rule 46: the cut names no register entry before it, more chains than devices, or itself")]
-    CutShape,
+    #[error("rule 46: only the first device of member {} may say this", holder.0)]
+    Role {
+        /// Who may.
+        holder: Member,
+    },
     /// Rule 47.
-    #[error("rule 47: inside the cut is register entry {inside}, the entry's basis is {basis}")]
+    #[error("rule 47: the cut names no register entry before it, more chains than devices, or itself")]
+    CutShape,
+    /// Rule 48.
+    #[error("rule 48: inside the cut is register entry {inside}, the entry's basis is {basis}")]
     CutBasis {
         /// The newest register entry inside.
         inside: u32,
         /// The basis.
         basis: u32,
     },
-    /// Rule 48.
-    #[error("rule 48: the cut's root is {named}, its entries give {found}")]
+    /// Rule 49.
+    #[error("rule 49: the cut's root is {named}, its entries give {found}")]
     CutRoot {
         /// The root that it names.
         named: Hash,
         /// The root of what is inside.
         found: Hash,
     },
-    /// Rule 49.
-    #[error("rule 49: {id} is void, or not what is to be named here, or not inside the cut")]
+    /// Rule 50.
+    #[error("rule 50: {id} is void, or not what is to be named here, or not inside the cut")]
     Named {
         /// The entry named.
         id: EntryId,
-    },
-    /// Rule 50.
-    #[error("rule 50: only the first device of member {} may, who holds the role", holder.0)]
-    Role {
-        /// Who may.
-        holder: Member,
     },
     /// Rule 51.
     #[error("rule 51: the charter has no such task")]
@@ -137,41 +161,44 @@ pub enum Void {
     #[error("rule 56: members cannot attest their own contribution")]
     OwnAttestation,
     /// Rule 57.
-    #[error("rule 57: a machine neither proposes nor votes")]
-    Machine,
+    #[error("rule 57: this device has attested the contribution before")]
+    Attested,
     /// Rule 58.
-    #[error("rule 58: only a proposal about the charter amends it, and to values that it can have")]
-    Amendment,
+    #[error("rule 58: a machine neither proposes nor votes")]
+    Machine,
     /// Rule 59.
-    #[error("rule 59: in force from month {}, but voting closes in {}", from.value(), closes.value())]
+    #[error("rule 59: only a proposal about the charter amends it, and to values that it can have")]
+    Amendment,
+    /// Rule 60.
+    #[error("rule 60: in force from month {}, but voting closes in {}", from.value(), closes.value())]
     Retroactive {
         /// The first month.
         from: Month,
         /// The month in which the proposal closes.
         closes: Month,
     },
-    /// Rule 60.
-    #[error("rule 60: member {} was not admitted when the proposal was made", member.0)]
+    /// Rule 61.
+    #[error("rule 61: member {} was not admitted when the proposal was made", member.0)]
     NotElector {
         /// The voter.
         member: Member,
     },
-    /// Rule 61.
-    #[error("rule 61: decided at {time} ms, but the proposal closes at {closes} ms")]
+    /// Rule 62.
+    #[error("rule 62: decided at {time} ms, but the proposal closes at {closes} ms")]
     Early {
         /// The decision's time.
         time: u64,
         /// The proposal's.
         closes: u64,
     },
-    /// Rule 62.
-    #[error("rule 62: {decision} has decided the proposal")]
+    /// Rule 63.
+    #[error("rule 63: {decision} has decided the proposal")]
     Decided {
         /// The decision that counts.
         decision: EntryId,
     },
-    /// Rule 63.
-    #[error("rule 63: the ballots inside the cut give another tally (yes {yes}, no {no}), or another outcome than {outcome:?}")]
+    /// Rule 64.
+    #[error("rule 64: the ballots inside the cut give another tally (yes {yes}, no {no}), or another outcome than {outcome:?}")]
     Tally {
         /// Support, recomputed.
         yes: u64,
@@ -180,79 +207,79 @@ pub enum Void {
         /// Outcome, recomputed.
         outcome: Outcome,
     },
-    /// Rule 64.
-    #[error("rule 64: member {} has not signed the subscription", member.0)]
+    /// Rule 65.
+    #[error("rule 65: member {} has not signed the subscription", member.0)]
     Countersignature {
         /// Who should have.
         member: Member,
     },
-    /// Rule 65.
-    #[error("rule 65: a subscription of member {} with this reference counts already", member.0)]
+    /// Rule 66.
+    #[error("rule 66: a subscription of member {} with this reference counts already", member.0)]
     Subscribed {
         /// The subscriber.
         member: Member,
     },
-    /// Rule 66.
-    #[error("rule 66: the tier's price gives {amount}")]
+    /// Rule 67.
+    #[error("rule 67: the tier's price gives {amount}")]
     Price {
         /// Quantity times price.
         amount: i128,
     },
-    /// Rule 67.
-    #[error("rule 67: {invoice} has invoiced the job")]
+    /// Rule 68.
+    #[error("rule 68: {invoice} has invoiced the job")]
     Invoiced {
         /// The invoice that counts.
         invoice: EntryId,
     },
-    /// Rule 68.
-    #[error("rule 68: {open} is open on this job of this client")]
+    /// Rule 69.
+    #[error("rule 69: {open} is open on this job of this client")]
     Open {
         /// What the client owes on it.
         open: i64,
     },
-    /// Rule 69.
-    #[error("rule 69: the account is not one for expenses")]
-    Account,
     /// Rule 70.
-    #[error("rule 70: the bank holds {bank}")]
+    #[error("rule 70: the account is not one for expenses")]
+    Account,
+    /// Rule 71.
+    #[error("rule 71: the bank holds {bank}")]
     Bank {
         /// What is there.
         bank: i64,
     },
-    /// Rule 71.
-    #[error("rule 71: a balance would leave the range of amounts")]
-    Range,
     /// Rule 72.
-    #[error("rule 72: month {} is closed", closed.value())]
+    #[error("rule 72: a balance would leave the range of amounts")]
+    Range,
+    /// Rule 73.
+    #[error("rule 73: month {} is closed", closed.value())]
     Closed {
         /// The last month closed.
         closed: Month,
     },
-    /// Rule 73.
-    #[error("rule 73: {run} has distributed month {} or a later one", period.value())]
+    /// Rule 74.
+    #[error("rule 74: {run} has distributed month {} or a later one", period.value())]
     Distributed {
         /// The run that counts.
         run: EntryId,
         /// The month asked for.
         period: Month,
     },
-    /// Rule 74.
-    #[error("rule 74: charter and cut give another run (it pays {paid})")]
+    /// Rule 75.
+    #[error("rule 75: charter and cut give another run (it pays {paid})")]
     Run {
         /// What the recomputed run pays.
         paid: i64,
     },
-    /// Rule 75.
-    #[error("rule 75: the run owes the author {owed} more")]
+    /// Rule 76.
+    #[error("rule 76: the run owes the author {owed} more")]
     Owed {
         /// What is left of the author's line.
         owed: u64,
     },
-    /// Rule 76.
-    #[error("rule 76: a redirect is for another member")]
-    Recipient,
     /// Rule 77.
-    #[error("rule 77: {pay} has paid the run")]
+    #[error("rule 77: a redirect is for another member")]
+    Recipient,
+    /// Rule 78.
+    #[error("rule 78: {pay} has paid the run")]
     Paid {
         /// The payment that counts.
         pay: EntryId,
@@ -270,38 +297,39 @@ impl Void {
             Self::Unknown => 43,
             Self::Sponsors { .. } => 44,
             Self::Approval { .. } => 45,
-            Self::CutShape => 46,
-            Self::CutBasis { .. } => 47,
-            Self::CutRoot { .. } => 48,
-            Self::Named { .. } => 49,
-            Self::Role { .. } => 50,
+            Self::Role { .. } => 46,
+            Self::CutShape => 47,
+            Self::CutBasis { .. } => 48,
+            Self::CutRoot { .. } => 49,
+            Self::Named { .. } => 50,
             Self::Task => 51,
             Self::TooMuch { .. } => 52,
             Self::Dates => 53,
             Self::Care => 54,
             Self::Tags => 55,
             Self::OwnAttestation => 56,
-            Self::Machine => 57,
-            Self::Amendment => 58,
-            Self::Retroactive { .. } => 59,
-            Self::NotElector { .. } => 60,
-            Self::Early { .. } => 61,
-            Self::Decided { .. } => 62,
-            Self::Tally { .. } => 63,
-            Self::Countersignature { .. } => 64,
-            Self::Subscribed { .. } => 65,
-            Self::Price { .. } => 66,
-            Self::Invoiced { .. } => 67,
-            Self::Open { .. } => 68,
-            Self::Account => 69,
-            Self::Bank { .. } => 70,
-            Self::Range => 71,
-            Self::Closed { .. } => 72,
-            Self::Distributed { .. } => 73,
-            Self::Run { .. } => 74,
-            Self::Owed { .. } => 75,
-            Self::Recipient => 76,
-            Self::Paid { .. } => 77,
+            Self::Attested => 57,
+            Self::Machine => 58,
+            Self::Amendment => 59,
+            Self::Retroactive { .. } => 60,
+            Self::NotElector { .. } => 61,
+            Self::Early { .. } => 62,
+            Self::Decided { .. } => 63,
+            Self::Tally { .. } => 64,
+            Self::Countersignature { .. } => 65,
+            Self::Subscribed { .. } => 66,
+            Self::Price { .. } => 67,
+            Self::Invoiced { .. } => 68,
+            Self::Open { .. } => 69,
+            Self::Account => 70,
+            Self::Bank { .. } => 71,
+            Self::Range => 72,
+            Self::Closed { .. } => 73,
+            Self::Distributed { .. } => 74,
+            Self::Run { .. } => 75,
+            Self::Owed { .. } => 76,
+            Self::Recipient => 77,
+            Self::Paid { .. } => 78,
         }
     }
 }

@@ -29,6 +29,8 @@ use rocksdb::{
 use talea_ledger::batch::{Batch, Column};
 use talea_protocol::bytes::hex;
 
+use crate::span::Span;
+
 /// The format that this program writes. Another one is refused: it may mean something else.
 pub const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
@@ -122,7 +124,9 @@ impl StoreFault {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::InUse { .. } => "stop the other talead, or give this one a data folder of its own",
+            Self::InUse { .. } => {
+                "stop the other talead, or give this one a data folder of its own"
+            }
             Self::Format { .. } => "run the release of talead that wrote it",
             Self::NoStore { .. } => "name another data folder, or move this one away",
             Self::Damaged { .. } | Self::Unreadable { .. } => {
@@ -134,57 +138,6 @@ impl StoreFault {
             }
         }
     }
-}
-
-/// A stretch of a column's keys, in order.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Span {
-    from: Vec<u8>,
-    below: Option<Vec<u8>>,
-}
-
-impl Span {
-    /// All keys.
-    #[must_use]
-    pub const fn all() -> Self {
-        Self { from: Vec::new(), below: None }
-    }
-
-    /// The keys that begin with `prefix`.
-    #[must_use]
-    pub fn prefix(prefix: &[u8]) -> Self {
-        Self { from: prefix.to_vec(), below: after_prefix(prefix) }
-    }
-
-    /// Of these keys, those from `key` on. A key before the stretch changes nothing.
-    #[must_use]
-    pub fn starting_at(self, key: &[u8]) -> Self {
-        Self { from: self.from.max(key.to_vec()), ..self }
-    }
-
-    /// Of these keys, those below `key`. A key after the stretch changes nothing.
-    #[must_use]
-    pub fn ending_before(self, key: &[u8]) -> Self {
-        let below = match self.below {
-            Some(end) if end.as_slice() <= key => end,
-            _ => key.to_vec(),
-        };
-        Self { below: Some(below), ..self }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.below.as_ref().is_some_and(|below| *below <= self.from)
-    }
-}
-
-/// The first key that is greater than all that begin with `prefix`, if there is one.
-fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
-    let mut next = prefix.get(..=kept)?.to_vec();
-    if let Some(last) = next.last_mut() {
-        *last += 1;
-    }
-    Some(next)
 }
 
 /// How much [`Store::check`] read.
@@ -204,7 +157,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store in the folder `path`, or makes one if there is no such folder or an
-    /// empty one. The folder above it must exist.
+    /// empty one, with the folders above it.
     ///
     /// # Errors
     /// [`StoreFault`]: in use, of another format, damaged.
@@ -240,7 +193,8 @@ impl Store {
 
     fn check_format(&self) -> Result<(), StoreFault> {
         let value = self.read(Column::Meta, FORMAT_KEY)?;
-        let found = value.as_deref().and_then(|value| value.try_into().ok()).map(u32::from_le_bytes);
+        let found =
+            value.as_deref().and_then(|value| value.try_into().ok()).map(u32::from_le_bytes);
         match found {
             Some(FORMAT) => Ok(()),
             Some(found) => Err(StoreFault::Format { path: self.path.clone(), found }),
@@ -271,39 +225,38 @@ impl Store {
         self.db.write_opt(writes, &synced).map_err(|cause| self.fault(cause))
     }
 
-    /// The value under `key`.
+    /// The value under `key`, as [`Snapshot::read`].
     ///
     /// # Errors
-    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`].
+    /// As there.
     pub fn read(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
-        self.read_by(column, key, &reads())
+        self.snapshot().read(column, key)
     }
 
-    /// The first `limit` keys of a stretch with their values.
+    /// The first keys of a stretch, as [`Snapshot::range`].
     ///
     /// # Errors
-    /// [`StoreFault::Unreadable`].
+    /// As there.
     pub fn range(
         &self,
         column: Column,
         span: &Span,
         limit: usize,
     ) -> Result<Vec<Pair>, StoreFault> {
-        self.range_by(column, span, limit, reads())
+        self.snapshot().range(column, span, limit)
     }
 
-    /// Shows the keys of a stretch with their values, in order, until `each` breaks. What is read
-    /// in this way does not displace what others read often. Writes during it are not seen.
+    /// All keys of a stretch, as [`Snapshot::visit`].
     ///
     /// # Errors
-    /// [`StoreFault::Unreadable`].
+    /// As there.
     pub fn visit(
         &self,
         column: Column,
         span: &Span,
         each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StoreFault> {
-        self.visit_by(column, span, long_reads(), each)
+        self.snapshot().visit(column, span, each)
     }
 
     /// The store as it is now, whatever is written from now on. To be dropped soon: what it sees
@@ -379,62 +332,9 @@ impl Store {
     }
 
     fn column(&self, column: Column) -> &ColumnFamily {
-        self.db.cf_handle(column.as_str()).expect("every column was named when the store was opened")
-    }
-
-    fn read_by(
-        &self,
-        column: Column,
-        key: &[u8],
-        options: &ReadOptions,
-    ) -> Result<Option<Vec<u8>>, StoreFault> {
-        let value = self.db.get_cf_opt(self.column(column), key, options);
-        value.map_err(|cause| self.fault(cause))
-    }
-
-    fn range_by(
-        &self,
-        column: Column,
-        span: &Span,
-        limit: usize,
-        options: ReadOptions,
-    ) -> Result<Vec<Pair>, StoreFault> {
-        let mut pairs = Vec::new();
-        if limit == 0 {
-            return Ok(pairs);
-        }
-        self.visit_by(column, span, options, |key, value| {
-            pairs.push((key.to_vec(), value.to_vec()));
-            if pairs.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        Ok(pairs)
-    }
-
-    fn visit_by(
-        &self,
-        column: Column,
-        span: &Span,
-        mut options: ReadOptions,
-        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreFault> {
-        if span.is_empty() {
-            return Ok(());
-        }
-        if let Some(below) = &span.below {
-            options.set_iterate_upper_bound(below.as_slice());
-        }
-        let mut cursor = self.db.raw_iterator_cf_opt(self.column(column), options);
-        let mut after: Option<Vec<u8>> = None;
-        cursor.seek(&span.from);
-        while let Some((key, value)) = cursor.item() {
-            if each(key, value).is_break() {
-                return Ok(());
-            }
-            after.get_or_insert_default().clear();
-            after.get_or_insert_default().extend_from_slice(key);
-            cursor.next();
-        }
-        cursor.status().map_err(|cause| StoreFault::Unreadable { column, after, cause })
+        self.db
+            .cf_handle(column.as_str())
+            .expect("every column was named when the store was opened")
     }
 
     fn fault(&self, cause: rocksdb::Error) -> StoreFault {
@@ -452,56 +352,86 @@ pub struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// As [`Store::read`].
+    /// The value under `key`.
     ///
     /// # Errors
-    /// As there.
+    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`].
     pub fn read(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
-        self.store.read_by(column, key, &self.seen(reads()))
+        let value = self.store.db.get_cf_opt(self.store.column(column), key, &self.options());
+        value.map_err(|cause| self.store.fault(cause))
     }
 
-    /// As [`Store::range`].
+    /// The first `limit` keys of a stretch with their values.
     ///
     /// # Errors
-    /// As there.
+    /// [`StoreFault::Unreadable`].
     pub fn range(
         &self,
         column: Column,
         span: &Span,
         limit: usize,
     ) -> Result<Vec<Pair>, StoreFault> {
-        self.store.range_by(column, span, limit, self.seen(reads()))
+        let mut pairs = Vec::new();
+        self.walk(column, span, self.options(), |key, value| {
+            if pairs.len() == limit {
+                return ControlFlow::Break(());
+            }
+            pairs.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(pairs)
     }
 
-    /// As [`Store::visit`].
+    /// Shows the keys of a stretch with their values, in order, until `each` breaks. What is read
+    /// in this way does not displace what others read often.
     ///
     /// # Errors
-    /// As there.
+    /// [`StoreFault::Unreadable`].
     pub fn visit(
         &self,
         column: Column,
         span: &Span,
         each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StoreFault> {
-        self.store.visit_by(column, span, self.seen(long_reads()), each)
+        let mut options = self.options();
+        options.fill_cache(false);
+        self.walk(column, span, options, each)
     }
 
-    fn seen(&self, mut options: ReadOptions) -> ReadOptions {
+    fn walk(
+        &self,
+        column: Column,
+        span: &Span,
+        mut options: ReadOptions,
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreFault> {
+        if span.is_empty() {
+            return Ok(());
+        }
+        if let Some(below) = span.below() {
+            options.set_iterate_upper_bound(below);
+        }
+        let mut cursor = self.store.db.raw_iterator_cf_opt(self.store.column(column), options);
+        let mut after: Option<Vec<u8>> = None;
+        cursor.seek(span.from());
+        while let Some((key, value)) = cursor.item() {
+            if each(key, value).is_break() {
+                return Ok(());
+            }
+            let last = after.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(key);
+            cursor.next();
+        }
+        cursor.status().map_err(|cause| StoreFault::Unreadable { column, after, cause })
+    }
+
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(true);
         options.set_snapshot(&self.at);
         options
     }
-}
-
-fn reads() -> ReadOptions {
-    let mut options = ReadOptions::default();
-    options.set_verify_checksums(true);
-    options
-}
-
-fn long_reads() -> ReadOptions {
-    let mut options = reads();
-    options.fill_cache(false);
-    options
 }
 
 /// The settings of all columns. Each that guards what was acknowledged was tried against damage.
@@ -587,5 +517,36 @@ fn fault(path: &Path, cause: rocksdb::Error) -> StoreFault {
         StoreFault::Disk { path, cause }
     } else {
         StoreFault::Damaged { path, cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_format_with_a_new_column_is_refused_with_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let mut store = Store::open(&path).unwrap();
+        store.db.create_cf("later", &Options::default()).unwrap();
+        let mut newer = Batch::new();
+        newer.put(Column::Meta, FORMAT_KEY.to_vec(), (FORMAT + 1).to_le_bytes().to_vec());
+        store.write(&newer).unwrap();
+        store.close().unwrap();
+        let fault = Store::open(&path).err().unwrap();
+        assert!(
+            matches!(fault, StoreFault::Format { found, .. } if found == FORMAT + 1),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn the_format_is_the_columns_that_were_released() {
+        let names = Column::ALL.map(Column::as_str).join(" ");
+        assert_eq!(
+            (FORMAT, names.as_str()),
+            (1, "cooperative leaf mirror tile checkpoint payload meta")
+        );
     }
 }

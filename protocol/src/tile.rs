@@ -125,8 +125,7 @@ fn parse_index(text: &str) -> Result<u64, PathFault> {
     let mut index = 0_u64;
     for element in text.split('/') {
         let digits = element.strip_prefix('x').unwrap_or(element);
-        let group = digits.parse::<u16>().ok().filter(|group| *group < 1000);
-        let group = group.ok_or(PathFault::Form)?;
+        let group: u16 = digits.parse().map_err(|_| PathFault::Form)?;
         index = index
             .checked_mul(1000)
             .and_then(|index| index.checked_add(u64::from(group)))

@@ -3,6 +3,7 @@
 //! Every socket is on loopback with a port of the system's choice, and everything awaited is an
 //! event. The crooked peers are made of quinn and rustls directly.
 #![cfg(feature = "quic")]
+#![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::pin;

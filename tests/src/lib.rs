@@ -1,1 +1,8 @@
-//! x
+//! The simulated world: real ledger and protocol; simulated links, disks, clocks and people.
+//!
+//! A whole federation runs in one thread from one seed. Modules in reading order.
+
+pub mod chance;
+pub mod people;
+pub mod disk;
+pub mod world;

@@ -2,7 +2,8 @@
 //!
 //! A line holds the very bytes that are signed and is synced before the signature leaves the
 //! wallet, so that a crash, a copy or a second program never makes two statements for one place
-//! (model, section 7). What is here and not settled yet is the outbox. It knows no key and no node.
+//! (model, section 7). The signature follows on a line of its own, so that what waits can be sent
+//! without the passphrase. What is here and not settled yet is the outbox. It knows no node.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,7 +19,7 @@ use talea_protocol::entry::{
     Commitment, ENTRY_BYTES_MAX, Entry, Header, Refusal, Signed, check, unsigned,
 };
 use talea_protocol::hash::{Context, EntryId};
-use talea_protocol::key::{Purpose, SecretKey};
+use talea_protocol::key::{Purpose, SecretKey, Signature};
 
 /// Longest journal that is read, in bytes: some 200,000 entries.
 const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -163,6 +164,9 @@ pub struct Kept {
     unsigned: String,
     /// Erasable bytes beside it.
     pub payload: Option<Payload>,
+    /// The signature, once there is one: from a line of its own.
+    #[serde(skip)]
+    pub signature: Option<Signature>,
 }
 
 impl Kept {
@@ -172,6 +176,7 @@ impl Kept {
             id: draft.id,
             unsigned: STANDARD.encode(&draft.bytes),
             payload: draft.payload.clone(),
+            signature: None,
         }
     }
 
@@ -181,16 +186,22 @@ impl Kept {
         STANDARD.decode(&self.unsigned).unwrap_or_default()
     }
 
-    /// Signs these bytes, again if need be: the same key gives the same signature.
-    ///
-    /// # Errors
-    /// [`Refusal`], if they are no entry of this key.
-    pub fn sign(&self, key: &SecretKey) -> Result<Signed, Refusal> {
+    /// The entry as it can be sent, if it was signed.
+    #[must_use]
+    pub fn entry(&self) -> Option<Signed> {
+        self.with(&self.signature?).ok()
+    }
+
+    /// The statement as it would read once signed, for a local reading only.
+    #[must_use]
+    pub fn reading(&self) -> Option<Signed> {
+        reading(&self.unsigned())
+    }
+
+    fn with(&self, signature: &Signature) -> Result<Signed, Refusal> {
         let mut bytes = self.unsigned();
-        let signature = key.sign(Purpose::Entry, &bytes);
         bytes.extend_from_slice(&signature.0);
-        let entry = Entry::parse(bytes)?;
-        match check(vec![entry]).pop() {
+        match check(vec![Entry::parse(bytes)?]).pop() {
             Some(Ok(signed)) => Ok(signed),
             _ => Err(Refusal::Signature),
         }
@@ -207,6 +218,28 @@ impl Kept {
                 header.seq == seq && Content::parse(act).is_ok()
             })
     }
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Kept(Kept),
+    Signed(Written),
+}
+
+/// That a promise was kept.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    signed: u64,
+    signature: Signature,
+}
+
+/// A statement as it would read once signed, for a local reading only: what would its verdict be?
+#[must_use]
+pub fn reading(unsigned: &[u8]) -> Option<Signed> {
+    Entry::parse([unsigned, &[0; 64]].concat()).ok().map(Signed::kept)
 }
 
 fn name(unsigned: &[u8]) -> EntryId {
@@ -278,8 +311,25 @@ impl Journal {
             return Err(JournalFault::Place { seq: draft.seq, next });
         }
         let kept = Kept::new(draft);
-        self.append(&kept)?;
+        self.append(&Line::Kept(kept.clone()))?;
+        self.kept.push(kept.clone());
         Ok(kept)
+    }
+
+    /// Signs what is promised at a place, again if need be: the same key gives the same signature.
+    ///
+    /// # Errors
+    /// [`JournalFault::Refused`], if the bytes are no entry of this key; [`JournalFault::Place`].
+    pub fn sign(&mut self, seq: u64, key: &SecretKey) -> Result<Signed, JournalFault> {
+        let next = self.next().0;
+        let place = usize::try_from(seq).ok().and_then(|seq| self.kept.get_mut(seq));
+        let kept = place.ok_or(JournalFault::Place { seq, next })?;
+        let signature = key.sign(Purpose::Entry, &kept.unsigned());
+        let entry = kept.with(&signature)?;
+        if kept.signature.replace(signature).is_none() {
+            self.append(&Line::Signed(Written { signed: seq, signature }))?;
+        }
+        Ok(entry)
     }
 
     /// Takes over an entry of this chain that a node holds and this journal does not: the wallet
@@ -299,38 +349,45 @@ impl Journal {
                 Err(JournalFault::Place { seq, next: self.next().0 })
             }
             None => {
-                let signed = entry.bytes();
-                let bytes = signed.get(..signed.len().saturating_sub(64)).unwrap_or_default();
-                let draft =
-                    Draft { bytes: bytes.to_vec(), id: entry.id(), seq, payload: None };
-                self.append(&Kept::new(&draft))
+                let (bytes, signature) = entry.bytes().split_last_chunk().expect("an entry is signed");
+                let draft = Draft { bytes: bytes.to_vec(), id: entry.id(), seq, payload: None };
+                self.promise(&draft)?;
+                let signature = Signature(*signature);
+                if let Some(kept) = self.kept.last_mut() {
+                    kept.signature = Some(signature);
+                }
+                self.append(&Line::Signed(Written { signed: seq, signature }))
             }
         }
     }
 
-    fn append(&mut self, kept: &Kept) -> Result<(), JournalFault> {
-        let mut line = serde_json::to_vec(kept).expect("a record of texts and a number");
+    fn append(&mut self, line: &Line) -> Result<(), JournalFault> {
+        let mut line = serde_json::to_vec(line).expect("a record of texts and a number");
         line.push(b'\n');
         self.file
             .write_all(&line)
             .and_then(|()| self.file.sync_all())
-            .map_err(|error| JournalFault::Disk { path: self.path.clone(), error })?;
-        self.kept.push(kept.clone());
-        Ok(())
+            .map_err(|error| JournalFault::Disk { path: self.path.clone(), error })
     }
 }
 
-/// The lines, or the number of the first that is damaged.
+/// The promises, or the number of the first line that is damaged.
 fn read(text: &[u8]) -> Result<Vec<Kept>, usize> {
-    let lines = text.split_inclusive(|byte| *byte == b'\n');
-    lines
-        .zip(0_u64..)
-        .map(|(line, seq)| {
-            let kept: Option<Kept> = serde_json::from_slice(line).ok();
-            kept.filter(|kept| kept.is_sound(seq))
-                .ok_or_else(|| usize::try_from(seq + 1).unwrap_or(usize::MAX))
-        })
-        .collect()
+    let mut kept: Vec<Kept> = Vec::new();
+    for (number, line) in (1_usize..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
+        match serde_json::from_slice(line).map_err(|_| number)? {
+            Line::Kept(next) => {
+                let seq = u64::try_from(kept.len()).map_err(|_| number)?;
+                kept.push(Some(next).filter(|next| next.is_sound(seq)).ok_or(number)?);
+            }
+            Line::Signed(Written { signed, signature }) => {
+                let place = usize::try_from(signed).ok().and_then(|seq| kept.get_mut(seq));
+                let promise = place.filter(|kept| kept.with(&signature).is_ok());
+                promise.ok_or(number)?.signature = Some(signature);
+            }
+        }
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -366,12 +423,13 @@ mod tests {
         let path = dir.path().join("journal");
         let mut journal = Journal::open(&path).unwrap();
         let (first, other) = (draft(&journal, 1), draft(&journal, 2));
-        let kept = journal.promise(&first).unwrap();
+        journal.promise(&first).unwrap();
         assert!(matches!(journal.promise(&other), Err(JournalFault::Place { seq: 0, next: 1 })));
-        assert_eq!(kept.sign(&key()).unwrap().id(), first.id());
+        let signed = journal.sign(0, &key()).unwrap();
+        assert_eq!(signed.id(), first.id());
         drop(journal);
         let journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.kept(), [kept]);
+        assert_eq!(journal.kept()[0].entry().unwrap(), signed);
         assert_eq!(journal.next(), (1, first.id()));
     }
 
@@ -413,14 +471,16 @@ mod tests {
         let mut first = Journal::open(&dir.path().join("first")).unwrap();
         let mut restored = Journal::open(&dir.path().join("restored")).unwrap();
         let one = draft(&first, 1);
-        let entry = first.promise(&one).unwrap().sign(&key()).unwrap();
+        first.promise(&one).unwrap();
+        let entry = first.sign(0, &key()).unwrap();
         restored.adopt(&entry).unwrap();
         restored.adopt(&entry).unwrap();
         assert_eq!(restored.next(), first.next());
         let elsewhere = draft(&restored, 2);
         restored.promise(&elsewhere).unwrap();
         let two = draft(&first, 3);
-        let contrary = first.promise(&two).unwrap().sign(&key()).unwrap();
+        first.promise(&two).unwrap();
+        let contrary = first.sign(1, &key()).unwrap();
         assert!(matches!(restored.adopt(&contrary), Err(JournalFault::Fork { seq: 1, .. })));
     }
 }

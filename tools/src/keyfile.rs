@@ -190,7 +190,8 @@ impl KeyFile {
     /// [`KeyFileFault::Passphrase`].
     pub fn open(&self, passphrase: &str) -> Result<SecretKey, KeyFileFault> {
         let cipher = self.cipher(passphrase)?;
-        let payload = Payload { msg: &self.sealed, aad: self.head().as_bytes() };
+        let head = self.head();
+        let payload = Payload { msg: &self.sealed, aad: head.as_bytes() };
         let seed = cipher
             .decrypt(&XNonce::from(self.nonce), payload)
             .map(Zeroizing::new)

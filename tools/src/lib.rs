@@ -4,6 +4,7 @@
 //! HTTP client is a module of the program `talea` alone (`bin/talea/http.rs`).
 
 pub mod amount;
+pub mod table;
 pub mod private;
 pub mod keyfile;
 pub mod journal;

@@ -4,7 +4,7 @@
 //! direction marks that show `exe.txt` for `txt.exe`. Every cell goes through [`plain`], so that a
 //! caller cannot forget it. No colours and no wrapping: output may be piped, and a line is a row.
 
-use comfy_table::{CellAlignment, ContentArrangement, Row, Table, TableComponent};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::amount::decimal;
 
@@ -27,11 +27,10 @@ pub fn table<R>(columns: &[Column<'_>], rows: impl IntoIterator<Item = R>) -> St
 where
     R: IntoIterator<Item: AsRef<str>>,
 {
-    let mut table = bare();
-    table.set_style(TableComponent::HeaderLines, '-');
+    let mut table = bare(STYLE);
     table.set_header(columns.iter().map(|(title, _)| plain(title)));
     for row in rows {
-        table.add_row(row.into_iter().map(|cell| plain(cell.as_ref())).collect::<Row>());
+        table.add_row(row.into_iter().map(|cell| plain(cell.as_ref())));
     }
     for (column, (_, align)) in table.column_iter_mut().zip(columns) {
         column.set_cell_alignment(match align {
@@ -39,17 +38,17 @@ where
             Align::Right => CellAlignment::Right,
         });
     }
-    trimmed(&table)
+    shown(table)
 }
 
 /// Names and what they stand for, one pair a line, the second column aligned.
 #[must_use]
 pub fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let mut table = bare();
+    let mut table = bare(TableStyle::new());
     for (name, value) in pairs {
         table.add_row([plain(name), plain(&value)]);
     }
-    trimmed(&table)
+    shown(table)
 }
 
 /// Minor units as money: `1 440.00`. A sum beyond an i64 is shown exactly all the same, as
@@ -77,7 +76,7 @@ pub fn plain(text: &str) -> String {
 ///
 /// Unicode 17: general category Cc; line and paragraph separator; default-ignorable format
 /// characters; bidirectional controls (UAX #9, table 2.4 and the isolates); tags.
-const fn is_harmful(c: char) -> bool {
+fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -87,15 +86,23 @@ const fn is_harmful(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-fn bare() -> Table {
+/// A line of dashes under the header and nothing else.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-'));
+/// Blanks between two columns.
+const GAP: u16 = 2;
+
+fn bare(style: TableStyle) -> Table {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
-fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| format!("{}\n", line.trim_end().strip_prefix(' ').unwrap_or(""))).collect()
+fn shown(mut table: Table) -> String {
+    let last = table.column_count().saturating_sub(1);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if place < last { GAP } else { 0 }));
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[cfg(test)]
@@ -168,7 +175,8 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_shown_as_it_is() {
-        for text in ["Chloé & Cie – 12 € (猫) `x` \\ ~", "naïve", "Ωμέγα", "שלום", ""] {
+        for text in ["Chloé & Cie – 12 € (猫) `x` \\ ~", "naïve", "Ωμέγα", "שלום", ""]
+        {
             assert_eq!(plain(text), text);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use talea_protocol::bytes::encode;
 use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
-use talea_protocol::hash::EntryId;
+use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::{ACCEPT, Leaf, bundled};
 use talea_protocol::message::Item;
@@ -266,11 +266,8 @@ impl Replica {
                 }
                 (Some(_), None) => {}
                 (None, _) => {
-                    if let Some(leaf) = mirror.others.get(&index)
-                        && let Ok(Leaf::Frontier(frontier)) = Leaf::parse(leaf)
-                    {
-                        self.frontiers.insert(log, (frontier.settled.root, frontier.state));
-                    }
+                    let said = mirror.others.get(&index).and_then(|leaf| frontier(leaf));
+                    self.frontiers.extend(said.map(|said| (log, said)));
                 }
             }
         }
@@ -291,6 +288,14 @@ impl Replica {
             mirror.back_to_checked();
         }
         self.outputs.push_back(Output::Alarm(alarm));
+    }
+}
+
+/// The cut root and the state root that a frontier leaf states.
+pub(super) fn frontier(leaf: &[u8]) -> Option<(Hash, Hash)> {
+    match Leaf::parse(leaf) {
+        Ok(Leaf::Frontier(frontier)) => Some((frontier.settled.root, frontier.state)),
+        _ => None,
     }
 }
 

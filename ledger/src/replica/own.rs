@@ -210,6 +210,9 @@ impl Replica {
         }
         self.receive_own(before);
         self.sync.grown(self.me, size);
+        for mirror in self.mirrors.values() {
+            self.sync.grown(mirror.node, mirror.checked.size());
+        }
     }
 
     /// Counts the own leaves from `from` to the published size as receipts.

@@ -22,6 +22,7 @@ use super::own::OwnLeaf;
 use super::Replica;
 use crate::place::{Refusal, Standing};
 use crate::register::Register;
+use super::mirrors::frontier;
 use crate::settle::{Mirror, Row, Seen};
 
 /// Why what is on disk is not what was written there.
@@ -198,6 +199,9 @@ impl Replica {
                 self.places.receive(*device, *seq, number);
             }
         }
+        let mut others = mirror.others.values().rev();
+        let last = others.find_map(|leaf| frontier(leaf));
+        self.frontiers.extend(last.map(|said| (node, said)));
         self.mirrors.insert(node, mirror);
         self.sync.grown(node, size);
         Ok(())

@@ -113,10 +113,12 @@ impl Replica {
         let place = self.places.at(*device, *seq)?;
         let follower = self.roster_number(&serve.peer);
         let holds = follower.is_some_and(|node| place.receipts & (1 << node) != 0);
-        Some(match serve.form {
-            Form::Whole if !holds => Part::Read { leaf: place.leaf, count: 1 },
-            Form::Whole | Form::Named => Part::Known(vec![place.id]),
-        })
+        match serve.form {
+            // Not on disk yet: the frame ends here, and goes on when it is.
+            Form::Whole if !holds && place.leaf >= self.own.published => None,
+            Form::Whole if !holds => Some(Part::Read { leaf: place.leaf, count: 1 }),
+            Form::Whole | Form::Named => Some(Part::Known(vec![place.id])),
+        }
     }
 }
 

@@ -149,7 +149,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends a frame. Returns when QUIC has taken it, which waits while the peer does not read.
+    /// Sends a frame. Returns when QUIC has taken it, and waits while a window's worth is unread:
+    /// whoever sends without receiving waits for ever for a peer that does the same.
     ///
     /// # Errors
     /// [`SendFault`].
@@ -160,7 +161,7 @@ impl Sender {
     /// Sends frames, one after another; for small ones much faster than [`Sender::send`] of each.
     ///
     /// # Errors
-    /// [`SendFault`]. Of its [`SendFault::Length`], none is sent.
+    /// [`SendFault`]. With [`SendFault::Length`], none of them is sent.
     pub async fn send_many<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<(), SendFault> {
         let lengths = frames.iter().map(|frame| frame.as_ref().len());
         let prefixes = lengths.map(prefix).collect::<Result<Vec<_>, _>>()?;

@@ -168,8 +168,8 @@ pub enum Finding {
         /// What the leaves have.
         computed: TreeHash,
     },
-    /// A copy of a log that is not the exporter's, or of more than there is.
-    #[error("leaf {index} of the log of node {log} copies what is not in the file")]
+    /// A copy of a log that is not the exporter's.
+    #[error("leaf {index} of the log of node {log} is to be copied from a log that is not the exporter's")]
     Copy {
         /// Whose log.
         log: NodeKey,
@@ -196,8 +196,8 @@ pub enum Finding {
         /// The entry.
         id: EntryId,
     },
-    /// A place in a chain that what comes after it names.
-    #[error("entry {} is missing", claim.id)]
+    /// A place in a chain that something in the file names.
+    #[error("an entry is missing here: {}", claim.id)]
     MissingPlace {
         /// The place.
         claim: Claim,
@@ -280,9 +280,9 @@ pub enum Finding {
         /// The entry.
         claim: Claim,
     },
-    /// A payload whose entry is missing.
-    #[error("entry {id}, whose payload is in the file, is missing")]
-    PayloadAlone {
+    /// An entry that a payload or an entry's basis names, and that is not in the file.
+    #[error("entry {id}, which is named in the file, is missing")]
+    MissingNamed {
         /// The entry.
         id: EntryId,
     },
@@ -348,7 +348,7 @@ impl Finding {
             | Self::MissingEntry { .. }
             | Self::MissingPlace { .. }
             | Self::CharterMissing { .. }
-            | Self::PayloadAlone { .. }
+            | Self::MissingNamed { .. }
             | Self::Receipts { .. }
             | Self::Uncovered { .. }
             | Self::Unsettled { .. } => Status::Incomplete,
@@ -395,7 +395,7 @@ impl Finding {
             | Self::CharterMissing { .. }
             | Self::Charter { .. }
             | Self::Frontier { .. }
-            | Self::PayloadAlone { .. }
+            | Self::MissingNamed { .. }
             | Self::Uncovered { .. }
             | Self::Policy(_) => None,
         }

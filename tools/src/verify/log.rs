@@ -3,7 +3,7 @@
 //! Missing leaves are ranges, so that a file cannot make its reader hold more than it brings.
 //! Nothing here knows what an entry says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
@@ -32,7 +32,9 @@ pub enum Content {
     Frontier(Box<Stand>),
     /// Where another node stands.
     Peer(Peer),
-    /// A kind that nobody guesses at, or a leaf that is none: a finding says so.
+    /// An accept leaf without a genuine entry: a finding says why.
+    Damaged,
+    /// A kind that nobody guesses at.
     Other,
 }
 
@@ -43,10 +45,14 @@ pub struct Log {
     pub node: NodeKey,
     /// The leaves, ascending.
     pub leaves: Vec<Shown>,
+    /// The entries that it accepts.
+    pub accepts: BTreeSet<EntryId>,
     /// Where the next leaf goes.
     pub end: u64,
     /// Ranges of leaves that are not in the file, ascending.
     pub missing: Vec<(u64, u64)>,
+    /// Whether an accept leaf has no genuine entry.
+    pub damaged: bool,
     /// Roots that the node has signed, by size, with who else has cosigned and when.
     pub checkpoints: BTreeMap<u64, Checkpoint>,
     /// Leaves under a checkpoint whose root they have: these are receipts.
@@ -69,17 +75,26 @@ impl Log {
         Self {
             node,
             leaves: Vec::new(),
+            accepts: BTreeSet::new(),
             end: 0,
             missing: Vec::new(),
+            damaged: false,
             checkpoints: BTreeMap::new(),
             sound: 0,
         }
     }
 
-    /// Appends a leaf.
-    pub fn push(&mut self, hash: TreeHash, content: Content) {
+    /// Appends a leaf. False, and nothing done, if the log accepts its entry already.
+    pub fn push(&mut self, hash: TreeHash, content: Content) -> bool {
+        if let Content::Accept(id) = content
+            && !self.accepts.insert(id)
+        {
+            return false;
+        }
+        self.damaged |= content == Content::Damaged;
         self.leaves.push(Shown { index: self.end, hash, content });
         self.end = self.end.saturating_add(1);
+        true
     }
 
     /// Goes on at `from`: what lies before and was not shown is missing. False if that is behind.
@@ -127,10 +142,16 @@ impl Log {
         found
     }
 
-    /// Whether every leaf up to the last is here and under a checkpoint.
+    /// How many leaves are missing.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.missing.is_empty() && self.sound == self.end
+    pub fn lost(&self) -> u64 {
+        self.missing.iter().map(|(from, to)| to.saturating_sub(*from)).fold(0, u64::saturating_add)
+    }
+
+    /// Whether leaves or genuine entries are missing before its end.
+    #[must_use]
+    pub fn has_holes(&self) -> bool {
+        !self.missing.is_empty() || self.damaged
     }
 }
 
@@ -153,7 +174,9 @@ mod tests {
 
     fn root(leaves: u8) -> TreeHash {
         let mut tree = Frontier::default();
-        (0..leaves).for_each(|leaf| tree.append(leaf_hash(&[leaf])));
+        for leaf in 0..leaves {
+            tree.append(leaf_hash(&[leaf]));
+        }
         tree.root()
     }
 
@@ -162,7 +185,7 @@ mod tests {
         let mut whole = log(5);
         sign(&mut whole, 3, root(3));
         sign(&mut whole, 5, root(5));
-        assert_eq!((whole.weigh(), whole.sound, whole.is_whole()), (vec![], 5, true));
+        assert_eq!((whole.weigh(), whole.sound, whole.has_holes()), (vec![], 5, false));
         let mut bad = log(5);
         sign(&mut bad, 3, root(3));
         sign(&mut bad, 5, root(4));
@@ -181,7 +204,7 @@ mod tests {
         let log = gap.node;
         let lost = |from, to| Finding::MissingLeaves { log, from, to };
         assert_eq!(gap.weigh(), [lost(2, 4), lost(5, 9)]);
-        assert_eq!((gap.sound, gap.is_whole()), (2, false));
+        assert_eq!((gap.sound, gap.has_holes()), (2, true));
         let far = &mut Log::new(log);
         far.skip(u64::MAX);
         far.skip(u64::MAX);

@@ -1,0 +1,129 @@
+//! Balances: the trial balance of every unit, and what members have earned and not been paid.
+//!
+//! Claims lie off the balance of money, in units of their own; each unit's sums are shown so that
+//! a reader sees them to be equal. How an amount is written is the reader's business: here are
+//! integers, and for each unit its decimal places.
+
+use serde::Serialize;
+use talea_protocol::charter::{Charter, Member};
+
+use crate::account::{Account, Balance, Books, Party, Unit};
+use crate::register::Register;
+
+/// What is counted, and how it is written.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Measure {
+    /// The unit.
+    pub unit: Unit,
+    /// Its name: the currency's ISO 4217 code, or the unit's own.
+    pub code: String,
+    /// Decimal places.
+    pub exponent: u8,
+}
+
+/// The trial balance.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Accounts {
+    /// How the units are written.
+    pub measures: Vec<Measure>,
+    /// Every account that was ever posted to, by unit, account and party.
+    pub rows: Vec<AccountRow>,
+    /// All accounts of each unit together, in the order of `measures`. Both sides are equal.
+    pub sums: Vec<Sum>,
+}
+
+/// An account.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct AccountRow {
+    /// Its code in the profile's plan of accounts.
+    pub account: String,
+    /// Whom it is about.
+    pub party: Option<Party>,
+    /// What is counted.
+    pub unit: Unit,
+    /// All debits, in minor units.
+    pub debit: i128,
+    /// All credits, at least zero.
+    pub credit: i128,
+    /// Debits less credits.
+    pub balance: i128,
+}
+
+/// Both sides of a unit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Sum {
+    /// What is counted.
+    pub unit: Unit,
+    /// All debits.
+    pub debit: i128,
+    /// All credits.
+    pub credit: i128,
+}
+
+/// What a member has earned and not been paid.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Claims {
+    /// Who.
+    pub member: Member,
+    /// Livelihood credits, in hundredths.
+    pub livelihood: i128,
+    /// Love credits, in hundredths.
+    pub love: i128,
+    /// Minutes of care.
+    pub care: i128,
+}
+
+/// How each unit is written.
+#[must_use]
+pub fn measures(charter: &Charter) -> Vec<Measure> {
+    let measure = |unit: Unit| {
+        let (code, exponent) = match unit {
+            Unit::Money => (charter.currency.as_str(), charter.exponent),
+            Unit::Livelihood => ("livelihood", 2),
+            Unit::Love => ("love", 2),
+            Unit::Care => ("minute", 0),
+        };
+        Measure { unit, code: code.to_owned(), exponent }
+    };
+    Unit::ALL.map(measure).to_vec()
+}
+
+/// The trial balance of these books.
+#[must_use]
+pub fn accounts(charter: &Charter, books: &Books) -> Accounts {
+    let mut rows = Vec::new();
+    let mut sums = Vec::new();
+    for unit in Unit::ALL {
+        let mut sum = Sum { unit, debit: 0, credit: 0 };
+        for (account, _, balance) in books.iter().filter(|(_, of, _)| *of == unit) {
+            let Balance { debit, credit } = balance;
+            sum.debit += debit;
+            sum.credit += credit;
+            let (code, party) = (account.code(charter.profile), account.party());
+            let balance = balance.net();
+            rows.push(AccountRow { account: code, party, unit, debit, credit, balance });
+        }
+        sums.push(sum);
+    }
+    Accounts { measures: measures(charter), rows, sums }
+}
+
+/// The claims of every member who ever had one.
+#[must_use]
+pub fn claims(register: &Register, books: &Books) -> Vec<Claims> {
+    let members = (0_u32..).map(Member).take(register.members().len());
+    members.filter(|member| has_claims(books, *member)).map(|member| claim(books, member)).collect()
+}
+
+/// One member's claims.
+#[must_use]
+pub fn claim(books: &Books, member: Member) -> Claims {
+    let due = |unit| -books.net(&Account::Claim(member), unit);
+    let (livelihood, love, care) = (due(Unit::Livelihood), due(Unit::Love), due(Unit::Care));
+    Claims { member, livelihood, love, care }
+}
+
+fn has_claims(books: &Books, member: Member) -> bool {
+    let claim = |unit| books.balance(&Account::Claim(member), unit);
+    Unit::ALL.into_iter().any(|unit| claim(unit) != Balance::default())
+}

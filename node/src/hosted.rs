@@ -1,0 +1,160 @@
+//! A cooperative that is kept here: its replica, and who hears of it.
+//!
+//! Each is an island: nothing of one is visible in another. All belong to the writer's thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use talea_ledger::replica::{OwnLeaf, Replica};
+use talea_protocol::bytes::{Decode, Encode, List};
+use talea_protocol::charter::Visibility;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{DeviceKey, NodeKey};
+use tokio::sync::broadcast;
+
+/// Events that a slow reader may be behind before it has to ask the store.
+const EVENTS_BEHIND_MAX: usize = 1_024;
+/// Nodes at which a cooperative's charter is asked for.
+pub const HOSTS_MAX: usize = 16;
+
+/// What is kept on disk about the hosting itself: where to ask while there is no charter.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Encode, Decode)]
+pub struct Hosting {
+    /// Nodes that have it.
+    pub hosts: List<NodeKey, HOSTS_MAX>,
+}
+
+/// What happened to an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// It has a place here, durably.
+    Placed(Occurrence),
+    /// It is settled.
+    Settled(Occurrence),
+}
+
+/// Which entry it happened to, and from where a reader can go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Occurrence {
+    /// The entry.
+    pub entry: EntryId,
+    /// Its leaf in this node's log.
+    pub index: u64,
+    /// Every leaf below this one is placed, settled, and told of.
+    pub resume: u64,
+}
+
+/// A cooperative and its audience.
+pub struct Hosted {
+    /// The cooperative as this node keeps it.
+    pub replica: Replica,
+    /// Nodes that the operator named.
+    pub hosts: Vec<NodeKey>,
+    /// Peers that the replica was told of.
+    pub connected: BTreeSet<NodeKey>,
+    events: broadcast::Sender<Event>,
+    /// Own accept leaves that are told of as placed and not as settled.
+    open: BTreeSet<u64>,
+    /// Leaves below are told of as placed.
+    told: u64,
+}
+
+/// All cooperatives that are kept here.
+pub type Hosts = BTreeMap<EntryId, Hosted>;
+
+impl Hosted {
+    /// A cooperative as it was restored, or a new one.
+    #[must_use]
+    pub fn new(replica: Replica, hosts: Vec<NodeKey>) -> Self {
+        let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
+        let (connected, open) = (BTreeSet::new(), BTreeSet::new());
+        let mut hosted = Self { replica, hosts, connected, events, open, told: 0 };
+        let _ = hosted.tell_placed();
+        hosted
+    }
+
+    /// Whether a peer may hear that the cooperative is kept here: the roster, and before there
+    /// is one, those whom the operator named.
+    #[must_use]
+    pub fn concerns(&self, peer: &NodeKey) -> bool {
+        match self.replica.register() {
+            Some(register) => register.roster().nodes.contains(peer),
+            None => self.hosts.contains(peer),
+        }
+    }
+
+    /// Whether whoever proved this device, or nobody, may read.
+    #[must_use]
+    pub fn may_read(&self, device: Option<&DeviceKey>) -> bool {
+        let Some(register) = self.replica.register() else { return false };
+        if register.charter().visibility == Visibility::Public {
+            return true;
+        }
+        let (head, _) = register.head();
+        device.is_some_and(|device| register.device(device, head).is_some())
+    }
+
+    /// Events from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Tells of the leaves that became durable; returns how many entries they accept.
+    pub fn tell_placed(&mut self) -> u64 {
+        let mut count = 0;
+        for index in self.told..self.replica.published() {
+            self.told = index + 1;
+            let Some(OwnLeaf::Accept { device, seq, .. }) = self.replica.own_leaf(index) else {
+                continue;
+            };
+            let Some(place) = self.replica.places().at(device, seq) else { continue };
+            let entry = place.id;
+            count += 1;
+            if seq >= self.replica.places().settled(device) {
+                self.open.insert(index);
+            }
+            self.tell(Event::Placed(Occurrence { entry, index, resume: self.resume() }));
+        }
+        count
+    }
+
+    /// Tells that an entry is settled.
+    pub fn tell_settled(&mut self, entry: EntryId, index: u64) {
+        self.open.remove(&index);
+        self.tell(Event::Settled(Occurrence { entry, index, resume: self.resume() }));
+    }
+
+    /// From which leaf a reader who has heard everything until now would go on.
+    #[must_use]
+    pub fn resume(&self) -> u64 {
+        self.open.first().copied().unwrap_or(self.told)
+    }
+
+    /// What is to be told of the leaves from `from` on, as it is now: at most `limit` leaves.
+    /// Also the first leaf not looked at.
+    #[must_use]
+    pub fn past(&self, from: u64, limit: u64) -> (Vec<Event>, u64) {
+        let to = self.told.min(from.saturating_add(limit));
+        let mut events = Vec::new();
+        for index in from..to {
+            let Some(OwnLeaf::Accept { device, seq, .. }) = self.replica.own_leaf(index) else {
+                continue;
+            };
+            let Some(place) = self.replica.places().at(device, seq) else { continue };
+            let resume = self.open.first().copied().unwrap_or(u64::MAX).min(index + 1);
+            let what = Occurrence { entry: place.id, index, resume };
+            events.push(Event::Placed(what));
+            if !self.open.contains(&index) {
+                events.push(Event::Settled(what));
+            }
+        }
+        (events, to.max(from))
+    }
+
+    fn tell(&self, event: Event) {
+        // Without listeners nobody needs to hear it.
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,200 @@
+//! From disk to memory at start: which cooperatives are kept here, and how far each has come.
+//!
+//! Each is an island: one that cannot be restored is left out, reported and touched no more, and
+//! the others are served. What is read is checked against the promise file by the replica.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use talea_ledger::batch::Column;
+use talea_ledger::replica::{Disk, Moment, Replica, Unreadable};
+use talea_protocol::bytes::{Malformed, STRUCTURE_BYTES_MAX, decode};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+
+use crate::config::{ADDRESS_BYTES_MAX, Peer};
+use crate::hosted::{Hosted, Hosting, Hosts};
+use crate::promise::{PromiseFault, Promises};
+use crate::store::{Pair, Span, Store, StoreFault};
+
+/// Leaves read at once: some 300 KB.
+const PAGE: usize = 1_024;
+/// Keys of the peers that the operator named, in [`Column::Meta`].
+const PEER_KEY: &[u8] = b"peer/";
+
+/// Why a cooperative is not served. The disk's fault, or the operator's.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreFault {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The promise file.
+    #[error(transparent)]
+    Promise(#[from] PromiseFault),
+    /// What is on disk is not what this node wrote, or has signed.
+    #[error(transparent)]
+    Content(#[from] Unreadable),
+    /// The record of the hosting.
+    #[error("the record of a hosted cooperative: {0}")]
+    Record(#[from] Malformed),
+}
+
+impl RestoreFault {
+    /// What the operator can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(fault) => fault.hint(),
+            Self::Promise(fault) => fault.hint(),
+            Self::Content(_) | Self::Record(_) => {
+                "check the disk; the other nodes of the roster have all of it. This node signs \
+                 nothing for this cooperative meanwhile"
+            }
+        }
+    }
+}
+
+/// What a start found.
+#[derive(Default)]
+pub struct Restored {
+    /// The cooperatives that are served.
+    pub hosts: Hosts,
+    /// The promises to each of them.
+    pub promises: BTreeMap<EntryId, Promises>,
+    /// Those that are not, and why.
+    pub failed: BTreeMap<EntryId, RestoreFault>,
+}
+
+/// Restores every cooperative that is kept here.
+///
+/// # Errors
+/// [`StoreFault`], if not even the list of them can be read.
+pub fn all(
+    store: &Store,
+    promises: &Path,
+    key: &Arc<SecretKey>,
+    now: Moment,
+) -> Result<Restored, StoreFault> {
+    let mut restored = Restored::default();
+    for (id, record) in store.range(Column::Cooperative, &Span::all(), usize::MAX)? {
+        let Ok(id) = <[u8; 32]>::try_from(id).map(EntryId) else { continue };
+        match one(store, promises, key, now, id, &record) {
+            Ok((hosted, kept)) => {
+                restored.hosts.insert(id, hosted);
+                restored.promises.insert(id, kept);
+            }
+            Err(fault) => {
+                restored.failed.insert(id, fault);
+            }
+        }
+    }
+    Ok(restored)
+}
+
+fn one(
+    store: &Store,
+    promises: &Path,
+    key: &Arc<SecretKey>,
+    now: Moment,
+    id: EntryId,
+    record: &[u8],
+) -> Result<(Hosted, Promises), RestoreFault> {
+    let record: Hosting = decode(record, STRUCTURE_BYTES_MAX)?;
+    let promises = Promises::open(promises, id)?;
+    let mut fault = None;
+    let disk = Disk {
+        leaves: Leaves::new(store, Span::prefix(&id.0), &mut fault),
+        mirrors: mirrors(store, &id)?,
+        notes: notes(store, &id)?,
+        promised: promises.newest().map(|promise| (promise.size, promise.root)),
+    };
+    let replica = Replica::restore(now, id, Arc::clone(key), &record.hosts, disk);
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    Ok((Hosted::new(replica?, record.hosts.to_vec()), promises))
+}
+
+/// The leaves of a log, read a page at a time. A fault ends them and is left with the caller.
+struct Leaves<'a> {
+    store: &'a Store,
+    span: Span,
+    page: VecDeque<Pair>,
+    is_last: bool,
+    fault: &'a mut Option<StoreFault>,
+}
+
+impl<'a> Leaves<'a> {
+    fn new(store: &'a Store, span: Span, fault: &'a mut Option<StoreFault>) -> Self {
+        Self { store, span, page: VecDeque::new(), is_last: false, fault }
+    }
+
+    fn turn(&mut self) {
+        match self.store.range(Column::Leaf, &self.span, PAGE) {
+            Ok(page) => {
+                self.is_last = page.len() < PAGE;
+                if let Some((key, _)) = page.last() {
+                    let after = [key.as_slice(), &[0]].concat();
+                    self.span = self.span.clone().starting_at(&after);
+                }
+                self.page = page.into();
+            }
+            Err(fault) => {
+                self.is_last = true;
+                *self.fault = Some(fault);
+            }
+        }
+    }
+}
+
+impl Iterator for Leaves<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if self.page.is_empty() && !self.is_last {
+            self.turn();
+        }
+        self.page.pop_front().map(|(_, leaf)| leaf)
+    }
+}
+
+/// Rows of the logs of others: whose, the first leaf, the bytes.
+type Rows = Vec<(NodeKey, u64, Vec<u8>)>;
+
+fn mirrors(store: &Store, id: &EntryId) -> Result<Rows, StoreFault> {
+    let rows = store.range(Column::Mirror, &Span::prefix(&id.0), usize::MAX)?;
+    Ok(rows.into_iter().filter_map(|(key, row)| mirror_row(&key, row)).collect())
+}
+
+fn mirror_row(key: &[u8], row: Vec<u8>) -> Option<(NodeKey, u64, Vec<u8>)> {
+    let (node, from) = key.get(32..)?.split_first_chunk::<32>()?;
+    Some((NodeKey(*node), u64::from_be_bytes(from.try_into().ok()?), row))
+}
+
+fn notes(store: &Store, id: &EntryId) -> Result<Vec<(NodeKey, Vec<u8>)>, StoreFault> {
+    let notes = store.range(Column::Checkpoint, &Span::prefix(&id.0), usize::MAX)?;
+    let owner = |key: &[u8]| Some(NodeKey(key.get(32..)?.try_into().ok()?));
+    Ok(notes.into_iter().filter_map(|(key, note)| Some((owner(&key)?, note))).collect())
+}
+
+/// Key and value under which a peer's address is kept: the last one that the operator gave.
+#[must_use]
+pub fn peer_row(peer: &Peer) -> (Vec<u8>, Vec<u8>) {
+    ([PEER_KEY, &peer.node.0].concat(), peer.address.clone().into_bytes())
+}
+
+/// The peers that the operator named while the node ran.
+///
+/// # Errors
+/// [`StoreFault`].
+pub fn peers(store: &Store) -> Result<Vec<Peer>, StoreFault> {
+    let rows = store.range(Column::Meta, &Span::prefix(PEER_KEY), usize::MAX)?;
+    let peer = |(key, address): Pair| {
+        let node = NodeKey(key.strip_prefix(PEER_KEY)?.try_into().ok()?);
+        let address = String::from_utf8(address).ok()?;
+        (address.len() <= ADDRESS_BYTES_MAX).then_some(Peer { node, address })
+    };
+    Ok(rows.into_iter().filter_map(peer).collect())
+}

@@ -1,0 +1,33 @@
+//! Nodes that can talk to each other long enough agree, whatever happened before.
+
+use talea_tests::world::World;
+
+/// Seeds of one run; more with `./tools/sim`.
+const SEEDS: u64 = 1_000;
+
+/// Runs the seeds given by `TALEA_SEED` (one) or the first [`SEEDS`], on two threads.
+#[test]
+fn a_thousand_worlds_agree_and_a_seed_gives_the_same_world_again() {
+    let seeds: Vec<u64> = match std::env::var("TALEA_SEED") {
+        Ok(seed) => vec![seed.parse().expect("a number")],
+        Err(_) => (0..SEEDS).collect(),
+    };
+    let halves: Vec<_> = [0, 1]
+        .map(|half| {
+            let seeds: Vec<u64> = seeds.iter().copied().filter(|seed| seed % 2 == half).collect();
+            std::thread::spawn(move || seeds.into_iter().for_each(run))
+        })
+        .into();
+    for half in halves {
+        half.join().expect("a seed failed: its number is printed above; TALEA_SEED=n replays it");
+    }
+}
+
+fn run(seed: u64) {
+    let Ok(outcome) = std::panic::catch_unwind(|| World::new(seed).run()) else {
+        panic!("seed {seed} failed");
+    };
+    if seed.is_multiple_of(50) {
+        assert_eq!(World::new(seed).run(), outcome, "seed {seed} is not the same twice");
+    }
+}

@@ -1,0 +1,402 @@
+//! What a statement says, told from the very bytes that are hashed and signed.
+//!
+//! Nothing here sees the value that was encoded: the bytes are decoded again, so that what is
+//! shown is what is signed. Names come from the book where there is one, and are only names.
+
+use talea_protocol::act::{
+    Act, Admit, Content, Contribution, Decide, Distribute, Effect, Enrol, Invoice, Job, Propose, Request,
+    Stream, Subscribe, Tally,
+};
+use talea_protocol::bytes::{Bp, Quantity, decode_prefix};
+use talea_protocol::charter::{Amendment, Change, Charter, Member};
+use talea_protocol::cut::Cut;
+use talea_protocol::entry::{ENTRY_BYTES_MAX, Header};
+use talea_protocol::hash::EntryId;
+
+
+use crate::amount::{self, count, decimal};
+use crate::book::Book;
+use crate::names::Words;
+
+/// Names and what they stand for, in the order of reading.
+pub type Rows = Vec<(&'static str, String)>;
+
+/// A tally's whole: 10,000 basis points in millionths.
+const WHOLE: u64 = 10_000_000_000;
+
+/// What the bytes state.
+///
+/// `None` if they are not a statement of this version; whoever signs must then stop.
+#[must_use]
+pub fn read(unsigned: &[u8]) -> Option<(Header, Act)> {
+    let (header, used) = decode_prefix::<Header>(unsigned, ENTRY_BYTES_MAX).ok()?;
+    match Content::parse(unsigned.get(used..)?).ok()? {
+        Content::Known(act) => Some((header, act)),
+        Content::Unknown(_) => None,
+    }
+}
+
+/// The statement in words: header, act and payload.
+#[must_use]
+pub fn rows(unsigned: &[u8], payload: Option<&[u8]>, book: Option<&Book>) -> Option<Rows> {
+    let (header, act) = read(unsigned)?;
+    let own = if let Act::Charter(charter) = &act { Some(charter.as_ref()) } else { None };
+    let charter = own.or_else(|| book.map(|book| book.register().charter()));
+    let view = View { book, charter };
+    let mut rows = view.act(&act);
+    if let Some(payload) = payload {
+        let words = Words::read(payload);
+        let called = words.members.iter().map(|m| format!("{} ({})", m.name, m.handle));
+        match called.collect::<Vec<_>>() {
+            names if names.is_empty() => {}
+            names => rows.push(("called", names.join(", "))),
+        }
+        let text = words.note.unwrap_or_else(|| format!("{} bytes", payload.len()));
+        rows.push(("with a note", format!("{text} (erasable)")));
+    }
+    rows.push(("place", format!("{} in the chain of {}", header.seq, header.device)));
+    rows.push(("dated", format!("{} UTC", amount::show_time(header.time))));
+    if header.basis != EntryId::ZERO {
+        rows.push(("acts under", header.basis.to_string()));
+    }
+    Some(rows)
+}
+
+/// An act in a few words, for a list.
+#[must_use]
+pub fn line(act: &Act, book: Option<&Book>) -> String {
+    let own = if let Act::Charter(charter) = act { Some(charter.as_ref()) } else { None };
+    let view = View { book, charter: own.or_else(|| book.map(|book| book.register().charter())) };
+    view.line(act)
+}
+
+/// A share of a tally as a percentage with two places, floored: `73.33 %`.
+#[must_use]
+pub fn percent(share: u64) -> String {
+    let hundredths = i64::try_from(share / (WHOLE / 10_000)).unwrap_or(i64::MAX);
+    format!("{} %", decimal(hundredths, 2))
+}
+
+struct View<'a> {
+    book: Option<&'a Book>,
+    charter: Option<&'a Charter>,
+}
+
+impl View<'_> {
+    fn act(&self, act: &Act) -> Rows {
+        let mut rows = vec![("statement", self.line(act))];
+        match act {
+            Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
+            Act::Admit(admit) => rows.extend(admission(admit)),
+            Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
+            Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
+            Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
+            Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
+            Act::Vote(vote) => rows.push(("in full", vote.proposal.to_string())),
+            Act::Decide(decide) => rows.extend(self.decision_rows(decide)),
+            Act::Subscribe(subscribe) => {
+                rows.push(("countersigned", subscribe.device.to_string()));
+            }
+            Act::Distribute(run) => rows.extend(self.run_rows(run)),
+            Act::Mark(_)
+            | Act::Invoice(_)
+            | Act::Income(_)
+            | Act::Expense(_)
+            | Act::Redirect(_)
+            | Act::Pay(_)
+            | Act::Close(_) => {}
+        }
+        if let Some(cut) = act.cut() {
+            rows.push(("closes over", inside(cut)));
+        }
+        rows
+    }
+
+    fn line(&self, act: &Act) -> String {
+        match act {
+            Act::Charter(charter) => {
+                format!("found {} with {} members", charter.name, charter.founders.len())
+            }
+            Act::Admit(admit) => self.admit_line(admit),
+            Act::Enrol(Enrol { member, .. }) => format!("enrol a device of {}", self.who(*member)),
+            Act::Mark(_) => "mark a cut".to_owned(),
+            Act::Decide(decide) => format!(
+                "decide {}: {} with {} for it",
+                self.label(&decide.proposal),
+                serde_name(&decide.outcome),
+                percent(decide.tally.yes)
+            ),
+            Act::Contribution(given) => self.contribution_line(given),
+            Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
+            Act::Propose(propose) => proposal_line(propose),
+            Act::Vote(vote) => {
+                format!("vote {} on {}", serde_name(&vote.choice), self.label(&vote.proposal))
+            }
+            Act::Subscribe(Subscribe { member, amount, date, reference, .. }) => format!(
+                "shares of {} for {}, on {} ({reference})",
+                self.money(*amount),
+                self.who(*member),
+                amount::show_day(*date)
+            ),
+            Act::Invoice(invoice) => self.invoice_line(invoice),
+            Act::Income(income) => format!(
+                "{} received from {} for job {}, on {}",
+                self.money(income.amount),
+                income.client,
+                income.job,
+                amount::show_day(income.date)
+            ),
+            Act::Expense(spent) => format!(
+                "{} paid to {} on account {}, on {}",
+                self.money(spent.amount),
+                spent.payee,
+                spent.account,
+                amount::show_day(spent.date)
+            ),
+            Act::Redirect(redirect) => format!(
+                "pass on {} of run {} to {}",
+                self.money(redirect.amount),
+                self.label(&redirect.run),
+                self.who(redirect.to)
+            ),
+            Act::Distribute(run) => format!(
+                "distribute {}: {} to {} members",
+                amount::show_month(run.period),
+                self.cents(run.totals.paid),
+                run.lines.len()
+            ),
+            Act::Pay(pay) => {
+                format!("pay run {}, on {}", self.label(&pay.run), amount::show_day(pay.date))
+            }
+            Act::Close(close) => format!("close {}", amount::show_month(close.period)),
+        }
+    }
+
+    fn admit_line(&self, admit: &Admit) -> String {
+        let college = self.charter.and_then(|c| c.colleges.get(usize::from(admit.college)));
+        let stage = self.charter.and_then(|c| c.stages.get(usize::from(admit.stage)));
+        let college = college.map_or("an unknown college", |college| college.code.as_str());
+        let stage = stage.map_or("an unknown stage", |stage| stage.code.as_str());
+        format!("admit a {} to {college}, at stage {stage}", serde_name(&admit.request.kind))
+    }
+
+    fn contribution_line(&self, given: &Contribution) -> String {
+        let number = u64::try_from(given.quantity.value()).unwrap_or(0);
+        let rate = self.charter.and_then(|c| c.rates.iter().find(|rate| rate.task == given.task));
+        let quantity = match rate {
+            _ if given.stream == Stream::Care => amount::hours(number),
+            Some(rate) => format!("{} {}s", count(number), rate.unit),
+            None => count(number),
+        };
+        let job = given.job.as_ref().map(|Job { code, .. }| format!(" for job {code}"));
+        let job = job.unwrap_or_default();
+        let stream = serde_name(&given.stream);
+        format!("{quantity} of {} ({stream}){job}, on {}", given.task, amount::show_day(given.end))
+    }
+
+    fn contribution_rows(&self, given: &Contribution) -> Rows {
+        let mut rows = Rows::new();
+        if given.begin != given.end {
+            rows.push(("begun", amount::show_day(given.begin)));
+        }
+        let tier = given.job.as_ref().map(|job| usize::from(job.tier));
+        let tiers = self.charter.map(|charter| &charter.tiers);
+        if let Some(tier) = tier.and_then(|tier| tiers?.get(tier)) {
+            let price = i64::from(tier.price);
+            rows.push(("price tier", format!("{} ({} a unit)", tier.code, self.cents(price))));
+        }
+        let tags: Vec<&str> = given.tags.iter().map(|tag| tag.as_str()).collect();
+        if !tags.is_empty() {
+            rows.push(("tags", tags.join(", ")));
+        }
+        rows
+    }
+
+    fn invoice_line(&self, invoice: &Invoice) -> String {
+        let tier = self.charter.and_then(|c| c.tiers.get(usize::from(invoice.tier)));
+        let price = tier.map_or(0, |tier| i64::from(tier.price));
+        format!(
+            "invoice {} to {} for job {}: {} units at {}, on {}",
+            self.money(invoice.amount),
+            invoice.client,
+            invoice.job,
+            count(u64::try_from(invoice.quantity.value()).unwrap_or(0)),
+            self.cents(price),
+            amount::show_day(invoice.date)
+        )
+    }
+
+    fn proposal_rows(&self, propose: &Propose) -> Rows {
+        let mut rows = vec![
+            ("counted", serde_name(&propose.method)),
+            ("closes", format!("{} UTC", amount::show_time(propose.closes))),
+        ];
+        if propose.statutory {
+            rows.push(("required", "by law".to_owned()));
+        }
+        if let Effect::Amend(Change { amendments, from }) = &propose.effect {
+            rows.extend(amendments.iter().map(|set| ("sets", amendment(set))));
+            rows.push(("in force from", amount::show_month(*from)));
+        }
+        rows
+    }
+
+    fn decision_rows(&self, decide: &Decide) -> Rows {
+        let Tally { colleges, yes, no, participation } = &decide.tally;
+        let mut rows = Rows::new();
+        for (place, ballots) in colleges.iter().enumerate() {
+            let college = self.charter.filter(|_| colleges.len() > 1);
+            let name = college.and_then(|charter| charter.colleges.get(place));
+            let name = name.map_or("everybody", |college| college.code.as_str());
+            rows.push((
+                "counted",
+                format!(
+                    "{name}: {} yes, {} no, {} abstain, of {}",
+                    ballots.yes, ballots.no, ballots.abstain, ballots.eligible
+                ),
+            ));
+        }
+        rows.push(("support", format!("{} for, {} against", percent(*yes), percent(*no))));
+        rows.push(("participation", percent(*participation)));
+        rows
+    }
+
+    fn run_rows(&self, run: &Distribute) -> Rows {
+        let totals = &run.totals;
+        let sum = |name, amount| (name, self.cents(amount));
+        let mut rows = vec![
+            sum("received", totals.receipts),
+            sum("spent", totals.expenses),
+            sum("retained", totals.retained),
+            sum("care pool", totals.care_pool),
+            sum("livelihood pool", totals.livelihood_pool),
+            sum("love pool", totals.love_pool),
+            sum("carried", totals.carried),
+        ];
+        for line in &run.lines {
+            let part = |amount| decimal(i64::try_from(amount).unwrap_or(i64::MAX), self.places());
+            rows.push((
+                "pays",
+                format!(
+                    "{} {} (livelihood {}, love {}, care {})",
+                    self.who(line.member),
+                    part(line.total()),
+                    part(line.livelihood),
+                    part(line.love),
+                    part(line.care)
+                ),
+            ));
+        }
+        rows
+    }
+
+    fn charter_rows(&self, charter: &Charter) -> Rows {
+        let mut rows = vec![
+            ("profile", serde_name(&charter.profile)),
+            ("may be read by", serde_name(&charter.visibility)),
+            ("currency", charter.currency.to_string()),
+        ];
+        for college in &charter.colleges {
+            let (code, weight) = (&college.code, share(college.weight));
+            rows.push(("college", format!("{code}: {weight} of the votes")));
+        }
+        rows.extend((0_u32..).zip(&charter.founders).map(|(number, founder)| {
+            ("founder", format!("{}, device {}", self.who(Member(number)), founder.device))
+        }));
+        let roles = charter.roles;
+        rows.push(("registrar", self.who(roles.registrar)));
+        rows.push(("treasurer", self.who(roles.treasurer)));
+        rows.push(("distributor", self.who(roles.distributor)));
+        let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
+        rows.push(("settled by", format!("{q} of {n} nodes")));
+        rows.push(("protected", protection(f).to_owned()));
+        rows.extend(charter.roster.nodes.iter().map(|node| ("node", node.to_string())));
+        rows
+    }
+
+    fn who(&self, member: Member) -> String {
+        self.book.map_or_else(|| format!("member {}", member.0), |book| book.handle(member))
+    }
+
+    fn label(&self, id: &EntryId) -> String {
+        let short = || id.to_string().get(..12).unwrap_or_default().to_owned();
+        self.book.map_or_else(short, |book| book.label(id))
+    }
+
+    fn money(&self, amount: Quantity) -> String {
+        self.cents(amount.value())
+    }
+
+    fn cents(&self, minor: i64) -> String {
+        let currency = self.charter.map_or("", |charter| charter.currency.as_str());
+        format!("{} {currency}", decimal(minor, self.places()))
+    }
+
+    fn places(&self) -> u8 {
+        self.charter.map_or(0, |charter| charter.exponent)
+    }
+}
+
+/// What a roster protects against, said plainly (model, section 6).
+#[must_use]
+pub const fn protection(faulty: u8) -> &'static str {
+    match faulty {
+        0 => "against members that lie, not against a node that lies",
+        _ => "against members that lie and against as many lying nodes as the roster allows for",
+    }
+}
+
+fn admission(admit: &Admit) -> Rows {
+    let Request { device, .. } = &admit.request;
+    vec![("device", device.to_string()), ("vouched for by", admit.sponsors.len().to_string())]
+}
+
+fn proposal_line(propose: &Propose) -> String {
+    match &propose.effect {
+        Effect::Policy => format!("propose a text ({})", serde_name(&propose.matter)),
+        Effect::Amend(Change { amendments, .. }) => {
+            let all: Vec<String> = amendments.iter().map(amendment).collect();
+            format!("propose {}", all.join(", "))
+        }
+    }
+}
+
+fn amendment(amendment: &Amendment) -> String {
+    match amendment {
+        Amendment::Retain(part) => format!("retain {}", share(*part)),
+        Amendment::Care(part) => format!("care {}", share(*part)),
+        Amendment::Livelihood(part) => format!("livelihood {}", share(*part)),
+        Amendment::Quorum(part) => format!("quorum {}", share(*part)),
+        Amendment::Thresholds(t) => format!(
+            "thresholds {} ordinary, {} charter, {} allocation",
+            share(t.ordinary),
+            share(t.charter),
+            share(t.allocation)
+        ),
+        Amendment::Attestations(number) => format!("{number} attestations"),
+        Amendment::InternalPrice(price) => format!("internal price {price}"),
+        Amendment::Rate(rate) => {
+            format!("{} at {} hundredths a {}", rate.task, rate.credits, rate.unit)
+        }
+        Amendment::Tier(tier) => format!("tier {} at {}", tier.code, tier.price),
+        Amendment::Sponsors(number) => format!("{number} sponsors"),
+        Amendment::LoveMinimum(credits) => format!("love minimum {credits} hundredths"),
+    }
+}
+
+fn share(part: Bp) -> String {
+    format!("{} %", decimal(i64::from(part.value()), 2))
+}
+
+fn inside(cut: &Cut) -> String {
+    let chains = cut.lengths.iter().filter(|length| **length > 0).count();
+    format!("{} entries of {chains} chains", count(cut.total()))
+}
+
+/// The name that serde gives a variant without fields, with blanks for hyphens.
+fn serde_name<T: serde::Serialize>(value: &T) -> String {
+    let name = serde_json::to_value(value).ok();
+    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    name.replace('-', " ")
+}
+

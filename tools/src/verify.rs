@@ -1,0 +1,367 @@
+//! The auditor's reading of an export: what it shows, what speaks against it, what it adds up to.
+//!
+//! bytes -[`read::read`]-> genuine entries in logs -[`audit`]-> [`Audit`]
+//!
+//! No network, no clock and no storage: a file's bytes, a policy and the time are arguments. The
+//! rules are the ledger's; what an export must show is section 12 of the protocol's README.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use talea_ledger::place::Places;
+use talea_ledger::register::Register;
+use talea_ledger::state::State;
+use talea_protocol::checkpoint::{CheckpointFault, Opened};
+use talea_protocol::export::ExportFault;
+use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::NodeKey;
+use talea_protocol::note::Note;
+use talea_protocol::tree::TreeHash;
+
+use crate::names::Names;
+
+pub mod finding;
+pub mod policy;
+pub mod log;
+pub mod read;
+pub mod replay;
+pub mod fold;
+pub mod compare;
+pub mod text;
+
+pub use finding::{Claim, Finding, Status};
+pub use policy::{Policy, PolicyFault};
+
+use fold::Fold;
+use log::{Checkpoint, Log};
+use read::Shown;
+use replay::Replay;
+
+/// An export, read and judged.
+pub struct Audit {
+    /// What the file shows.
+    pub shown: Shown,
+    /// What that adds up to; nothing without a charter.
+    pub sum: Option<Sum>,
+    /// What speaks against it: the heaviest first, otherwise in the order of finding.
+    pub found: Vec<Finding>,
+    /// What is concluded.
+    pub status: Status,
+}
+
+/// What an export adds up to.
+pub struct Sum {
+    /// Members, devices, roster.
+    pub register: Register,
+    /// Who has which place, and how many receipts.
+    pub places: Places,
+    /// What the settled entries add up to.
+    pub state: State,
+    /// Its root.
+    pub root: Hash,
+    /// The settled entries, in an order in which they can be read.
+    pub order: Vec<EntryId>,
+    /// What members are called.
+    pub names: Names,
+}
+
+/// What there is to say about an export in one line, and for other programs.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Summary {
+    /// What is concluded.
+    pub verdict: Status,
+    /// The exit status.
+    pub status: u8,
+    /// The cooperative's id.
+    pub cooperative: EntryId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whose export it is.
+    pub node: NodeKey,
+    /// Genuine entries in the file.
+    pub entries: u64,
+    /// Members.
+    pub members: u64,
+    /// Leaves that are missing, in all logs.
+    pub gaps: u64,
+    /// Settled entries.
+    pub settled: u64,
+    /// Leaves under the exporting node's largest checkpoint.
+    pub size: u64,
+    /// The root that it signed there.
+    pub root: TreeHash,
+    /// Nodes of the roster that have signed or cosigned it.
+    pub held_by: u32,
+    /// Nodes of the roster.
+    pub nodes: u32,
+    /// Receipts that settle.
+    pub quorum: u32,
+    /// The state root over what is settled.
+    pub state: Option<Hash>,
+}
+
+/// Reads an export and says what is so. Never fails: what is wrong is a finding.
+///
+/// `now` is the time in seconds since 1970 UTC, for a policy that asks for an age.
+///
+/// # Errors
+/// [`ExportFault`], if the file is no export: it has not even a head.
+pub fn audit(file: &[u8], policy: &Policy, now: u64) -> Result<Audit, ExportFault> {
+    let mut shown = read::read(file)?;
+    let register = found(&mut shown);
+    let cosigners = register.as_ref().map_or(&[][..], |register| &register.roster().nodes);
+    open_notes(&mut shown, cosigners);
+    for log in shown.logs.values_mut() {
+        shown.found.extend(log.weigh());
+    }
+    let sum = register.map(|register| add_up(&mut shown, register));
+    let mut audit = Audit { shown, sum, found: Vec::new(), status: Status::Valid };
+    audit.check_payloads();
+    audit.ask(policy, now);
+    audit.conclude();
+    Ok(audit)
+}
+
+/// The register of the charter, if that is in the file and founds something.
+fn found(shown: &mut Shown) -> Option<Register> {
+    let id = shown.cooperative;
+    let Some(charter) = shown.entries.get(&id) else {
+        shown.found.push(Finding::CharterMissing { id });
+        return None;
+    };
+    match Register::found(charter) {
+        Ok(register) => Some(register),
+        Err(refusal) => {
+            shown.found.push(Finding::Charter { id, refusal });
+            None
+        }
+    }
+}
+
+fn open_notes(shown: &mut Shown, roster: &[NodeKey]) {
+    for (node, note) in std::mem::take(&mut shown.notes) {
+        match open(&note, &shown.cooperative, &node, roster) {
+            Ok(opened) => {
+                let log = shown.logs.entry(node).or_insert_with(|| Log::new(node));
+                shown.found.extend(enter(log, &opened));
+            }
+            Err(fault) => shown.found.push(Finding::Checkpoint { log: node, fault }),
+        }
+    }
+}
+
+fn open(
+    note: &[u8],
+    cooperative: &EntryId,
+    node: &NodeKey,
+    roster: &[NodeKey],
+) -> Result<Opened, CheckpointFault> {
+    Note::parse(note)?.open(cooperative, node, roster)
+}
+
+/// Enters a checkpoint; a second root for one size is a finding.
+fn enter(log: &mut Log, opened: &Opened) -> Option<Finding> {
+    let (size, root) = (opened.checkpoint().size, opened.checkpoint().root);
+    let new = || Checkpoint { root, cosigners: BTreeMap::new() };
+    let held = log.checkpoints.entry(size).or_insert_with(new);
+    if held.root != root {
+        let (one, other) = (held.root, root);
+        return Some(Finding::TwoRoots { log: log.node, size, one, other });
+    }
+    held.cosigners.extend(opened.cosignatures().iter().copied());
+    None
+}
+
+/// Places and folds everything.
+fn add_up(shown: &mut Shown, register: Register) -> Sum {
+    let Shown { entries, logs, node, found, payloads, .. } = shown;
+    for log in logs.values().filter(|log| log.node != *node) {
+        let mut replay = Replay::new(register.clone());
+        replay.run(log, entries);
+        found.append(&mut replay.found);
+    }
+    let own = logs.get(node).expect("made with the first section");
+    let mut replay = Replay::new(register);
+    replay.run(own, entries);
+    found.append(&mut replay.found);
+    fold::settle(&mut replay, logs, entries);
+    let mut fold = Fold::new(&replay, own, entries);
+    for log in logs.values().filter(|log| log.node != *node) {
+        fold.compare(log);
+    }
+    found.append(&mut fold.found);
+    let Replay { register, places, .. } = replay;
+    let mut names = Names::default();
+    for payload in payloads {
+        if let Some(entry) = entries.get(&payload.entry).filter(|entry| is_bound(entry, payload)) {
+            names.learn(&register, entry, &payload.bytes);
+        }
+    }
+    let Fold { mut state, order, .. } = fold;
+    let root = state.root();
+    Sum { register, places, state, root, order, names }
+}
+
+fn is_bound(
+    entry: &talea_protocol::entry::Entry,
+    payload: &talea_protocol::message::Payload,
+) -> bool {
+    let commitment = entry.header().payload;
+    commitment.is_some_and(|commitment| commitment.binds(&payload.salt, &payload.bytes))
+}
+
+impl Audit {
+    fn check_payloads(&mut self) {
+        for payload in &self.shown.payloads {
+            let id = payload.entry;
+            match self.shown.entries.get(&id) {
+                Some(entry) if is_bound(entry, payload) => {}
+                Some(entry) => {
+                    self.shown.found.push(Finding::Payload { claim: Claim::of(entry) });
+                }
+                None => self.shown.found.push(Finding::MissingNamed { id }),
+            }
+        }
+    }
+
+    /// What is missing, and what a policy asks for beyond what is right.
+    fn ask(&mut self, policy: &Policy, now: u64) {
+        let own = self.shown.own();
+        let covered = own.checkpoints.keys().next_back().copied().unwrap_or(0);
+        let mut found = Vec::new();
+        if covered < own.end {
+            found.push(Finding::Uncovered { log: own.node, from: covered, to: own.end });
+        }
+        found.extend(self.missing_places());
+        let summary = self.summary();
+        if policy.settled.is_none() {
+            found.extend(self.unsettled());
+        }
+        found.extend(self.faults(policy, &summary, now).into_iter().map(Finding::Policy));
+        self.shown.found.append(&mut found);
+    }
+
+    /// Places that a frontier holds for settled and no entry in the file fills.
+    fn missing_places(&self) -> Vec<Finding> {
+        let Some(sum) = self.sum.as_ref().filter(|_| self.shown.own().has_holes()) else {
+            return Vec::new();
+        };
+        let lengths = |log| fold::last_cut(log).map(|(_, cut)| &cut.lengths);
+        let mut missing = BTreeMap::new();
+        for (device, length) in self.shown.logs.values().filter_map(lengths).flat_map(|lengths| (0_u32..).zip(lengths)) {
+            let held = u32::try_from(sum.places.chain(device).len()).unwrap_or(u32::MAX);
+            if held < *length && let Some(record) = sum.register.record(device) {
+                missing.insert(device, (record.key, u64::from(held)));
+            }
+        }
+        let known = |device, seq| {
+            self.shown.entries.values().any(|entry| {
+                entry.header().device == device && entry.header().seq >= seq
+            })
+        };
+        let places = missing.into_values().filter(|(device, seq)| !known(*device, *seq));
+        places
+            .map(|(device, seq)| Finding::MissingPlace { claim: Claim { device, seq, id: EntryId::ZERO } })
+            .collect()
+    }
+
+    /// What the exporting node accepted and too few logs hold.
+    fn unsettled(&self) -> Option<Finding> {
+        let sum = self.sum.as_ref()?;
+        let is_settled = |id: &EntryId| {
+            sum.places.position(id).is_some_and(|(device, seq)| seq < sum.places.settled(device))
+        };
+        let accepted = self.shown.own().leaves.iter().filter_map(|leaf| match leaf.content {
+            log::Content::Accept(id) => Some(id),
+            _ => None,
+        });
+        let open: Vec<EntryId> = accepted.filter(|id| !is_settled(id)).collect();
+        let first = self.shown.entries.get(open.first()?)?;
+        let receipts = sum.places.find(&first.id()).map_or(0, |place| place.receipts.count_ones());
+        Some(Finding::Unsettled {
+            count: count(open.len()),
+            first: Claim::of(first),
+            receipts,
+            quorum: u32::from(sum.register.roster().quorum),
+        })
+    }
+
+    fn faults(&self, policy: &Policy, summary: &Summary, now: u64) -> Vec<PolicyFault> {
+        let mut faults = Vec::new();
+        let found = summary.cooperative;
+        if let Some(wanted) = policy.cooperative.filter(|wanted| *wanted != found) {
+            faults.push(PolicyFault::Cooperative { wanted, found });
+        }
+        let roster = self.sum.as_ref().map_or(&[][..], |sum| &sum.register.roster().nodes);
+        let absent = policy.nodes.iter().filter(|node| !roster.contains(node));
+        faults.extend(absent.map(|node| PolicyFault::Node { node: *node }));
+        let found = summary.settled;
+        if let Some(wanted) = policy.settled.filter(|wanted| *wanted > found) {
+            faults.push(PolicyFault::Settled { wanted, found });
+        }
+        let found = summary.held_by;
+        if let Some(wanted) = policy.held_by.filter(|wanted| *wanted > found) {
+            faults.push(PolicyFault::HeldBy { wanted, found });
+        }
+        let found = now.saturating_sub(self.seen_at());
+        if let Some(wanted) = policy.age_s.filter(|wanted| *wanted < found) {
+            faults.push(PolicyFault::Age { wanted, found });
+        }
+        faults
+    }
+
+    /// When the largest checkpoint was cosigned, in seconds since 1970 UTC, as somebody says who
+    /// does not lie: of the roster's times the (f + 1)-th from the latest.
+    fn seen_at(&self) -> u64 {
+        let faulty = self.sum.as_ref().map_or(0, |sum| sum.register.roster().faulty);
+        let mut times: Vec<u64> = match self.shown.own().checkpoints.values().next_back() {
+            Some(checkpoint) => checkpoint.cosigners.values().copied().collect(),
+            None => Vec::new(),
+        };
+        times.push(self.shown.time / 1000);
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.get(usize::from(faulty)).copied().unwrap_or(0)
+    }
+
+    fn conclude(&mut self) {
+        self.found = std::mem::take(&mut self.shown.found);
+        self.found.sort_by_key(|finding| std::cmp::Reverse(finding.status()));
+        self.status = self.found.first().map_or(Status::Valid, Finding::status);
+    }
+
+    /// The export in one line's worth of values.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let own = self.shown.own();
+        let last = own.checkpoints.last_key_value();
+        let sum = self.sum.as_ref();
+        let roster = sum.map(|sum| sum.register.roster());
+        let held_by = |checkpoint: &Checkpoint| {
+            let holds = |node: &&NodeKey| **node == own.node || checkpoint.cosigners.contains_key(*node);
+            roster.map_or(0, |roster| roster.nodes.iter().filter(holds).count())
+        };
+        Summary {
+            verdict: self.status,
+            status: self.status.code(),
+            cooperative: self.shown.cooperative,
+            name: sum.map(|sum| sum.register.charter().name.to_string()),
+            node: own.node,
+            entries: count(self.shown.entries.len()),
+            members: sum.map_or(0, |sum| count(sum.register.members().len())),
+            gaps: self.shown.logs.values().map(Log::lost).sum(),
+            settled: sum.map_or(0, |sum| count(sum.order.len())),
+            size: last.map_or(0, |(size, _)| *size),
+            root: last.map_or(TreeHash([0; 32]), |(_, checkpoint)| checkpoint.root),
+            held_by: last.map_or(0, |(_, checkpoint)| {
+                u32::try_from(held_by(checkpoint)).unwrap_or(u32::MAX)
+            }),
+            nodes: roster.map_or(0, |roster| u32::try_from(roster.nodes.len()).unwrap_or(u32::MAX)),
+            quorum: roster.map_or(0, |roster| u32::from(roster.quorum)),
+            state: sum.map(|sum| sum.root),
+        }
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,112 @@
+//! What is said of an export in words: one line for the whole, one for each finding.
+//!
+//! Members are named as they call themselves, their places as `handle/place`. Nothing that comes
+//! from a file reaches a terminal with its control characters.
+
+use talea_protocol::charter::Member;
+use talea_protocol::key::DeviceKey;
+
+use super::finding::{Claim, Finding, Status};
+use super::{Audit, Sum};
+
+/// Findings that are listed; a badly damaged file has one for each leaf.
+pub const LINES_MAX: usize = 20;
+
+/// The line for the whole:
+/// `VALID  Le Fournil   412 entries  9 members  0 gaps  checkpoint 412 held by 3 of 3 nodes`.
+#[must_use]
+pub fn headline(audit: &Audit) -> String {
+    let summary = audit.summary();
+    let name = summary.name.map_or_else(|| summary.cooperative.to_string(), |name| shown(&name));
+    format!(
+        "{}  {name}   {}  {}  {}  checkpoint {} held by {} of {}",
+        summary.verdict.word(),
+        counted(summary.entries, "entry", "entries"),
+        counted(summary.members, "member", "members"),
+        counted(summary.gaps, "gap", "gaps"),
+        summary.size,
+        summary.held_by,
+        counted(u64::from(summary.nodes), "node", "nodes"),
+    )
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A line for each finding, the heaviest first, at most [`LINES_MAX`].
+#[must_use]
+pub fn lines(audit: &Audit) -> Vec<String> {
+    let sum = audit.sum.as_ref();
+    let said = audit.found.iter().take(LINES_MAX).map(|finding| line(sum, finding));
+    let rest = audit.found.len().saturating_sub(LINES_MAX);
+    said.chain((rest > 0).then(|| format!("and {rest} more"))).collect()
+}
+
+/// A finding, with the member and the place that it is about.
+#[must_use]
+pub fn line(sum: Option<&Sum>, finding: &Finding) -> String {
+    match finding.claim() {
+        Some(claim) => format!("{}  {finding}", place(sum, &claim)),
+        None => finding.to_string(),
+    }
+}
+
+/// A place in a chain: `alba/4`, `alba:2/4` for her second device.
+#[must_use]
+pub fn place(sum: Option<&Sum>, claim: &Claim) -> String {
+    format!("{}/{}", device(sum, &claim.device), claim.seq)
+}
+
+/// A device: its member's handle, and which of the member's devices it is if not the first.
+#[must_use]
+pub fn device(sum: Option<&Sum>, key: &DeviceKey) -> String {
+    let record = |sum: &Sum| {
+        let devices = sum.register.devices();
+        let device = devices.iter().find(|device| device.key == *key)?;
+        let before = |other: &&talea_ledger::register::DeviceRecord| other.member == device.member;
+        let own = devices.iter().filter(before).position(|other| other.key == *key)?;
+        let handle = handle(sum, device.member);
+        Some(if own == 0 { handle } else { format!("{handle}:{}", own + 1) })
+    };
+    sum.and_then(record).unwrap_or_else(|| format!("device {key}"))
+}
+
+/// A member's handle.
+#[must_use]
+pub fn handle(sum: &Sum, member: Member) -> String {
+    shown(&sum.names.handle(&sum.register, member))
+}
+
+/// What follows, for whoever asks "and now?".
+#[must_use]
+pub const fn advice(status: Status) -> &'static str {
+    match status {
+        Status::Valid => "",
+        Status::Incomplete => {
+            "what is there is right; ask another node for its export, or this one again later"
+        }
+        Status::Invalid => "do not rely on this file; compare it with another node's export",
+        Status::Forked => {
+            "keep this file: it is the proof; both entries or checkpoints are signed by one key"
+        }
+    }
+}
+
+/// A text from a file as a terminal may show it.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_neither_moves_the_cursor_nor_turns_around() {
+        assert_eq!(shown("a\u{1b}[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(shown("Éco-lieu"), "Éco-lieu");
+    }
+}
