@@ -284,7 +284,8 @@ impl Runs {
 
 impl Record {
     /// Whether this run has counted a flow.
-    fn has(&self, booked: &Booked) -> bool {
+    #[must_use]
+    pub fn has(&self, booked: &Booked) -> bool {
         booked.month <= self.period && booked.place.inside(&self.cut)
     }
 

@@ -7,24 +7,30 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Act, Content, Decide, Distribute, Outcome, Tally};
-use talea_protocol::bytes::{List, Month, encode};
-use talea_protocol::charter::Change;
+use talea_protocol::act::{Act, Content, Distribute, Outcome, Tally};
+use talea_protocol::bytes::{List, Month};
+use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{EntryId, Hash};
 
-use crate::account::{Account, Books, Posting, Unit};
+use crate::account::Books;
 use crate::chain::{Chains, Place, Stamp, Status};
-use crate::contribution::{self, Attestation, Work};
-use crate::distribution::{Distribution, Payment, Redirected, Runs, Sources};
-use crate::money::{Booking, Treasury};
-use crate::register::{Register, Role};
+use crate::contribution::Work;
+use crate::distribution::{Runs, Sources};
+use crate::money::Treasury;
+use crate::register::Register;
 use crate::row::{Row, Rows};
 use crate::terms::Terms;
 use crate::verdict::{Hold, Need, Verdict, Void};
-use crate::vote::{Ballot, Decision, Proposal, Votes};
+use crate::vote::Votes;
 use crate::waiting::{Lane, Waiter, Waiting};
+
+mod effect;
+mod judgement;
+
+/// Stands for the author where the register knows no such device, which placing refuses.
+const NOBODY: Member = Member(u32::MAX);
 
 /// The state of one cooperative.
 #[derive(Clone, Debug, Default)]
@@ -43,20 +49,6 @@ pub struct State {
     frame: u32,
 }
 
-/// What an entry that counts does.
-enum Effect {
-    None,
-    Contribution(Box<contribution::Record>),
-    Attestation(EntryId, Attestation),
-    Proposal(Box<Proposal>),
-    Ballot(EntryId, Ballot),
-    Decision(EntryId, Box<Decision>),
-    Booking(Booking),
-    Run(Box<Distribution>),
-    Redirect(EntryId, Redirected),
-    Payment(EntryId, Payment),
-}
-
 impl State {
     /// The state of nothing.
     #[must_use]
@@ -67,9 +59,9 @@ impl State {
     /// Takes in a settled entry. Each chain's entries come in their order and once; chains
     /// interleave in any way. `register` holds the entry's basis at least.
     pub fn settle(&mut self, register: &Register, device: u32, entry: &Signed) {
-        let stamp = self.stamp(register, device, self.length(device), entry);
+        let stamp = stamp(register, device, self.length(device), entry);
         let number = register.number(&stamp.id).unwrap_or(0);
-        self.rows.change(Row::Chain(device), || self.chains.row(device));
+        self.change(Row::Chain(device));
         self.chains.push(stamp.place, stamp.id, stamp.basis.max(number));
         match entry.content() {
             Content::Unknown(tag) => self.waiting.shelve(stamp.id, *tag),
@@ -105,7 +97,7 @@ impl State {
     #[must_use]
     pub fn judge(&self, register: &Register, device: u32, entry: &Signed) -> Verdict {
         let seq = u32::try_from(entry.header().seq).unwrap_or(u32::MAX);
-        let stamp = self.stamp(register, device, seq, entry);
+        let stamp = stamp(register, device, seq, entry);
         let act = match entry.content() {
             Content::Known(act) => act,
             Content::Unknown(tag) => return Verdict::Pending(Need::Version { tag: *tag }),
@@ -228,16 +220,8 @@ impl State {
         self.frame
     }
 
-    fn stamp(&self, register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
-        let header = entry.header();
-        let basis = if header.basis == EntryId::ZERO { Some(0) } else { register.number(&header.basis) };
-        Stamp {
-            id: entry.id(),
-            place: Place { device, seq },
-            member: register.record(device).map_or(NOBODY, |record| record.member),
-            basis: basis.unwrap_or(u32::MAX),
-            time: header.time,
-        }
+    const fn sources<'a>(&'a self, register: &'a Register) -> Sources<'a> {
+        Sources { register, terms: &self.terms, work: &self.work, treasury: &self.treasury }
     }
 
     /// Whether an act is the next of its lane to be judged.
@@ -260,7 +244,7 @@ impl State {
             }
             Err(Hold::Void(void)) => {
                 self.chains.judge(stamp.place, Status::Void);
-                self.rows.change(Row::Void(id), || None);
+                self.change(Row::Void(id));
                 self.voids.insert(id, void);
                 Ok(())
             }
@@ -278,57 +262,20 @@ impl State {
         }
         outcome
     }
+}
 
-    /// What an entry does if it counts: a function of its causal past.
-    fn evaluate(&self, register: &Register, stamp: &Stamp, act: &Act) -> Result<Effect, Hold> {
-        let charter = register.charter();
-        if self.frame <= stamp.basis && !matches!(act, Act::Charter(_)) {
-            return Err(Hold::Need(Need::Register { number: stamp.basis }));
-        }
-        match act {
-            Act::Charter(_) => Ok(Effect::None),
-            Act::Admit(_) | Act::Enrol(_) => {
-                let fault = match register.number(&stamp.id) {
-                    Some(number) => register.fault(number),
-                    None => register.examine(act).err(),
-                };
-                fault.map_or(Ok(Effect::None), |void| Err(void.into()))
-            }
-            Act::Mark(mark) => {
-                self.chains.check(register, stamp, &mark.cut)?;
-                Ok(Effect::None)
-            }
-            Act::Decide(decide) => self.decide(register, stamp, decide),
-            Act::Contribution(work) => {
-                let record = Work::contribute(&self.terms, charter, stamp, work)?;
-                Ok(Effect::Contribution(Box::new(record)))
-            }
-            Act::Attest(attest) => {
-                self.named(&attest.contribution)?;
-                let attestation = self.work.attest(stamp, attest)?;
-                Ok(Effect::Attestation(attest.contribution, attestation))
-            }
-            Act::Propose(propose) => {
-                let proposal = Votes::propose(register, &self.terms, stamp, propose)?;
-                Ok(Effect::Proposal(Box::new(proposal)))
-            }
-            Act::Vote(vote) => {
-                self.named(&vote.proposal)?;
-                Ok(Effect::Ballot(vote.proposal, self.votes.vote(register, stamp, vote)?))
-            }
-            Act::Redirect(redirect) => {
-                only(register, register_spender(register, stamp), stamp)?;
-                self.named(&redirect.run)?;
-                let redirected = self.runs.redirect(register, stamp, redirect)?;
-                Ok(Effect::Redirect(redirect.run, redirected))
-            }
-            Act::Distribute(run) => self.run(register, stamp, run),
-            Act::Subscribe(_)
-            | Act::Invoice(_)
-            | Act::Income(_)
-            | Act::Expense(_)
-            | Act::Pay(_)
-            | Act::Close(_) => self.money(register, stamp, act),
-        }
+fn stamp(register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
+    let header = entry.header();
+    // Only a charter has no basis; it is under itself.
+    let basis = match header.basis {
+        EntryId::ZERO => Some(0),
+        basis => register.number(&basis),
+    };
+    Stamp {
+        id: entry.id(),
+        place: Place { device, seq },
+        member: register.record(device).map_or(NOBODY, |record| record.member),
+        basis: basis.unwrap_or(u32::MAX),
+        time: header.time,
     }
 }

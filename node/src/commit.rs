@@ -21,7 +21,8 @@ use crate::clock::Clock;
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders};
 use crate::promise::{Promise, PromiseFault, Promises};
-use crate::store::{Span, Store, StoreFault};
+use crate::span::Span;
+use crate::store::{Store, StoreFault};
 
 /// New leaves in one synced write: beyond that a write gains nothing (reliability, section 3).
 const GROUP_LEAVES_MAX: usize = 1_024;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use talea_ledger::replica::{OwnLeaf, Replica};
-use talea_protocol::bytes::{Decode, Encode, List};
+use talea_protocol::bytes::List;
 use talea_protocol::charter::Visibility;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
@@ -18,11 +18,7 @@ const EVENTS_BEHIND_MAX: usize = 1_024;
 pub const HOSTS_MAX: usize = 16;
 
 /// What is kept on disk about the hosting itself: where to ask while there is no charter.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Encode, Decode)]
-pub struct Hosting {
-    /// Nodes that have it.
-    pub hosts: List<NodeKey, HOSTS_MAX>,
-}
+pub type Record = List<NodeKey, HOSTS_MAX>;
 
 /// What happened to an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

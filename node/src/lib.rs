@@ -8,6 +8,7 @@ pub mod config;
 pub mod identity;
 pub mod rate;
 pub mod metrics;
+pub mod span;
 pub mod store;
 pub mod promise;
 pub mod link;

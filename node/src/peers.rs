@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use talea_protocol::hash::Context;
 use talea_protocol::key::NodeKey;
-use talea_protocol::quic::{Arrival, Close, ConnectFault, Connection, Endpoint, Side};
+use talea_protocol::quic::{Arrival, Close, ConnectFault, Connection, Endpoint};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -43,6 +43,8 @@ const _: () = assert!(STRANGERS_MAX < INCOMING_MAX);
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// The longest wait between two dials of one node.
 const BACKOFF_MAX: Duration = Duration::from_secs(15);
+/// A session that lasted so long was one: the next dial comes soon.
+const LASTING: Duration = Duration::from_secs(1);
 /// The node with the larger key lets the other dial first, for so long: one session a pair.
 const COURTESY: Duration = Duration::from_millis(300);
 /// The longest a name may take to be resolved.
@@ -225,7 +227,7 @@ async fn dial(peers: Arc<Peers>, node: NodeKey, turns: Arc<Semaphore>) {
         };
         drop(turn);
         let lasted = (peers.clock.steady)().saturating_sub(began);
-        backoff = if held && lasted > BACKOFF_MAX { BACKOFF_MIN } else { backoff };
+        backoff = if held && lasted > LASTING { BACKOFF_MIN } else { backoff };
         attempt += 1;
         sleep(backoff + jitter(&peers.links.me(), &node, attempt, backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);

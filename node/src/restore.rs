@@ -15,9 +15,10 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 
 use crate::config::{ADDRESS_BYTES_MAX, Peer};
-use crate::hosted::{Hosted, Hosting, Hosts};
+use crate::hosted::{Hosted, Hosts, Record};
 use crate::promise::{PromiseFault, Promises};
-use crate::store::{Pair, Span, Store, StoreFault};
+use crate::span::Span;
+use crate::store::{Pair, Store, StoreFault};
 
 /// Leaves read at once: some 300 KB.
 const PAGE: usize = 1_024;
@@ -101,7 +102,7 @@ fn one(
     id: EntryId,
     record: &[u8],
 ) -> Result<(Hosted, Promises), RestoreFault> {
-    let record: Hosting = decode(record, STRUCTURE_BYTES_MAX)?;
+    let hosts: Record = decode(record, STRUCTURE_BYTES_MAX)?;
     let promises = Promises::open(promises, id)?;
     let mut fault = None;
     let disk = Disk {
@@ -110,11 +111,11 @@ fn one(
         notes: notes(store, &id)?,
         promised: promises.newest().map(|promise| (promise.size, promise.root)),
     };
-    let replica = Replica::restore(now, id, Arc::clone(key), &record.hosts, disk);
+    let replica = Replica::restore(now, id, Arc::clone(key), &hosts, disk);
     if let Some(fault) = fault {
         return Err(fault.into());
     }
-    Ok((Hosted::new(replica?, record.hosts.to_vec()), promises))
+    Ok((Hosted::new(replica?, hosts.to_vec()), promises))
 }
 
 /// The leaves of a log, read a page at a time. A fault ends them and is left with the caller.

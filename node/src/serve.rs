@@ -19,7 +19,8 @@ use tracing::error;
 use crate::link::{Frame, Links};
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders, Served};
-use crate::store::{Span, Store, StoreFault};
+use crate::span::Span;
+use crate::store::{Store, StoreFault};
 
 /// What is to be read and sent.
 pub enum Job {
@@ -97,7 +98,7 @@ impl Reading {
                 error!(%fault, "a log cannot be read for a follower");
             }
         });
-        let served = |next| Served { cooperative, peer, log, from, next };
+        let served = move |next| Served { cooperative, peer, log, from, next };
         let Some((message, next)) = made else {
             self.orders.give(Order::Served(served(from)));
             return;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use talea_ledger::batch::{Batch, Column};
 use talea_ledger::place::Refusal;
 use talea_ledger::replica::{Alarm, Input, Moment, Output, Replica, Reply};
-use talea_protocol::bytes::{List, encode};
+use talea_protocol::bytes::encode;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 use talea_protocol::message::Message;
@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use crate::book::Book;
 use crate::clock::Clock;
 use crate::commit::{self, Committer};
-use crate::hosted::{Hosted, Hosting as Record, Hosts};
+use crate::hosted::{HOSTS_MAX, Hosted, Hosts, Record};
 use crate::intake::{self, Intake};
 use crate::link::{Frame, Links};
 use crate::metrics::{AlarmKind, Metrics, Queue};
@@ -285,7 +285,8 @@ impl Loop {
         hosted.hosts.dedup();
         hosted.replica.set_hosts(&hosted.hosts);
         let mut batch = Batch::new();
-        let record = Record { hosts: List::new(hosted.hosts.clone()).unwrap_or_default() };
+        hosted.hosts.truncate(HOSTS_MAX);
+        let record = Record::new(hosted.hosts.clone()).unwrap_or_default();
         batch.put(Column::Cooperative, cooperative.0.to_vec(), encode(&record));
         self.touched.insert(cooperative);
         let reply = charter.filter(|_| !known).map(|entry| {

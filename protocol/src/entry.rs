@@ -3,7 +3,7 @@
 //! bytes -[`Entry::parse`]-> [`Entry`] -[`check`]-> [`Signed`]
 //!
 //! Nothing here looks at a second entry: places, membership and balances are the ledger's
-//! business. The layout is section 4 of the README, the rules 1 to 9 its section 8; a changed
+//! business. The layout is section 4 of the README, and the rules 1 to 9 too; a changed
 //! byte is a new version.
 
 use serde::Serialize;

@@ -3,7 +3,7 @@
 //! A first line, then frames: the exporting node's own log with its leaves, the order of the
 //! other logs that it mirrors, signed checkpoints, payloads, and a digest over all of it. The
 //! digest finds damage; what is true, only signatures and roots tell, and who checks them is not
-//! this file's business. Section 12 of the README.
+//! this file's business. section 14 of the README.
 
 use crate::bytes::{Decode, Encode, FRAME_BYTES_MAX, List, Malformed, Octets, decode, encode};
 use crate::hash::{Context, EntryId, Hash};

@@ -2,14 +2,14 @@
 //!
 //! Only this file and its three parts name quinn and rustls. Nothing here knows cooperatives or
 //! messages, and nothing decides which keys are admitted: a [`Connection`] says whose it is before
-//! anything is read from it. The specification is section 9 of the README.
+//! anything is read from it. The specification is section 10 of the README.
 
 mod close;
 mod session;
 mod tls;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub use self::tls::{ALPN, IdentityFault, SPKI_PREFIX};
 use self::tls::{OneKey, Tls};
 use crate::key::{NodeKey, SecretKey};
 
+/// RFC 9000, and none of its drafts.
+pub const QUIC_VERSION: u32 = 1;
 /// Longest handshake, and longest wait for the session's stream (reliability, section 5).
 pub const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection that is silent for so long is lost (reliability, section 5).
@@ -148,7 +150,12 @@ impl Endpoint {
             .max_incoming(ARRIVALS_MAX)
             .incoming_buffer_size(ARRIVAL_BYTES_MAX);
         let fault = |source| BindFault::Socket { address, source };
-        let inner = quinn::Endpoint::server(server, address).map_err(fault)?;
+        let socket = UdpSocket::bind(address).map_err(fault)?;
+        let runtime =
+            quinn::default_runtime().ok_or_else(|| fault(io::Error::other("no tokio runtime")))?;
+        let mut config = quinn::EndpointConfig::default();
+        config.supported_versions(vec![QUIC_VERSION]);
+        let inner = quinn::Endpoint::new(config, Some(server), socket, runtime).map_err(fault)?;
         let address = inner.local_addr().map_err(fault)?;
         Ok(Self { inner, address, tls, transport })
     }

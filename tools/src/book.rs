@@ -17,6 +17,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
 use crate::names::Names;
+use crate::verify::Audit;
 
 /// Least digits of an id that name an entry.
 const PREFIX_DIGITS_MIN: usize = 6;
@@ -98,12 +99,21 @@ impl Book {
         Ok(book)
     }
 
+    /// The book of what an audited export shows as settled; nothing if it has no charter.
+    #[must_use]
+    pub fn of(audit: Audit) -> Option<Self> {
+        let Audit { shown, sum, .. } = audit;
+        let sum = sum?;
+        let (register, state, names) = (sum.register, sum.state, sum.names);
+        Some(Self { register, state, names, entries: shown.entries, order: sum.order })
+    }
+
     /// Adds the next entry of a chain.
     ///
     /// # Errors
     /// [`Unplaced`]; the book is as before.
     pub fn add(&mut self, entry: Signed) -> Result<(), Unplaced> {
-        if self.entries.contains_key(&entry.id()) {
+        if self.state.verdict(&entry.id()).is_some() {
             return Ok(());
         }
         let device = self.device_of(&entry)?;
@@ -112,7 +122,8 @@ impl Book {
         if seq != u64::from(next) {
             return Err(Unplaced::Chain { seq, next });
         }
-        if matches!(entry.content(), Content::Known(act) if act.is_register()) {
+        let numbered = self.register.number(&entry.id()).is_some();
+        if !numbered && matches!(entry.content(), Content::Known(act) if act.is_register()) {
             self.register.append(&entry)?;
         }
         self.settle(entry)
@@ -201,7 +212,7 @@ impl Book {
         self.entries.get(id)
     }
 
-    /// Every entry, in the order of adding.
+    /// Every entry that is added up, in the order of adding.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Signed> {
         self.order.iter().filter_map(|id| self.entries.get(id))
     }

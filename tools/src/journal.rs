@@ -79,8 +79,8 @@ impl JournalFault {
         match self {
             Self::Disk { .. } => "check the folder's permissions and the free space",
             Self::Busy { .. } => "wait until it has finished, then try again",
-            Self::Damaged { .. } => "move the journal aside and run `talea log`: it fetches this chain from the nodes",
-            Self::Place { .. } => "run `talea log`, which brings the journal up to the nodes, then try again",
+            Self::Damaged { .. } => "move the journal aside and run `talea fetch`: it takes this chain over from a node",
+            Self::Place { .. } => "run `talea fetch`, which takes over what the nodes hold, then try again",
             Self::Fork { .. } => "sign nothing more with this key: it was used in two places; enrol another device",
             Self::Refused(_) => "change what the rule names; `--dry-run` shows the statement",
         }

@@ -26,7 +26,8 @@ pub struct Measure {
 pub struct Accounts {
     /// How the units are written.
     pub measures: Vec<Measure>,
-    /// Every account that was ever posted to, by unit, account and party.
+    /// Every account of money that was ever posted to, and every claim that is open, by unit,
+    /// account and party.
     pub rows: Vec<AccountRow>,
     /// All accounts of each unit together, in the order of `measures`. Both sides are equal.
     pub sums: Vec<Sum>,
@@ -41,9 +42,9 @@ pub struct AccountRow {
     pub party: Option<Party>,
     /// What is counted.
     pub unit: Unit,
-    /// All debits, in minor units.
+    /// All debits, in minor units; of claims the balance, if it is a debit.
     pub debit: i128,
-    /// All credits, at least zero.
+    /// All credits, at least zero; of claims the balance, if it is a credit.
     pub credit: i128,
     /// Debits less credits.
     pub balance: i128,
@@ -95,7 +96,8 @@ pub fn accounts(charter: &Charter, books: &Books) -> Accounts {
     let mut sums = Vec::new();
     for unit in Unit::ALL {
         let mut sum = Sum { unit, debit: 0, credit: 0 };
-        for (account, _, balance) in books.iter().filter(|(_, of, _)| *of == unit) {
+        let shown = books.iter().filter(|(_, of, _)| *of == unit);
+        for (account, balance) in shown.filter_map(|(a, _, b)| Some((a, sides(unit, b)?))) {
             let Balance { debit, credit } = balance;
             sum.debit += debit;
             sum.credit += credit;
@@ -108,11 +110,25 @@ pub fn accounts(charter: &Charter, books: &Books) -> Accounts {
     Accounts { measures: measures(charter), rows, sums }
 }
 
-/// The claims of every member who ever had one.
+/// What is shown of both sides. A credit is corrected as attestations arrive, so the sides of
+/// claims depend on that order and only their balance is the same for everyone.
+fn sides(unit: Unit, balance: Balance) -> Option<Balance> {
+    let net = balance.net();
+    match unit {
+        Unit::Money => Some(balance),
+        Unit::Livelihood | Unit::Love | Unit::Care if net == 0 => None,
+        Unit::Livelihood | Unit::Love | Unit::Care => {
+            Some(Balance { debit: net.max(0), credit: (-net).max(0) })
+        }
+    }
+}
+
+/// The open claims of every member who has one.
 #[must_use]
 pub fn claims(register: &Register, books: &Books) -> Vec<Claims> {
     let members = (0_u32..).map(Member).take(register.members().len());
-    members.filter(|member| has_claims(books, *member)).map(|member| claim(books, member)).collect()
+    let open = |claims: &Claims| (claims.livelihood, claims.love, claims.care) != (0, 0, 0);
+    members.map(|member| claim(books, member)).filter(open).collect()
 }
 
 /// One member's claims.
@@ -121,9 +137,4 @@ pub fn claim(books: &Books, member: Member) -> Claims {
     let due = |unit| -books.net(&Account::Claim(member), unit);
     let (livelihood, love, care) = (due(Unit::Livelihood), due(Unit::Love), due(Unit::Care));
     Claims { member, livelihood, love, care }
-}
-
-fn has_claims(books: &Books, member: Member) -> bool {
-    let claim = |unit| books.balance(&Account::Claim(member), unit);
-    Unit::ALL.into_iter().any(|unit| claim(unit) != Balance::default())
 }

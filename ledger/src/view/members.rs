@@ -161,7 +161,7 @@ fn part(run: &Run, member: Member) -> Option<Part> {
         payment.paid.iter().find(|paid| paid.member == member).map_or(0, |paid| paid.amount)
     });
     let any = line.is_some() || !redirects.is_empty();
-    any.then(|| Part { run: run.id, period: run.period, line, redirects, paid })
+    any.then_some(Part { run: run.id, period: run.period, line, redirects, paid })
 }
 
 fn uncounted(register: &Register, state: &State, member: Member) -> Vec<Uncounted> {

@@ -334,14 +334,16 @@ impl Shown {
             && let Some(leaf) = self.own().leaves.get(place).filter(|leaf| leaf.index < end)
         {
             place += 1;
-            match leaf.content {
-                Content::Accept(id) if !self.put(log, leaf.hash, Content::Accept(id)) => return,
-                Content::Accept(_) => left -= 1,
-                Content::Damaged => {
-                    log.skip(1);
-                    left -= 1;
-                }
-                Content::Frontier(_) | Content::Peer(_) | Content::Other => {}
+            let (hash, accepts) = match leaf.content {
+                Content::Accept(id) => (leaf.hash, Some(id)),
+                Content::Damaged => (leaf.hash, None),
+                Content::Frontier(_) | Content::Peer(_) | Content::Other => continue,
+            };
+            left -= 1;
+            match accepts {
+                Some(id) if !self.put(log, hash, Content::Accept(id)) => return,
+                Some(_) => {}
+                None => log.skip(1),
             }
         }
         log.skip(left);

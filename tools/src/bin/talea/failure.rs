@@ -144,11 +144,11 @@ impl From<Unplaced> for Failure {
             Unplaced::Charter(refusal) => refusal.into(),
             Unplaced::Register(misplaced) => Self::rule(
                 misplaced.to_string(),
-                "only the registrar numbers the register, after its newest entry: `talea log` fetches it",
+                "only the registrar numbers the register, after its newest entry: `talea fetch` brings it",
             ),
             other => Self::rule(
                 other.to_string(),
-                "run `talea log`, which fetches what the nodes hold, then try again",
+                "run `talea fetch`, which brings what the nodes hold, then try again",
             ),
         }
     }

@@ -1,0 +1,124 @@
+//! What an entry that counts changes, and the rows in which that shows.
+
+use talea_protocol::bytes::encode;
+use talea_protocol::hash::EntryId;
+
+use super::State;
+use crate::account::{Account, Posting, Unit};
+use crate::chain::Stamp;
+use crate::contribution::{self, Attestation};
+use crate::distribution::{Distribution, Payment, Redirected};
+use crate::money::Booking;
+use crate::register::Register;
+use crate::row::Row;
+use crate::vote::{Ballot, Decision, Proposal};
+
+/// What an entry that counts does. Ids name what it is done to.
+pub(super) enum Effect {
+    None,
+    Contribution(Box<contribution::Record>),
+    Attestation(EntryId, Attestation),
+    Proposal(Box<Proposal>),
+    Ballot(EntryId, Ballot),
+    Decision(EntryId, Box<Decision>),
+    Booking(Booking),
+    Run(Box<Distribution>),
+    Redirect(EntryId, Redirected),
+    Payment(EntryId, Payment),
+}
+
+impl State {
+    /// Takes in what an entry does.
+    pub(super) fn apply(&mut self, register: &Register, stamp: &Stamp, effect: Effect) {
+        let id = stamp.id;
+        match effect {
+            Effect::None => {}
+            Effect::Contribution(record) => {
+                self.change(Row::Contribution(id));
+                self.work.add(id, *record);
+            }
+            Effect::Attestation(contribution, attestation) => {
+                self.change(Row::Contribution(contribution));
+                let postings =
+                    self.work.confirm(register, &self.terms, &contribution, attestation);
+                self.post(&postings);
+            }
+            Effect::Proposal(proposal) => {
+                self.change(Row::Proposal(id));
+                self.votes.add(id, *proposal);
+            }
+            Effect::Ballot(proposal, ballot) => {
+                self.change(Row::Ballot(proposal, stamp.member));
+                self.votes.cast(&proposal, stamp.member, ballot);
+            }
+            Effect::Decision(proposal, decision) => {
+                self.change(Row::Proposal(proposal));
+                let number = decision.number;
+                if let Some(change) = self.votes.close(&proposal, *decision) {
+                    self.terms.adopt(number, change);
+                }
+            }
+            Effect::Booking(booking) => self.book(booking),
+            Effect::Run(run) => {
+                self.change(Row::Run(id));
+                self.post(&run.postings());
+                self.runs.add(id, *run);
+            }
+            Effect::Redirect(run, redirect) => {
+                self.change(Row::Redirect(id));
+                self.runs.instruct(&run, redirect);
+            }
+            Effect::Payment(run, payment) => {
+                self.change(Row::Run(run));
+                self.post(&payment.postings());
+                self.runs.settle(&run, payment);
+            }
+        }
+    }
+
+    /// What a row holds now.
+    pub(super) fn row(&self, row: &Row) -> Option<Vec<u8>> {
+        match row {
+            Row::Chain(device) => self.chains.row(*device),
+            Row::Void(id) => self.voids.get(id).map(|void| encode(&void.rule())),
+            Row::Contribution(id) => self.work.row(id),
+            Row::Proposal(id) => self.votes.row(id),
+            Row::Ballot(proposal, member) => self.votes.ballot_row(proposal, *member),
+            Row::Account(unit, account) => self.account_row(*unit, account),
+            Row::Job(code) => self.treasury.job_row(code),
+            Row::Subscription(member, code) => self.treasury.subscription_row(*member, code),
+            Row::Run(id) => self.runs.row(id),
+            Row::Redirect(id) => self.runs.redirect_row(id),
+            Row::Closed => self.treasury.closed_row(),
+        }
+    }
+
+    fn book(&mut self, booking: Booking) {
+        if let Some(row) = booking.note.row() {
+            self.change(row);
+        }
+        self.post(&booking.postings);
+        self.treasury.take(booking.note);
+    }
+
+    fn post(&mut self, postings: &[Posting]) {
+        for posting in postings {
+            self.change(Row::Account(posting.unit, posting.account.clone()));
+        }
+        self.books.post(postings).expect("every posting of the domain is a transfer");
+    }
+
+    /// The balance, debits minus credits, in two's complement; an account at zero has no row.
+    fn account_row(&self, unit: Unit, account: &Account) -> Option<Vec<u8>> {
+        let net = self.books.net(account, unit);
+        (net != 0).then(|| encode(&net.to_le_bytes()))
+    }
+
+    /// To be called before a row changes.
+    pub(super) fn change(&mut self, row: Row) {
+        if self.rows.is_current(&row) {
+            let held = self.row(&row);
+            self.rows.change(row, held);
+        }
+    }
+}
