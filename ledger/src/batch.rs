@@ -88,7 +88,7 @@ impl Batch {
         self.puts.extend(later.puts);
     }
 
-    /// What is put, in order. To be written after [`deletes`](Self::deletes); a key may occur twice.
+    /// What is put, in order, to be written after [`deletes`](Self::deletes). Keys may repeat.
     #[must_use]
     pub fn puts(&self) -> &[Put] {
         &self.puts

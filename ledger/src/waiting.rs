@@ -1,8 +1,8 @@
 //! Settled entries that cannot be judged yet, by what they wait for.
 //!
 //! What becomes known wakes exactly those who wait for it, and nothing is ever searched. Two
-//! orders are kept here. Acts of one lane (the treasurer's, the distributor's, a member's redirects
-//! of a run) are judged as they stand in their chain. And acts over a cut are judged after all
+//! orders are kept here. Acts of one lane (the treasurer's, the distributor's, a device's words on
+//! one run or one contribution) are judged as they stand in their chain. And acts over a cut are judged after all
 //! others that can be, so that everything inside a settled cut has been judged: its votes,
 //! attestations and redirects need nothing that the act itself does not.
 
@@ -23,6 +23,8 @@ pub enum Lane {
     Runs(u32),
     /// Redirects of one run.
     Redirects(u32, EntryId),
+    /// Attestations of one contribution, of which the first counts.
+    Attestations(u32, EntryId),
 }
 
 impl Lane {
@@ -38,13 +40,13 @@ impl Lane {
             | Act::Close(_) => Some(Self::Treasury(device)),
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
+            Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
             Act::Charter(_)
             | Act::Admit(_)
             | Act::Enrol(_)
             | Act::Mark(_)
             | Act::Decide(_)
             | Act::Contribution(_)
-            | Act::Attest(_)
             | Act::Propose(_)
             | Act::Vote(_) => None,
         }

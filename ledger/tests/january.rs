@@ -13,7 +13,9 @@ use talea_protocol::act::{
     Method, Outcome, Pay, Propose, Redirect, Stream, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, Day, Month};
-use talea_protocol::charter::{Amendment, Change, Charter, Kind, Member, Rate, Stage, Tier};
+use talea_protocol::charter::{
+    Amendment, Change, Charter, College, Formula, Founder, Kind, Member, Rate, Stage, Tier,
+};
 use talea_protocol::hash::EntryId;
 
 mod world;
@@ -24,6 +26,8 @@ const LAST: u64 = 53;
 const ALBA: u32 = 0;
 const BRUNO: u32 = 1;
 const CHLOE: u32 = 2;
+/// In the file's order: workers, beneficiaries, others.
+const COLLEGES: [&str; 3] = ["production", "usagers", "soutien"];
 
 struct January {
     quarter: Value,
@@ -93,8 +97,12 @@ fn quarter() -> Value {
 fn charter_of(quarter: &Value) -> Charter {
     let given = &quarter["charter_genesis"];
     let base = charter();
-    let names = |of: &str| given[of].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    let colleges = base.colleges.iter().zip(codes(&given["colleges"]));
+    let stages: Vec<String> = given["vesting_bp"].as_object().unwrap().keys().cloned().collect();
+    let college = |(college, name): (&College, &str)| College {
+        code: code(name),
+        weight: share(&given["colleges"][name]),
+        category: college.category,
+    };
     let stage = |(code, of): (Code, &Value)| Stage {
         code,
         livelihood: share(&of["livelihood"]),
@@ -109,18 +117,16 @@ fn charter_of(quarter: &Value) -> Charter {
     };
     let care = Rate { task: code("care"), unit: code("minute"), credits: 0 };
     let tier = |(code, price): (Code, &Value)| Tier { code, price: u32_of(price) };
-    let founder = |(n, member): (usize, &Value)| talea_protocol::charter::Founder {
-        college: place(names("colleges"), text(&member["college"])),
-        stage: place(names("vesting_bp"), text(&member["stage"])),
+    let founder = |(n, member): (usize, &Value)| Founder {
+        college: place(COLLEGES, text(&member["college"])),
+        stage: place(&stages, text(&member["stage"])),
         kind: if member["kind"] == "person" { Kind::Person } else { Kind::Organisation },
         device: key(n).device(),
         ..base.founders[0].clone()
     };
     let formula = &given["formula"];
     Charter {
-        colleges: list(colleges.map(|(college, (code, weight))| {
-            talea_protocol::charter::College { code, weight: share(weight), ..college.clone() }
-        })),
+        colleges: list(base.colleges.iter().zip(COLLEGES).map(college)),
         stages: list(codes(&given["vesting_bp"]).into_iter().map(stage)),
         founders: list(quarter["members"].as_object().unwrap().values().enumerate().map(founder)),
         quorum: share(&given["quorum_bp"]),
@@ -129,7 +135,7 @@ fn charter_of(quarter: &Value) -> Charter {
         ),
         internal_price: u32_of(&given["internal_price_cents_per_word"]),
         tiers: list(codes(&given["price_tiers_cents_per_word"]).into_iter().map(tier)),
-        formula: talea_protocol::charter::Formula {
+        formula: Formula {
             retain: share(&formula["retain_bp"]),
             care: share(&formula["care_bp"]),
             livelihood: share(&formula["livelihood_bp"]),
@@ -403,10 +409,9 @@ proptest! {
             let world = &january.world;
             let order = &shuffled(&world.written, &one)[..length];
             let part = shuffled(order, &other);
-            let (mut one, mut other) = (world.fold(order), talea_ledger::state::State::new());
+            let (mut one, mut other) = (world.fold(order), State::new());
             for device in &part {
-                let entry = &world.chains[world::index(*device)][world::index(other.length(*device))];
-                other.settle(&world.register, *device, entry);
+                world.settle(&mut other, *device);
                 other.root();
             }
             assert_eq!(world.verdicts(&one), world.verdicts(&other));

@@ -122,6 +122,12 @@ impl Hosted {
         self.tell(Event::Settled(Occurrence { entry, index, resume: self.resume() }));
     }
 
+    /// The first leaf that is not told of as placed.
+    #[must_use]
+    pub const fn told(&self) -> u64 {
+        self.told
+    }
+
     /// From which leaf a reader who has heard everything until now would go on.
     #[must_use]
     pub fn resume(&self) -> u64 {

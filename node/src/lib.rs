@@ -22,3 +22,4 @@ pub mod commit;
 pub mod serve;
 pub mod writer;
 pub mod peers;
+pub mod http;

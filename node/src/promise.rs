@@ -81,8 +81,8 @@ impl PromiseFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => {
-                "check the disk; if the roster's nodes are reachable, move this file away: the node \
-                 asks them for the newest checkpoint of its own that they hold before it signs"
+                "check the disk; if the roster's nodes are reachable, move this file away: the \
+                 node asks them for the newest checkpoint of its own before it signs"
             }
             Self::Smaller { .. } | Self::OtherRoot { .. } => {
                 "the store is older than what this node has signed: let it catch up from its \

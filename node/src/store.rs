@@ -1,14 +1,15 @@
 //! What is on disk. The only file that names RocksDB.
 //!
-//! | column      | key                                   | value            | if lost or wrong            |
-//! |-------------|---------------------------------------|------------------|-----------------------------|
-//! | cooperative | cooperative (32)                      | how it is served | the operator hosts it again |
-//! | leaf        | cooperative, index (8)                | leaf bytes       | fetched from peers, checked |
-//! | mirror      | cooperative, node (32), index         | what a log holds | fetched from peers, checked |
-//! | tile        | cooperative, level (1), index         | 256 hashes       | rebuilt from `leaf`         |
-//! | checkpoint  | cooperative, node                     | signed note      | asked of the roster         |
-//! | payload     | cooperative, entry (32)               | salt, payload    | fetched from peers, checked |
-//! | meta        | `format`                              | u32              | the store is refused        |
+//! | column      | key                          | value            | if lost or wrong            |
+//! |-------------|------------------------------|------------------|-----------------------------|
+//! | cooperative | cooperative (32)             | how it is served | the operator hosts it again |
+//! | leaf        | cooperative, index (8)       | leaf bytes       | fetched from peers, checked |
+//! | mirror      | cooperative, node (32), index | what a log holds | fetched from peers, checked |
+//! | tile        | cooperative, level (1), index | 256 hashes       | rebuilt from `leaf`         |
+//! | checkpoint  | cooperative, node            | signed note      | asked of the roster         |
+//! | payload     | cooperative, entry (32)      | salt, payload    | fetched from peers, checked |
+//! | meta        | `format`                     | u32              | the store is refused        |
+//! | meta        | `peer/`, node                | address          | the operator names it again |
 //!
 //! Integers in keys are big-endian, so that keys sort as numbers. The ledger makes the keys
 //! ([`talea_ledger::batch`]); here they are bytes. Disk is not trusted for what is true, only for
@@ -56,7 +57,7 @@ const MIB: usize = 1024 * 1024;
 const OPTIONS: &str = "track_and_verify_wals=true;track_and_verify_wals_in_manifest=true;\
     paranoid_file_checks=true;allow_fallocate=false";
 
-/// Why the store cannot be opened, read or written. All are the disk's or the operator's, none a peer's.
+/// Why the store cannot be opened, read or written. The disk's fault or the operator's.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {
     /// Two processes would sign two histories.
@@ -205,8 +206,9 @@ impl Store {
     /// Writes all of a batch, and returns when it is on the disk. An empty batch costs nothing.
     ///
     /// # Errors
-    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`]. What has reached the disk is then unknown, and
-    /// a second sync would report what the first one lost as kept: the caller aborts the process.
+    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`]. What has reached the disk is then unknown,
+    /// and a second sync would report what the first one lost as kept: the caller aborts the
+    /// process.
     pub fn write(&self, batch: &Batch) -> Result<(), StoreFault> {
         if batch.is_empty() {
             return Ok(());
@@ -283,7 +285,8 @@ impl Store {
         Ok(census)
     }
 
-    /// Moves all writes from the logs into tables, and what was overwritten or deleted off the disk.
+    /// Moves all writes from the logs into tables, and off the disk what was replaced or deleted.
+    /// Readers and the writer go on meanwhile.
     ///
     /// # Errors
     /// [`StoreFault::Disk`] or [`StoreFault::Damaged`].

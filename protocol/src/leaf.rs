@@ -65,7 +65,7 @@ pub enum LeafFault {
         length: usize,
     },
     /// An accept leaf without an entry.
-    #[error("an accept leaf without an entry: {0}")]
+    #[error("no genuine entry: {0}")]
     Entry(Refusal),
     /// A frontier or peer leaf with other bytes.
     #[error("a leaf of kind {kind}: {reason}")]

@@ -2,7 +2,7 @@
 //!
 //! Only this file and its three parts name quinn and rustls. Nothing here knows cooperatives or
 //! messages, and nothing decides which keys are admitted: a [`Connection`] says whose it is before
-//! anything is read from it. The specification is section 10 of the README.
+//! anything is read from it. The specification is section 13 of the README.
 
 mod close;
 mod session;

@@ -4,5 +4,7 @@
 
 pub mod chance;
 pub mod people;
+pub mod load;
+pub mod handmade;
 pub mod disk;
 pub mod world;

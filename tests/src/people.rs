@@ -42,7 +42,9 @@ pub struct People {
 /// Time of the charter, in ms since 1970 UTC: 2026-01-02.
 pub const START_MS: u64 = 1_767_312_000_000;
 
-fn secret(n: u64) -> SecretKey {
+/// The n-th secret key of this world.
+#[must_use]
+pub fn secret(n: u64) -> SecretKey {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&n.to_le_bytes());
     SecretKey::from_seed(&seed)

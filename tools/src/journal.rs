@@ -102,6 +102,10 @@ impl Payload {
     pub fn new(salt: &[u8; 32], bytes: &[u8]) -> Self {
         Self { salt: hex(salt), bytes: STANDARD.encode(bytes) }
     }
+
+    fn read(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(&self.bytes).ok()
+    }
 }
 
 /// A statement that is not signed yet: the bytes that will be.
@@ -145,10 +149,24 @@ impl Draft {
         self.id
     }
 
+    /// The payload and its salt.
+    #[must_use]
+    pub const fn payload(&self) -> Option<&Payload> {
+        self.payload.as_ref()
+    }
+
+    /// Signs without a journal: for keys that one program alone holds, and for this run only.
+    ///
+    /// # Errors
+    /// [`Refusal`], if the bytes are no entry of this key.
+    pub fn sign(&self, key: &SecretKey) -> Result<Signed, Refusal> {
+        whole(&self.bytes, &key.sign(Purpose::Entry, &self.bytes))
+    }
+
     /// What the payload holds.
     #[must_use]
     pub fn payload_bytes(&self) -> Option<Vec<u8>> {
-        STANDARD.decode(&self.payload.as_ref()?.bytes).ok()
+        self.payload.as_ref().and_then(Payload::read)
     }
 }
 
@@ -186,6 +204,12 @@ impl Kept {
         STANDARD.decode(&self.unsigned).unwrap_or_default()
     }
 
+    /// What the payload holds.
+    #[must_use]
+    pub fn payload_bytes(&self) -> Option<Vec<u8>> {
+        self.payload.as_ref().and_then(Payload::read)
+    }
+
     /// The entry as it can be sent, if it was signed.
     #[must_use]
     pub fn entry(&self) -> Option<Signed> {
@@ -199,12 +223,7 @@ impl Kept {
     }
 
     fn with(&self, signature: &Signature) -> Result<Signed, Refusal> {
-        let mut bytes = self.unsigned();
-        bytes.extend_from_slice(&signature.0);
-        match check(vec![Entry::parse(bytes)?]).pop() {
-            Some(Ok(signed)) => Ok(signed),
-            _ => Err(Refusal::Signature),
-        }
+        whole(&self.unsigned(), signature)
     }
 
     /// Whether line `seq` of a journal may read so: the id is the bytes', the place is theirs.
@@ -240,6 +259,15 @@ struct Written {
 #[must_use]
 pub fn reading(unsigned: &[u8]) -> Option<Signed> {
     Entry::parse([unsigned, &[0; 64]].concat()).ok().map(Signed::kept)
+}
+
+/// The entry of these bytes and this signature, checked.
+fn whole(unsigned: &[u8], signature: &Signature) -> Result<Signed, Refusal> {
+    let entry = Entry::parse([unsigned, &signature.0].concat())?;
+    match check(vec![entry]).pop() {
+        Some(Ok(signed)) => Ok(signed),
+        _ => Err(Refusal::Signature),
+    }
 }
 
 fn name(unsigned: &[u8]) -> EntryId {

@@ -118,6 +118,8 @@ pub struct Scenario {
 #[derive(Debug, Deserialize)]
 struct Person {
     name: String,
+    #[serde(default)]
+    shares: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +171,12 @@ impl Scenario {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.entries
+    }
+
+    /// What each member pays in for shares, in minor units, by handle.
+    #[must_use]
+    pub fn shares(&self) -> BTreeMap<String, i64> {
+        self.members.iter().map(|(handle, person)| (handle.clone(), person.shares)).collect()
     }
 
     /// The members' handles; the founders' numbers are their places in this order.
@@ -262,16 +270,10 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// The entry that a proposal has become.
+    /// The entries that the file's proposals have become, by the file's names.
     #[must_use]
-    pub fn proposal(&self, name: &str) -> Option<EntryId> {
-        self.proposals.get(name).copied()
-    }
-
-    /// The entry that a month's run has become.
-    #[must_use]
-    pub fn run(&self, period: Month) -> Option<EntryId> {
-        self.runs.get(&period).copied()
+    pub const fn proposals(&self) -> &BTreeMap<String, EntryId> {
+        &self.proposals
     }
 
     fn act(&self, step: &Step, book: &Book) -> Result<(Act, Option<String>), StepFault> {
@@ -392,7 +394,7 @@ impl<'a> Script<'a> {
     }
 
     fn decided(&self, name: &str) -> Result<EntryId, StepFault> {
-        self.proposal(name).ok_or_else(|| StepFault::Named(name.to_owned()))
+        self.proposals.get(name).copied().ok_or_else(|| StepFault::Named(name.to_owned()))
     }
 }
 

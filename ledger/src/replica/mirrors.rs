@@ -13,9 +13,9 @@ use talea_protocol::sync::Chunk;
 use talea_protocol::tree::leaf_hash;
 
 use super::own::OwnLeaf;
+use super::submit::Placing;
 use super::{Alarm, Checking, Output, Replica, STALL_MS};
 use crate::batch::{Batch, Column};
-use crate::place::Standing;
 use crate::settle::{Coming, Mirror, Seen, Waiting, rows};
 
 impl Replica {
@@ -201,7 +201,7 @@ impl Replica {
         let Some(entry) = mirror.fresh.remove(id) else { return };
         // The charter's own leaf comes from whoever has the first number: it is found by it.
         let origin = self.roster_number(&log).map(|number| (number, leaf));
-        if let Ok(Standing::Free { .. }) = self.place(&entry, origin) {
+        if let Placing::Placed(_) = self.place(entry, origin) {
             self.seat_waiting(id);
         }
     }

@@ -19,8 +19,9 @@ use talea_protocol::sync::Moment;
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::own::OwnLeaf;
+use super::submit::Placing;
 use super::Replica;
-use crate::place::{Refusal, Standing};
+use crate::place::Refusal;
 use crate::register::Register;
 use super::mirrors::frontier;
 use crate::settle::{Mirror, Row, Seen};
@@ -51,6 +52,12 @@ pub enum Unreadable {
         index: u64,
         /// What it waits for.
         awaited: EntryId,
+    },
+    /// A leaf's entry has a place already.
+    #[error("leaf {index} of this node's log holds an entry that an earlier leaf holds")]
+    Twice {
+        /// The leaf.
+        index: u64,
     },
     /// The leaves are fewer than this node has promised, or have another root.
     #[error("{leaves} leaves are not the log of {promised} leaves that this node has signed")]
@@ -144,12 +151,11 @@ impl Replica {
         let entry = Entry::parse(bytes.to_vec())
             .map(Signed::kept)
             .map_err(|reason| Unreadable::Leaf { index, reason })?;
-        let standing =
-            self.place(&entry, None).map_err(|reason| Unreadable::Place { index, reason })?;
-        match standing {
-            Standing::Free { .. } => Ok(()),
-            Standing::Waits(awaited) => Err(Unreadable::Early { index, awaited }),
-            Standing::Known(_) => Err(Unreadable::Early { index, awaited: entry.id() }),
+        match self.place(entry, None) {
+            Placing::Placed(_) => Ok(()),
+            Placing::Waits(awaited, _) => Err(Unreadable::Early { index, awaited }),
+            Placing::Known(_) => Err(Unreadable::Twice { index }),
+            Placing::Refused(reason) => Err(Unreadable::Place { index, reason }),
         }
     }
 

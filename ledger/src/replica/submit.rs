@@ -17,6 +17,18 @@ use crate::batch::Column;
 use crate::place::{Place, Refusal, Standing};
 use crate::register::Register;
 
+/// What an entry got that asked for a place.
+pub(super) enum Placing {
+    /// This leaf of the log, just now.
+    Placed(u64),
+    /// This leaf, long since.
+    Known(u64),
+    /// It waits for another entry.
+    Waits(EntryId, Box<Signed>),
+    /// Nothing.
+    Refused(Refusal),
+}
+
 impl Replica {
     /// Everything that can be asked before the signature, the cheapest first.
     pub(super) fn submitted(&mut self, submission: Submission, entry: Entry) {
@@ -111,27 +123,24 @@ impl Replica {
     /// Gives entries their places, the last first, and then those that waited for them.
     fn seat_line(&mut self, mut line: Vec<(Submission, Signed)>) {
         while let Some((submission, entry)) = line.pop() {
-            let id = entry.id();
-            let ticket = submission.ticket;
-            match self.place(&entry, None) {
-                Ok(Standing::Waits(awaited)) => {
-                    let reply = match self.room.enter(self.now, awaited, submission, entry) {
+            let (id, ticket) = (entry.id(), submission.ticket);
+            match self.place(entry, None) {
+                Placing::Placed(leaf) => {
+                    if let Some(payload) = submission.payload {
+                        self.keep_payload(&payload);
+                    }
+                    self.own.acknowledge(leaf, ticket, Reply::Placed(leaf));
+                    line.extend(self.room.leave(&id).into_iter().rev());
+                }
+                Placing::Known(leaf) => self.answer(ticket, Reply::Known(leaf)),
+                Placing::Waits(awaited, entry) => {
+                    let reply = match self.room.enter(self.now, awaited, submission, *entry) {
                         Ok(()) => Reply::Waiting(awaited),
                         Err(_) => Reply::Busy,
                     };
                     self.reply(ticket, reply);
                 }
-                Ok(Standing::Known(leaf)) => self.answer(ticket, Reply::Known(leaf)),
-                Ok(Standing::Free { .. }) => {
-                    if let Some(payload) = submission.payload {
-                        self.keep_payload(&payload);
-                    }
-                    if let Some(place) = self.places.find(&id) {
-                        self.own.acknowledge(place.leaf, ticket, Reply::Placed(place.leaf));
-                    }
-                    line.extend(self.room.leave(&id).into_iter().rev());
-                }
-                Err(refusal) => self.reply(ticket, Reply::Refused(refusal)),
+                Placing::Refused(refusal) => self.reply(ticket, Reply::Refused(refusal)),
             }
         }
     }
@@ -146,31 +155,33 @@ impl Replica {
         }
     }
 
-    /// Gives an entry its place if it is free: [`Standing::Free`] says that it has it now.
-    pub(super) fn place(
-        &mut self,
-        entry: &Signed,
-        origin: Option<(u8, u32)>,
-    ) -> Result<Standing, Refusal> {
+    /// Gives an entry its place, if it is free and nothing is missing.
+    pub(super) fn place(&mut self, entry: Signed, origin: Option<(u8, u32)>) -> Placing {
         let standing = match &self.register {
-            Some(register) => self.places.ask(register, entry)?,
-            None if entry.id() == self.cooperative => self.found(entry)?,
-            None => Standing::Waits(self.cooperative),
+            Some(register) => self.places.ask(register, &entry),
+            None if entry.id() == self.cooperative => self.found(&entry),
+            None => Ok(Standing::Waits(self.cooperative)),
         };
-        let Standing::Free { device, basis } = standing else { return Ok(standing) };
-        let bytes = accept(entry);
+        let (device, basis) = match standing {
+            Ok(Standing::Free { device, basis }) => (device, basis),
+            Ok(Standing::Known(leaf)) => return Placing::Known(leaf),
+            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, Box::new(entry)),
+            Err(refusal) => return Placing::Refused(refusal),
+        };
+        let id = entry.id();
+        let bytes = accept(&entry);
         let hash = leaf_hash(&bytes);
         let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);
         let own = OwnLeaf::Accept { device, seq, origin };
         let leaf = self.own.append(&self.cooperative, bytes, hash, own);
-        self.places.give(device, basis, Place { id: entry.id(), hash, leaf, receipts: 0 });
-        self.unsettled.insert((device, seq), entry.clone());
+        self.places.give(device, basis, Place { id, hash, leaf, receipts: 0 });
         if let Some(commitment) = entry.header().payload {
-            self.wanted.insert(entry.id(), commitment);
+            self.wanted.insert(id, commitment);
             self.ask_at.get_or_insert(self.now.after(super::own::QUIET_MS));
         }
-        self.enter_register(entry);
-        Ok(standing)
+        self.enter_register(&entry);
+        self.unsettled.insert((device, seq), entry);
+        Placing::Placed(leaf)
     }
 
     fn enter_register(&mut self, entry: &Signed) {

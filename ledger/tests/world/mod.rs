@@ -12,7 +12,7 @@ use talea_protocol::charter::{
     Category, Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles,
     Roster, Stage, Thresholds, Tie, Tier, Visibility,
 };
-use talea_protocol::cut::Cut;
+use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::{Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
@@ -74,7 +74,8 @@ pub fn key(number: usize) -> SecretKey {
 
 /// A charter of `fr-scic` with room for everything; tests change what they are about.
 pub fn charter() -> Charter {
-    let college = |name, weight, category| College { code: code(name), weight: bp(weight), category };
+    let college =
+        |name, weight, category| College { code: code(name), weight: bp(weight), category };
     let stage = |name, livelihood, binding_vote| Stage {
         code: code(name),
         livelihood: bp(livelihood),
@@ -82,8 +83,7 @@ pub fn charter() -> Charter {
         care: bp(10_000),
         binding_vote,
     };
-    let rate =
-        |task, unit, credits| Rate { task: code(task), unit: code(unit), credits };
+    let rate = |task, unit, credits| Rate { task: code(task), unit: code(unit), credits };
     let founder = |(number, college, stage, kind): (usize, u8, u8, Kind)| Founder {
         college,
         stage,
@@ -109,7 +109,9 @@ pub fn charter() -> Charter {
         ]),
         stages: list([stage("committed", 10_000, true), stage("dating", 5000, false)]),
         founders: list(
-            founders.enumerate().map(|(n, (college, stage, kind))| founder((n, college, stage, kind))),
+            founders
+                .enumerate()
+                .map(|(n, (college, stage, kind))| founder((n, college, stage, kind))),
         ),
         roles: Roles { registrar: Member(1), treasurer: Member(0), distributor: Member(2) },
         roster: Roster { nodes: list([key(1000).node()]), faulty: 0, quorum: 1 },
@@ -258,6 +260,17 @@ impl World {
         self.state.cut(&self.register)
     }
 
+    /// A cut of these lengths that fits, under the register's head.
+    pub fn cut_of(&self, lengths: &[u32]) -> Cut {
+        let mut root = CutRoot::new();
+        for (device, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+            let last = self.chains[device][index(*length) - 1].id();
+            root.add(&self.keys[device].device(), *length, &last);
+        }
+        let lengths = list(lengths.iter().copied());
+        Cut { at: self.register.head().1, lengths, root: root.finish() }
+    }
+
     /// A key for another device; its number is the next that will be enrolled.
     pub fn add_key(&mut self) -> usize {
         let number = self.keys.len();
@@ -297,16 +310,30 @@ impl World {
     /// Folds everything written in another order. The register is the whole one.
     pub fn fold(&self, order: &[u32]) -> State {
         let mut state = State::new();
-        for device in order {
-            let entry = &self.chains[index(*device)][index(state.length(*device))];
-            state.settle(&self.register, *device, entry);
-        }
+        order.iter().for_each(|device| self.settle(&mut state, *device));
         state
+    }
+
+    /// Settles the next entry of a device's chain.
+    pub fn settle(&self, state: &mut State, device: u32) {
+        let entry = &self.chains[index(device)][index(state.length(device))];
+        state.settle(&self.register, device, entry);
     }
 
     /// What a state says of every entry that was written.
     pub fn verdicts(&self, state: &State) -> Vec<Option<Verdict>> {
         self.chains.iter().flatten().map(|entry| state.verdict(&entry.id())).collect()
+    }
+
+    /// Entries of which two states say different things, with what they say.
+    pub fn differences(&self, one: &State, other: &State) -> Vec<String> {
+        let all = self.chains.iter().flatten();
+        all.filter(|entry| one.verdict(&entry.id()) != other.verdict(&entry.id()))
+            .map(|entry| {
+                let (one, other) = (one.verdict(&entry.id()), other.verdict(&entry.id()));
+                format!("{:?} {:?}: {one:?}, or {other:?}", entry.id(), entry.content())
+            })
+            .collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a connection is closed, and how one ended.
 //!
-//! The codes are this protocol's (section 10 of the README), QUIC's own (RFC 9000, section 20.1) or
+//! The codes are this protocol's (section 13 of the README), QUIC's own (RFC 9000, section 20.1) or
 //! TLS alerts within QUIC's (RFC 9001, section 4.8). No text goes over the wire: what a stranger
 //! writes there would end up in somebody's log.
 

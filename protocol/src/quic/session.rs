@@ -2,7 +2,7 @@
 //!
 //! A frame is 1 to [`FRAME_BYTES_MAX`] bytes after their number (u32, little-endian). Both halves
 //! can be dropped at any await without losing or tearing a frame. What the bytes mean is not
-//! known here. The specification is section 10 of the README.
+//! known here. The specification is section 13 of the README.
 
 use quinn::{ReadError, StoppedError, VarInt, WriteError};
 

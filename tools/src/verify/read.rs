@@ -326,8 +326,8 @@ impl Shown {
     /// Resolves a copy of the own log. Where that has a gap, so has this, from there on.
     fn copy(&mut self, log: &mut Log, from: u64, count: u64) {
         let own = self.own();
-        let gap = own.missing.iter().map(|(gap, _)| *gap).find(|gap| *gap >= from);
-        let end = gap.unwrap_or(own.end);
+        let gap = own.missing.iter().find(|(_, to)| *to > from);
+        let end = gap.map_or(own.end, |(gap, _)| *gap);
         let start = own.leaves.partition_point(|leaf| leaf.index < from);
         let (mut place, mut left) = (start, count);
         while left > 0

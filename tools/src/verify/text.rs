@@ -4,6 +4,7 @@
 //! from a file reaches a terminal with its control characters.
 
 use talea_protocol::charter::Member;
+use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
 use super::finding::{Claim, Finding, Status};
@@ -47,7 +48,15 @@ pub fn lines(audit: &Audit) -> Vec<String> {
 #[must_use]
 pub fn line(sum: Option<&Sum>, finding: &Finding) -> String {
     match finding.claim() {
-        Some(claim) => format!("{}  {finding}", place(sum, &claim)),
+        Some(claim) if claim.id == EntryId::ZERO => {
+            format!("{} (device {})  {finding}", place(sum, &claim), claim.device)
+        }
+        Some(claim) => format!(
+            "{} (entry {}, device {})  {finding}",
+            place(sum, &claim),
+            claim.id,
+            claim.device
+        ),
         None => finding.to_string(),
     }
 }

@@ -1,0 +1,164 @@
+//! What is said when something cannot be done: RFC 9457, with a code that never changes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use talea_ledger::replica::Reply;
+use talea_protocol::entry::Refusal as Unsound;
+use talea_protocol::hash::EntryId;
+use utoipa::ToSchema;
+
+use crate::order::RETRY_MS;
+use crate::reception;
+use crate::store::StoreFault;
+
+/// Why a request was not fulfilled, and what to do.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URN of the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, for programs: `rule-9`, `unknown-cooperative`, `busy`. It never changes.
+    pub code: String,
+    /// What happened, for people.
+    pub detail: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem of this node's own.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: &str) -> Self {
+        Self {
+            kind: format!("urn:talea:problem:{code}"),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: detail.into(),
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// A numbered rule was broken.
+    #[must_use]
+    pub fn rule(rule: u16, detail: String) -> Self {
+        Self::new(status_of(rule), &format!("rule-{rule}"), detail, reception::hint(rule))
+    }
+
+    /// The bytes are no entry.
+    #[must_use]
+    pub fn unsound(unsound: &Unsound) -> Self {
+        Self::rule(unsound.rule(), unsound.to_string())
+    }
+
+    /// The request itself is wrong.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        let hint = "every path, parameter and body is described at /openapi.json";
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail, hint)
+    }
+
+    /// The cooperative is not kept here.
+    #[must_use]
+    pub fn unknown_cooperative(cooperative: &EntryId) -> Self {
+        let detail = format!("cooperative {cooperative} is not kept here");
+        let hint = "check the id; an operator hosts a cooperative with: talea node host";
+        Self::new(StatusCode::NOT_FOUND, "unknown-cooperative", detail, hint)
+    }
+
+    /// The cooperative is kept here, and its charter has not come yet.
+    #[must_use]
+    pub fn no_charter(cooperative: &EntryId) -> Self {
+        let detail = format!("the charter of {cooperative} has not come yet");
+        let hint = "try again soon; the operator sees at /readyz and in the log what is missing";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-charter", detail, hint)
+    }
+
+    /// What was asked for does not exist here.
+    #[must_use]
+    pub fn not_found(what: impl Into<String>) -> Self {
+        let hint = "another node of the roster may have it already: try again soon, or ask there";
+        Self::new(StatusCode::NOT_FOUND, "not-found", what, hint)
+    }
+
+    /// The caller did not prove a device that may read.
+    #[must_use]
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        let hint = "this cooperative is private: sign the request with an enrolled device, in the \
+                    headers Talea-Device, Talea-Time and Talea-Signature";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail, hint)
+    }
+
+    /// Too much is under way.
+    #[must_use]
+    pub fn busy() -> Self {
+        let detail = "as many submissions are under way as this node takes";
+        let hint = "send it again after the time in Retry-After, here or to another node";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, hint)
+    }
+
+    /// The node is stopping.
+    #[must_use]
+    pub fn stopping() -> Self {
+        let hint = "try again when it is back, or ask another node of the roster";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this node is stopping", hint)
+    }
+
+    /// It took too long.
+    #[must_use]
+    pub fn timeout() -> Self {
+        let hint = "try again; if it goes on, the operator looks at the queues in /metrics";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "no answer in time", hint)
+    }
+
+    /// The disk failed.
+    #[must_use]
+    pub fn disk(fault: &StoreFault) -> Self {
+        tracing::error!(%fault, "a request could not be answered");
+        let detail = "the disk cannot be read; the log says more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "disk", detail, fault.hint())
+    }
+
+    /// What a submission's refusal is over HTTP; `None` if it is none.
+    #[must_use]
+    pub fn of(reply: &Reply) -> Option<Self> {
+        match reply {
+            Reply::Busy => Some(Self::busy()),
+            _ => reception::rule(reply).map(|rule| Self::rule(rule, reception::detail(reply))),
+        }
+    }
+}
+
+/// The HTTP status of a broken rule.
+fn status_of(rule: u16) -> StatusCode {
+    match rule {
+        1..=9 => StatusCode::BAD_REQUEST,
+        10 => StatusCode::NOT_FOUND,
+        12 | 16 => StatusCode::FORBIDDEN,
+        13..=15 | 20 => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = u64::from(RETRY_MS).div_ceil(1000);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Talea");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}

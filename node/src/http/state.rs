@@ -1,0 +1,109 @@
+//! What the settled entries add up to: the ledger's views, in pages.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+use talea_ledger::register::Register;
+use talea_ledger::state::State as Ledger;
+use talea_ledger::view;
+
+use super::caller::Caller;
+use super::entries::Page;
+use super::problem::Problem;
+use super::{Shared, id, json as answer};
+
+/// What a report is made from.
+type Report = fn(&Register, &Ledger) -> Value;
+
+/// The reports by the name in their path.
+pub const REPORTS: [(&str, Report); 6] = [
+    ("accounts", accounts),
+    ("members", members),
+    ("contributions", contributions),
+    ("decisions", decisions),
+    ("runs", runs),
+    ("flows", flows),
+];
+
+fn accounts(register: &Register, state: &Ledger) -> Value {
+    value(&view::accounts::accounts(register.charter(), state.books()))
+}
+
+fn members(register: &Register, state: &Ledger) -> Value {
+    value(&view::members::members(register, state))
+}
+
+fn contributions(_: &Register, state: &Ledger) -> Value {
+    value(&view::contributions::contributions(state))
+}
+
+fn decisions(register: &Register, state: &Ledger) -> Value {
+    value(&view::decisions::decisions(register, state))
+}
+
+fn runs(_: &Register, state: &Ledger) -> Value {
+    value(&view::runs::runs(state))
+}
+
+fn flows(_: &Register, state: &Ledger) -> Value {
+    value(&view::runs::flows(&view::runs::runs(state)))
+}
+
+fn value<T: Serialize>(view: &T) -> Value {
+    serde_json::to_value(view).unwrap_or_default()
+}
+
+/// `GET …/state/{report}`: a list comes in pages, anything else whole.
+pub async fn report(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path((cooperative, name)): Path<(String, String)>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let cooperative = id(&cooperative)?;
+    let found = REPORTS.iter().find(|(known, _)| *known == name);
+    let (name, report) =
+        *found.ok_or_else(|| Problem::not_found(format!("there is no report {name:?}")))?;
+    let answered = app.look(cooperative, caller, move |hosted| {
+        let root = hosted.replica.state_mut().root();
+        let settled = hosted.replica.settled();
+        let Some(register) = hosted.replica.register() else {
+            return Err(Problem::no_charter(&cooperative));
+        };
+        let (part, next) = cut(report(register, hosted.replica.state()), &page);
+        Ok(json!({ "state": root, "settled": settled, name: part, "next": next }))
+    });
+    Ok(answer(&answered.await?))
+}
+
+/// `GET …/state/members/{member}`: one member's statement.
+pub async fn statement(
+    State(app): State<Shared>,
+    caller: Caller,
+    Path((cooperative, member)): Path<(String, u32)>,
+) -> Result<Response, Problem> {
+    let cooperative = id(&cooperative)?;
+    let statement = app.look(cooperative, caller, move |hosted| {
+        let root = hosted.replica.state_mut().root();
+        let settled = hosted.replica.settled();
+        let number = talea_protocol::charter::Member(member);
+        let statement = hosted.replica.register().and_then(|register| {
+            view::members::statement(register, hosted.replica.state(), number)
+        });
+        let statement =
+            statement.ok_or_else(|| Problem::not_found(format!("there is no member {member}")))?;
+        Ok(json!({ "state": root, "settled": settled, "statement": value(&statement) }))
+    });
+    Ok(answer(&statement.await?))
+}
+
+/// A page of a list, and where the next one begins.
+fn cut(report: Value, page: &Page) -> (Value, Option<u64>) {
+    let Value::Array(rows) = report else { return (report, None) };
+    let all = rows.len();
+    let skip = usize::try_from(page.from()).unwrap_or(usize::MAX).min(all);
+    let part: Vec<Value> = rows.into_iter().skip(skip).take(page.limit()).collect();
+    let end = skip + part.len();
+    (Value::Array(part), (end < all).then(|| u64::try_from(end).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,290 @@
+//! A cooperative of three members and three nodes, written by hand: logs, checkpoints, exports.
+//!
+//! No replica and no network: what stands in which log is said line by line, so that a test can
+//! also make what no honest node makes. What nodes really export is the demonstration's business.
+
+use talea_ledger::register::Register;
+use talea_ledger::state::State;
+use talea_protocol::act::{Act, Attest, Contribution, Stream};
+use talea_protocol::bytes::{Code, Day, List, Octets, Quantity};
+use talea_protocol::checkpoint::{Checkpoint, origin};
+use talea_protocol::cut::CutRoot;
+use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
+use talea_protocol::export::{Section, Writer, leaves};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::leaf::{self, Frontier, Peer, accept, accepted};
+use talea_protocol::message::{Item, Payload};
+use talea_protocol::note::Note;
+use talea_protocol::tree::{self, TreeHash, leaf_hash};
+
+use crate::people::{START_MS, charter};
+
+/// What the charter's payload calls the members.
+pub const NAMES: &[u8] = br#"{"members":[{"handle":"alba","name":"Alba"},{"handle":"bruno","name":"Bruno"},{"handle":"chloe","name":"Chlo\u00e9"}]}"#;
+const SALT: [u8; 32] = [7; 32];
+
+/// A cooperative and three nodes' logs.
+pub struct Handmade {
+    /// The members' devices.
+    pub members: Vec<SecretKey>,
+    /// The nodes' keys, in the order of the roster.
+    pub nodes: Vec<SecretKey>,
+    /// Every entry, the charter first.
+    pub entries: Vec<Signed>,
+    /// Each node's leaves.
+    pub logs: Vec<Vec<Vec<u8>>>,
+    cooperative: EntryId,
+    /// Next place and last id of each member's chain.
+    heads: Vec<(u64, EntryId)>,
+    payloads: Vec<Payload>,
+}
+
+fn key(n: u8) -> SecretKey {
+    SecretKey::from_seed(&[n; 32])
+}
+
+impl Handmade {
+    /// A charter in all logs, with its payload.
+    #[must_use]
+    pub fn found() -> Self {
+        let members: Vec<SecretKey> = (1..=3).map(key).collect();
+        let mut nodes: Vec<SecretKey> = (101..=103).map(key).collect();
+        nodes.sort_by_key(SecretKey::node);
+        let names: Vec<NodeKey> = nodes.iter().map(SecretKey::node).collect();
+        let charter = charter(&members.iter().collect::<Vec<_>>(), &names, 0, 2);
+        let mut made = Self {
+            members,
+            nodes,
+            entries: Vec::new(),
+            logs: vec![Vec::new(); 3],
+            cooperative: EntryId::ZERO,
+            heads: vec![(0, EntryId::ZERO); 3],
+            payloads: Vec::new(),
+        };
+        let entry = made.sign(0, &Act::Charter(Box::new(charter)), Some(NAMES));
+        made.cooperative = entry.id();
+        made.place(&entry, &[0, 1, 2]);
+        made
+    }
+
+    /// A quarter of an hour's worth: three contributions, an attestation of each, frontiers and
+    /// peer leaves in different places of the three logs.
+    #[must_use]
+    pub fn ordinary() -> Self {
+        let mut made = Self::found();
+        let first = made.work(0, 60);
+        let second = made.work(1, 90);
+        made.place(&first, &[0, 1, 2]);
+        made.place(&second, &[1, 0, 2]);
+        made.stand(0);
+        made.witness(0, 1);
+        let attest = made.attest(1, &first);
+        made.place(&attest, &[2, 0, 1]);
+        let third = made.work(0, 30);
+        let fourth = made.work(2, 15);
+        // The second node takes the two in the other order.
+        made.place(&third, &[0, 2]);
+        made.place(&fourth, &[0, 1, 2]);
+        made.place(&third, &[1]);
+        made.witness(1, 2);
+        for node in 0..3 {
+            made.stand(node);
+        }
+        made
+    }
+
+    /// The cooperative's id.
+    #[must_use]
+    pub const fn cooperative(&self) -> EntryId {
+        self.cooperative
+    }
+
+    /// A member's work, signed and not yet placed.
+    pub fn work(&mut self, member: usize, minutes: i64) -> Signed {
+        let day = Day::new(20_455).expect("a day");
+        let act = Act::Contribution(Contribution {
+            stream: Stream::Love,
+            task: Code::try_from("bake").expect("a code"),
+            quantity: Quantity::new(minutes).expect("above zero"),
+            begin: day,
+            end: day,
+            job: None,
+            tags: List::default(),
+        });
+        self.sign(member, &act, Some(format!("{{\"note\":\"{minutes} min\"}}").as_bytes()))
+    }
+
+    /// A member's attestation, signed and not yet placed.
+    pub fn attest(&mut self, member: usize, contribution: &Signed) -> Signed {
+        self.sign(member, &Act::Attest(Attest { contribution: contribution.id() }), None)
+    }
+
+    /// The next entry of a member's chain.
+    pub fn sign(&mut self, member: usize, act: &Act, payload: Option<&[u8]>) -> Signed {
+        let (seq, prev) = self.heads[member];
+        let header = Header {
+            version: VERSION,
+            scheme: SCHEME,
+            cooperative: self.cooperative,
+            device: self.members[member].device(),
+            seq,
+            prev,
+            basis: self.cooperative,
+            time: START_MS,
+            payload: payload.and_then(|bytes| Commitment::new(&SALT, bytes)),
+        };
+        let entry = sign(&self.members[member], &header, act).expect("an entry");
+        self.heads[member] = (seq + 1, entry.id());
+        let payload = payload.map(|bytes| Payload {
+            entry: entry.id(),
+            salt: SALT,
+            bytes: Octets::new(bytes.to_vec()).expect("short"),
+        });
+        self.payloads.extend(payload);
+        self.entries.push(entry.clone());
+        entry
+    }
+
+    /// Goes back one place in a member's chain: what a dishonest wallet does.
+    pub fn forget(&mut self, member: usize, entry: &Signed) {
+        self.heads[member] = (entry.header().seq, entry.header().prev);
+    }
+
+    /// Gives an entry the next place in these logs.
+    pub fn place(&mut self, entry: &Signed, logs: &[usize]) {
+        for log in logs {
+            self.logs[*log].push(accept(entry));
+        }
+    }
+
+    /// A frontier leaf: the node holds for settled all that it has accepted.
+    pub fn stand(&mut self, node: usize) {
+        let (register, mut state) = (self.register(), State::new());
+        let held: Vec<&Signed> = self.logs[node]
+            .iter()
+            .filter_map(|leaf| accepted(leaf))
+            .filter_map(|bytes| self.entries.iter().find(|entry| entry.bytes() == bytes))
+            .collect();
+        let mut last: Vec<(u32, EntryId)> = vec![(0, EntryId::ZERO); 3];
+        for entry in &held {
+            let device = register.device(&entry.header().device, 0).expect("a founder's");
+            state.settle(&register, device, entry);
+            let head = &mut last[usize::try_from(device).expect("small")];
+            *head = (head.0 + 1, entry.id());
+        }
+        let mut root = CutRoot::new();
+        for (device, (length, id)) in register.devices().iter().zip(&last) {
+            if *length > 0 {
+                root.add(&device.key, *length, id);
+            }
+        }
+        let frontier = Frontier {
+            accepted: root.finish(),
+            settled: state.cut(&register),
+            state: state.root(),
+            count: u64::try_from(held.len()).expect("few"),
+        };
+        self.logs[node].push(frontier.leaf());
+    }
+
+    /// A peer leaf: a node has verified another's log as it stands.
+    pub fn witness(&mut self, node: usize, other: usize) {
+        let peer = Peer {
+            node: self.nodes[other].node(),
+            size: u64::try_from(self.logs[other].len()).expect("few"),
+            root: self.root(other),
+            time: START_MS / 1000,
+        };
+        self.logs[node].push(peer.leaf());
+    }
+
+    fn register(&self) -> Register {
+        Register::found(&self.entries[0]).expect("a charter")
+    }
+
+    /// The root of a node's log.
+    #[must_use]
+    pub fn root(&self, node: usize) -> TreeHash {
+        let mut tree = tree::Frontier::default();
+        for leaf in &self.logs[node] {
+            tree.append(leaf_hash(leaf));
+        }
+        tree.root()
+    }
+
+    /// A node's checkpoint, cosigned by the others.
+    #[must_use]
+    pub fn note(&self, node: usize) -> Note {
+        let checkpoint = Checkpoint {
+            origin: origin(&self.cooperative, &self.nodes[node].node()),
+            size: u64::try_from(self.logs[node].len()).expect("few"),
+            root: self.root(node),
+        };
+        let mut note = checkpoint.sign(&self.nodes[node]);
+        for (number, witness) in self.nodes.iter().enumerate().filter(|(other, _)| *other != node) {
+            let seconds = START_MS / 1000 + u64::try_from(number).expect("few");
+            note.add(checkpoint.cosign(witness, seconds)).expect("few");
+        }
+        note
+    }
+
+    /// A node's export.
+    #[must_use]
+    pub fn export(&self, node: usize) -> Vec<u8> {
+        let me = self.nodes[node].node();
+        let (mut writer, mut file) = Writer::begin(self.cooperative, me, START_MS);
+        let mut sections: Vec<Section> = leaves(0, &self.logs[node]).collect();
+        for other in (0..3).filter(|other| *other != node) {
+            let log = self.nodes[other].node();
+            let items = List::new(self.mirrored(node, other)).expect("few");
+            sections.push(Section::Mirror { log, from: 0, items });
+        }
+        for log in 0..3 {
+            let note = Octets::new(self.note(log).to_string().into_bytes()).expect("short");
+            sections.push(Section::Checkpoint { log: self.nodes[log].node(), note });
+        }
+        sections.extend(self.payloads.iter().cloned().map(Section::Payload));
+        for section in &sections {
+            file.extend(writer.frame(section));
+        }
+        file.extend(writer.end());
+        file
+    }
+
+    /// Another node's log as `node` refers to it: by copy where its own has the next entry next,
+    /// by name where it has it elsewhere, else by its bytes.
+    fn mirrored(&self, node: usize, other: usize) -> Vec<Item> {
+        let (own, me) = (&self.logs[node], self.nodes[node].node());
+        let mut items: Vec<Item> = Vec::new();
+        let mut next = 0;
+        for leaf in &self.logs[other] {
+            let place = own.iter().position(|held| held == leaf);
+            let ids = self.entries.iter().find(|entry| accepted(leaf) == Some(entry.bytes()));
+            match (items.last_mut(), place, ids) {
+                (Some(Item::Copy { count, .. }), Some(place), Some(_)) if place == next => {
+                    *count += 1;
+                    next = place + 1;
+                }
+                (_, Some(place), Some(_)) if place >= next => {
+                    let from = u64::try_from(place).expect("few");
+                    items.push(Item::Copy { log: me, from, count: 1 });
+                    next = place + 1;
+                }
+                (_, Some(_), Some(entry)) => {
+                    items.push(Item::Known(List::new(vec![entry.id()]).expect("one")));
+                }
+                _ => {
+                    let mut bundle = Vec::new();
+                    talea_protocol::tile::push_leaf(&mut bundle, leaf).expect("short");
+                    items.push(Item::Bundle(Octets::new(bundle).expect("short")));
+                }
+            }
+            // A leaf of another kind in between is passed over by a copy.
+            while own.get(next).is_some_and(|leaf| leaf[0] != leaf::ACCEPT) {
+                next += 1;
+            }
+        }
+        items
+    }
+}
