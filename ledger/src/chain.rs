@@ -3,7 +3,7 @@
 //! Every settled entry is here in its place, whatever became of it. A cut is checked against the
 //! chains alone: its lengths must be settled, its root must fit, and nothing inside may know a
 //! register entry that the act over it does not. By that no cut can hold, and no judgement can
-//! wait for, what comes after it. Model, section 4; README, rules 46 to 48.
+//! wait for, what comes after it. Model, section 4; README, rules 47 to 49.
 
 use std::collections::BTreeMap;
 
@@ -165,7 +165,7 @@ impl Chains {
         }
     }
 
-    /// Whether what a cut names is settled and fits: the first thing missing, or rules 46 to 48.
+    /// Whether what a cut names is settled and fits: the first thing missing, or rules 47 to 49.
     ///
     /// # Errors
     /// [`Hold`].
@@ -177,7 +177,9 @@ impl Chains {
             return Err(Void::CutShape.into());
         }
         let all = || (0_u32..).zip(cut.lengths.iter().copied());
-        if let Some((device, length)) = all().find(|(device, length)| *length > self.length(*device)) {
+        if let Some((device, length)) =
+            all().find(|(device, length)| *length > self.length(*device))
+        {
             return Err(Hold::Need(Need::Chain { device, length }));
         }
         let mut root = CutRoot::new();
@@ -196,7 +198,11 @@ impl Chains {
             return Err(Void::CutBasis { inside, basis: stamp.basis }.into());
         }
         let found = root.finish();
-        if found == cut.root { Ok(()) } else { Err(Void::CutRoot { named: cut.root, found }.into()) }
+        if found == cut.root {
+            Ok(())
+        } else {
+            Err(Void::CutRoot { named: cut.root, found }.into())
+        }
     }
 }
 

@@ -139,7 +139,7 @@ impl Work {
     /// Judges an attestation of a contribution that counts.
     ///
     /// # Errors
-    /// [`Void`], rules 49, 56 and 57.
+    /// [`Void`], rules 50, 56 and 57.
     pub fn attest(&self, stamp: &Stamp, act: &Attest) -> Result<Attestation, Void> {
         let id = act.contribution;
         let record = self.record(&id).ok_or(Void::Named { id })?;
@@ -189,9 +189,8 @@ impl Work {
         until: Month,
     ) -> BTreeMap<Member, Earned> {
         let mut earned: BTreeMap<Member, Earned> = BTreeMap::new();
-        let inside = |record: &&Record| {
-            record.place.inside(cut) && month_of(record.act.end) <= until
-        };
+        let inside =
+            |record: &&Record| record.place.inside(cut) && month_of(record.act.end) <= until;
         for record in self.0.values().filter(inside) {
             let credit = record.credit(register, terms, |place| place.inside(cut));
             let sum = earned.entry(record.author).or_default();
@@ -220,12 +219,7 @@ impl Work {
 
 impl Record {
     /// The credit by those attestations whose place `inside` admits.
-    fn credit(
-        &self,
-        register: &Register,
-        terms: &Terms,
-        inside: impl Fn(Place) -> bool,
-    ) -> Credit {
+    fn credit(&self, register: &Register, terms: &Terms, inside: impl Fn(Place) -> bool) -> Credit {
         let mut members = Vec::new();
         let mut at = self.basis;
         for attestation in self.attestations.iter().filter(|a| inside(a.place)) {

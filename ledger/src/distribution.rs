@@ -3,7 +3,7 @@
 //! A run is recomputed by everybody from the charter in force and what is inside its cut; the
 //! distributor's first device writes all of them, a month each, in order. A redirect is an
 //! instruction over the author's own line and takes effect when the run is paid, if it is inside
-//! the payment's cut. Design's domain, section 1; README, rules 74 to 79.
+//! the payment's cut. Design's domain, section 1; README, rules 74 to 78.
 
 use std::collections::BTreeMap;
 
@@ -137,8 +137,10 @@ impl Runs {
             }
         }
         let earned = work.earned(register, terms, cut, period);
-        let dues: Vec<Due> =
-            earned.iter().map(|(member, earned)| due(*member, earned, &self.taken(*member))).collect();
+        let dues: Vec<Due> = earned
+            .iter()
+            .map(|(member, earned)| due(*member, earned, &self.taken(*member)))
+            .collect();
         let input = Input {
             receipts,
             surplus,
@@ -154,7 +156,7 @@ impl Runs {
     /// Judges a run, whose cut has been checked and has everything inside judged.
     ///
     /// # Errors
-    /// [`Void`], rules 72, 75 and 76.
+    /// [`Void`], rules 72, 74 and 75.
     pub fn distribute(
         &self,
         sources: &Sources<'_>,
@@ -185,7 +187,7 @@ impl Runs {
     /// Judges a redirect of a run that counts.
     ///
     /// # Errors
-    /// [`Void`], rules 43, 50, 77 and 78.
+    /// [`Void`], rules 43, 50, 76 and 77.
     pub fn redirect(
         &self,
         register: &Register,
@@ -211,7 +213,7 @@ impl Runs {
     /// Judges a payment of a run that counts; its cut has been checked.
     ///
     /// # Errors
-    /// [`Void`], rules 50, 71 and 79.
+    /// [`Void`], rules 50, 71 and 78.
     pub fn pay(&self, books: &Books, stamp: &Stamp, act: &Pay) -> Result<Payment, Void> {
         let id = act.run;
         let record = self.record(&id).ok_or(Void::Named { id })?;
@@ -220,8 +222,7 @@ impl Runs {
             return Err(Void::Paid { pay: payment.id });
         }
         let inside = |redirect: &&Redirected| redirect.place.inside(&act.cut);
-        let redirects: Vec<Redirected> =
-            record.redirects.iter().filter(inside).copied().collect();
+        let redirects: Vec<Redirected> = record.redirects.iter().filter(inside).copied().collect();
         let mut paid: BTreeMap<Member, i64> = BTreeMap::new();
         let mut add = |member, amount: i64| {
             let sum = paid.entry(member).or_insert(0);

@@ -5,7 +5,7 @@
 //! for everyone. A dated act is booked in its month, or, where that is closed, in the first that
 //! is open. Payments of runs are in `distribution`. Design's domain, section 1; model, section 8.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use talea_protocol::act::{Close, Expense, Income, Invoice, Subscribe, subscription};
 use talea_protocol::bytes::{Code, Day, Month, encode};
@@ -114,7 +114,8 @@ impl Note {
             Self::Subscription(member, reference, _) => {
                 Some(Row::Subscription(*member, reference.clone()))
             }
-            Self::Job(code, _) | Self::Flow(Booked { flow: Flow::Income { job: code, .. }, .. }) => {
+            Self::Job(code, _)
+            | Self::Flow(Booked { flow: Flow::Income { job: code, .. }, .. }) => {
                 Some(Row::Job(code.clone()))
             }
             Self::Flow(_) => None,
@@ -139,16 +140,16 @@ impl Treasury {
         &self.jobs
     }
 
+    /// Every subscription, by member and reference.
+    #[must_use]
+    pub const fn subscriptions(&self) -> &BTreeMap<(Member, Code), EntryId> {
+        &self.subscriptions
+    }
+
     /// Receipts and expenses, in the order of the treasurer's chain.
     #[must_use]
     pub fn flows(&self) -> &[Booked] {
         &self.flows
-    }
-
-    /// Clients that were ever invoiced.
-    #[must_use]
-    pub fn clients(&self) -> BTreeSet<&Code> {
-        self.jobs.values().map(|job| &job.client).collect()
     }
 
     /// The last month closed.

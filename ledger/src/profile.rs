@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use talea_protocol::act::Content;
 use talea_protocol::act::{Act, SPONSORS_MAX};
 use talea_protocol::charter::{Category, Charter, Founder, Kind, Profile};
 use talea_protocol::entry::Entry;
-use talea_protocol::act::Content;
 use talea_protocol::key::{KeyFault, Purpose, examine, verify_for};
 
 /// The version of these rules.
@@ -32,7 +32,9 @@ pub enum Refusal {
     #[error("rule 30: not a charter under rules version {RULES}")]
     Version,
     /// Rule 31.
-    #[error("rule 31: the colleges' weights add up to {sum} basis points, not {WHOLE}, or one has no weight")]
+    #[error(
+        "rule 31: the colleges' weights add up to {sum} basis points, not {WHOLE}, or one has no weight"
+    )]
     Weights {
         /// What they add up to.
         sum: u32,
@@ -41,7 +43,9 @@ pub enum Refusal {
     #[error("rule 32: {0}")]
     Profile(ProfileFault),
     /// Rule 33.
-    #[error("rule 33: a roster of {nodes} with {faulty} faulty and quorum {quorum} is not safe (2q > n + f, q + f <= n, keys ascending and genuine)")]
+    #[error(
+        "rule 33: a roster of {nodes} with {faulty} faulty and quorum {quorum} is not safe (2q > n + f, q + f <= n, keys ascending and genuine)"
+    )]
     Roster {
         /// Nodes.
         nodes: usize,
@@ -104,7 +108,9 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProfileFault {
     /// A category of members is missing.
-    #[error("fr-scic has three colleges at least, one of workers, one of beneficiaries and one more category")]
+    #[error(
+        "fr-scic has three colleges at least, one of workers, one of beneficiaries and one more category"
+    )]
     Categories,
     /// A college weighs too little or too much.
     #[error("fr-scic gives a college 1000 to 5000 basis points, not {weight}")]
@@ -113,7 +119,9 @@ pub enum ProfileFault {
         weight: u16,
     },
     /// Too little goes to the legal reserve.
-    #[error("fr-scic keeps {LEGAL_RESERVE_MIN} basis points of the result in the legal reserve, not {legal}")]
+    #[error(
+        "fr-scic keeps {LEGAL_RESERVE_MIN} basis points of the result in the legal reserve, not {legal}"
+    )]
     LegalReserve {
         /// The legal reserve, in basis points.
         legal: u16,

@@ -6,10 +6,11 @@
 //! business of the files that own them; the table is section 5 of the README.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use talea_protocol::bytes::{Code, encode};
 use talea_protocol::charter::Member;
-use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::hash::EntryId;
 
 use crate::account::{Account, Unit};
 use crate::sethash::SetHash;
@@ -71,42 +72,34 @@ const fn number(unit: Unit) -> u8 {
     }
 }
 
-/// The set hash of all rows, and the rows that it does not know yet.
+/// Rows changed since the last root, with the values that the root still stands for.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
-    sum: SetHash,
-    /// Rows changed since the last root, with the value that the sum still holds.
-    stale: BTreeMap<Row, Option<Vec<u8>>>,
-}
+pub struct Stale(BTreeMap<Row, Option<Vec<u8>>>);
 
-impl Rows {
-    /// Whether the sum holds what the row does: its next change must be told.
-    #[must_use]
-    pub fn is_current(&self, row: &Row) -> bool {
-        !self.stale.contains_key(row)
+impl Stale {
+    /// To be called before a row changes; `held` says what it holds, and is asked the first time.
+    pub fn change(&mut self, row: Row, held: impl FnOnce(&Row) -> Option<Vec<u8>>) {
+        if let Entry::Vacant(entry) = self.0.entry(row) {
+            let held = held(entry.key());
+            entry.insert(held);
+        }
     }
 
-    /// To be called before a current row changes, with what it holds.
-    pub fn change(&mut self, row: Row, held: Option<Vec<u8>>) {
-        self.stale.entry(row).or_insert(held);
-    }
-
-    /// Brings the sum up to date; `value` says what each row holds now.
-    pub fn root(&mut self, value: impl Fn(&Row) -> Option<Vec<u8>>) -> Hash {
-        for (row, held) in std::mem::take(&mut self.stale) {
+    /// Brings the sum of all rows up to date; `value` says what each row holds now.
+    pub fn refresh(self, sum: &mut SetHash, value: impl Fn(&Row) -> Option<Vec<u8>>) {
+        for (row, held) in self.0 {
             let now = value(&row);
             if held == now {
                 continue;
             }
             let key = row.key();
             if let Some(held) = held {
-                self.sum.remove(&[key.as_slice(), &held].concat());
+                sum.remove(&[key.as_slice(), &held].concat());
             }
             if let Some(now) = now {
-                self.sum.add(&[key.as_slice(), &now].concat());
+                sum.add(&[key.as_slice(), &now].concat());
             }
         }
-        self.sum.root()
     }
 }
 
@@ -116,17 +109,20 @@ mod tests {
 
     #[test]
     fn a_row_that_changed_and_changed_back_leaves_no_trace() {
-        let mut rows = Rows::default();
-        let empty = rows.root(|_| None);
-        rows.change(Row::Chain(1), None);
-        let one = rows.root(|_| Some(vec![1]));
+        let (mut sum, row) = (SetHash::new(), || Row::Chain(1));
+        let empty = sum.root();
+        let mut change = |held: Option<Vec<u8>>, now: Option<Vec<u8>>| {
+            let mut stale = Stale::default();
+            stale.change(row(), |_| held.clone());
+            stale.change(row(), |_| unreachable!("only the first change is asked"));
+            stale.refresh(&mut sum, |_| now.clone());
+            sum.root()
+        };
+        let one = change(None, Some(vec![1]));
         assert_ne!(one, empty);
-        rows.change(Row::Chain(1), Some(vec![1]));
-        assert!(!rows.is_current(&Row::Chain(1)));
-        rows.change(Row::Chain(1), Some(vec![2]));
-        assert_eq!(rows.root(|_| Some(vec![1])), one);
-        rows.change(Row::Chain(1), Some(vec![1]));
-        assert_eq!(rows.root(|_| None), empty);
+        assert_eq!(change(Some(vec![1]), Some(vec![1])), one);
+        assert_ne!(change(Some(vec![1]), Some(vec![2])), one);
+        assert_eq!(change(Some(vec![2]), None), empty);
     }
 
     #[test]

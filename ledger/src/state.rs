@@ -20,7 +20,8 @@ use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
 use crate::register::Register;
-use crate::row::{Row, Rows};
+use crate::row::{Row, Stale};
+use crate::sethash::SetHash;
 use crate::terms::Terms;
 use crate::verdict::{Hold, Need, Verdict, Void};
 use crate::vote::Votes;
@@ -44,7 +45,9 @@ pub struct State {
     books: Books,
     voids: BTreeMap<EntryId, Void>,
     waiting: Waiting,
-    rows: Rows,
+    /// The set hash of all rows, as of the last root.
+    sum: SetHash,
+    stale: Stale,
     /// Register entries in force: settled without a gap, and decisions among them judged.
     frame: u32,
 }
@@ -76,7 +79,7 @@ impl State {
             }
         }
         self.waiting.wake(Need::Chain { device, length: self.length(device) });
-        while let Some(Waiter { stamp, act }) = self.waiting.next() {
+        while let Some(Waiter { stamp, act }) = self.waiting.pop() {
             if let Err(need) = self.attempt(register, &stamp, &act) {
                 self.waiting.sleep(Waiter { stamp, act }, need);
             }
@@ -110,10 +113,10 @@ impl State {
 
     /// The hash of all rows: equal states have equal roots.
     pub fn root(&mut self) -> Hash {
-        let mut rows = std::mem::take(&mut self.rows);
-        let root = rows.root(|row| self.row(row));
-        self.rows = rows;
-        root
+        let (stale, mut sum) = (std::mem::take(&mut self.stale), std::mem::take(&mut self.sum));
+        stale.refresh(&mut sum, |row| self.row(row));
+        self.sum = sum;
+        self.sum.root()
     }
 
     /// The cut of everything settled.

@@ -5,7 +5,7 @@
 //! "now". Of several changes the one numbered last holds. Model, section 3.
 
 use talea_protocol::bytes::{Bp, Code, Day, Month};
-use talea_protocol::charter::{Amendment, Change, Charter, Formula, Rate, Thresholds};
+use talea_protocol::charter::{Amendment, Change, Charter, Formula, Thresholds};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -23,6 +23,15 @@ pub struct When {
     pub month: Month,
 }
 
+/// What one unit of a task is worth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Worth<'a> {
+    /// What it is measured in.
+    pub unit: &'a Code,
+    /// Hundredths of credits.
+    pub credits: u32,
+}
+
 impl Terms {
     /// Puts a change in force from a register entry on, which is numbered above all before.
     pub fn adopt(&mut self, number: u32, change: Change) {
@@ -38,11 +47,19 @@ impl Terms {
     /// How a run divides.
     #[must_use]
     pub fn formula(&self, charter: &Charter, when: When) -> Formula {
-        let share = |pick: fn(&Amendment) -> Option<Bp>, founded| self.newest(when, pick).unwrap_or(founded);
+        let share = |pick: fn(&Amendment) -> Option<Bp>, founded| {
+            self.newest(when, pick).unwrap_or(founded)
+        };
         let founded = charter.formula;
         Formula {
-            retain: share(|a| if let Amendment::Retain(bp) = a { Some(*bp) } else { None }, founded.retain),
-            care: share(|a| if let Amendment::Care(bp) = a { Some(*bp) } else { None }, founded.care),
+            retain: share(
+                |a| if let Amendment::Retain(bp) = a { Some(*bp) } else { None },
+                founded.retain,
+            ),
+            care: share(
+                |a| if let Amendment::Care(bp) = a { Some(*bp) } else { None },
+                founded.care,
+            ),
             livelihood: share(
                 |a| if let Amendment::Livelihood(bp) = a { Some(*bp) } else { None },
                 founded.livelihood,
@@ -88,15 +105,16 @@ impl Terms {
 
     /// What a task is worth. A task keeps the unit that it was first given.
     #[must_use]
-    pub fn rate<'a>(&'a self, charter: &'a Charter, when: When, task: &Code) -> Option<Rate> {
+    pub fn rate<'a>(&'a self, charter: &'a Charter, when: When, task: &Code) -> Option<Worth<'a>> {
         let founded = charter.rates.iter().find(|rate| rate.task == *task);
-        let mut amended = self.all(when).filter_map(|amendment| match amendment {
+        let of_task = |amendment: &'a Amendment| match amendment {
             Amendment::Rate(rate) if rate.task == *task => Some(rate),
             _ => None,
-        });
+        };
+        let mut amended = self.all(when).filter_map(of_task);
         let first = founded.or_else(|| amended.clone().next())?;
         let newest = amended.next_back().unwrap_or(first);
-        Some(Rate { unit: first.unit.clone(), ..newest.clone() })
+        Some(Worth { unit: &first.unit, credits: newest.credits })
     }
 
     /// The price of a tier, in minor units for one unit of work. Tiers keep their places; new ones
@@ -106,7 +124,9 @@ impl Terms {
         let mut codes: Vec<&Code> = charter.tiers.iter().map(|tier| &tier.code).collect();
         let before = self.0.iter().filter(|(number, _)| *number <= when.at);
         for amendment in before.flat_map(|(_, change)| change.amendments.iter()) {
-            if let Amendment::Tier(tier) = amendment && !codes.contains(&&tier.code) {
+            if let Amendment::Tier(tier) = amendment
+                && !codes.contains(&&tier.code)
+            {
                 codes.push(&tier.code);
             }
         }
@@ -115,7 +135,8 @@ impl Terms {
             Amendment::Tier(tier) if tier.code == *code => Some(tier.price),
             _ => None,
         });
-        amended.or_else(|| charter.tiers.iter().find(|tier| tier.code == *code).map(|tier| tier.price))
+        amended
+            .or_else(|| charter.tiers.iter().find(|tier| tier.code == *code).map(|tier| tier.price))
     }
 
     /// Every amendment in force, oldest decision first.
@@ -181,7 +202,10 @@ mod tests {
     fn a_month_begins_and_ends_where_the_calendar_says() {
         assert_eq!(of(0), month(1970, 1));
         assert_eq!((of(30), of(31)), (month(1970, 1), month(1970, 2)));
-        assert_eq!((of(-1), of(20_454), of(20_453)), (month(1969, 12), month(2026, 1), month(2025, 12)));
+        assert_eq!(
+            (of(-1), of(20_454), of(20_453)),
+            (month(1969, 12), month(2026, 1), month(2025, 12))
+        );
         // 2000 and 2024 have a leap day, 1900 has none.
         assert_eq!((of(11_016), of(11_017)), (month(2000, 2), month(2000, 3)));
         assert_eq!((of(-25_509), of(-25_508)), (month(1900, 2), month(1900, 3)));

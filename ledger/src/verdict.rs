@@ -113,7 +113,9 @@ pub enum Void {
         holder: Member,
     },
     /// Rule 47.
-    #[error("rule 47: the cut names no register entry before it, more chains than devices, or itself")]
+    #[error(
+        "rule 47: the cut names no register entry before it, more chains than devices, or itself"
+    )]
     CutShape,
     /// Rule 48.
     #[error("rule 48: inside the cut is register entry {inside}, the entry's basis is {basis}")]
@@ -198,7 +200,9 @@ pub enum Void {
         decision: EntryId,
     },
     /// Rule 64.
-    #[error("rule 64: the ballots inside the cut give another tally (yes {yes}, no {no}), or another outcome than {outcome:?}")]
+    #[error(
+        "rule 64: the ballots inside the cut give another tally (yes {yes}, no {no}), or another outcome than {outcome:?}"
+    )]
     Tally {
         /// Support, recomputed.
         yes: u64,

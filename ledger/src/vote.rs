@@ -133,7 +133,7 @@ impl Votes {
     /// Judges a vote on a proposal that counts.
     ///
     /// # Errors
-    /// [`Void`], rules 49, 58 and 61.
+    /// [`Void`], rules 50, 58 and 61.
     pub fn vote(&self, register: &Register, stamp: &Stamp, act: &Vote) -> Result<Ballot, Void> {
         let id = act.proposal;
         let proposal = self.proposal(&id).ok_or(Void::Named { id })?;
@@ -150,7 +150,7 @@ impl Votes {
     /// Judges a decision, whose cut has been checked and has all votes inside judged.
     ///
     /// # Errors
-    /// [`Void`], rules 49 and 62 to 64.
+    /// [`Void`], rules 50 and 62 to 64.
     pub fn decide(
         &self,
         register: &Register,
@@ -269,7 +269,7 @@ fn fits(
         Amendment::Rate(rate) => {
             let when = When { at: stamp.basis, month: change.from };
             let held = terms.rate(register.charter(), when, &rate.task);
-            held.is_none_or(|held| held.unit == rate.unit)
+            held.is_none_or(|held| *held.unit == rate.unit)
         }
         Amendment::Sponsors(_) => false,
         Amendment::Retain(_)

@@ -123,7 +123,7 @@ impl Waiting {
     }
 
     /// The next entry that is awake; it no longer waits. Acts over a cut come last.
-    pub fn next(&mut self) -> Option<Waiter> {
+    pub fn pop(&mut self) -> Option<Waiter> {
         let id = self.awake.pop_front().or_else(|| self.awake_over_cuts.pop_front())?;
         self.needs.remove(&id);
         let waiter = self.waiters.remove(&id)?;

@@ -1,6 +1,8 @@
 //! The worked quarter's January, entries 1 to 53: signed by its members' keys, folded in any
 //! order, and compared with the expected figures to the cent.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -9,8 +11,8 @@ use talea_ledger::account::{Account, Unit};
 use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{
-    Act, Attest, Choice, Close, Contribution, Decide, Effect, Expense, Income, Invoice, Job, Matter,
-    Method, Outcome, Pay, Propose, Redirect, Stream, Vote,
+    Act, Attest, Choice, Close, Contribution, Decide, Effect, Expense, Income, Invoice, Job,
+    Matter, Method, Outcome, Pay, Propose, Redirect, Stream, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, Day, Month};
 use talea_protocol::charter::{
@@ -130,9 +132,7 @@ fn charter_of(quarter: &Value) -> Charter {
         stages: list(codes(&given["vesting_bp"]).into_iter().map(stage)),
         founders: list(quarter["members"].as_object().unwrap().values().enumerate().map(founder)),
         quorum: share(&given["quorum_bp"]),
-        rates: list(
-            codes(&given["rates_centi_per_word"]).into_iter().map(word).chain([care]),
-        ),
+        rates: list(codes(&given["rates_centi_per_word"]).into_iter().map(word).chain([care])),
         internal_price: u32_of(&given["internal_price_cents_per_word"]),
         tiers: list(codes(&given["price_tiers_cents_per_word"]).into_iter().map(tier)),
         formula: Formula {
@@ -203,9 +203,7 @@ impl January {
                 Act::Decide(Decide { proposal: self.proposal, cut, tally, outcome })
             }
             "contribution" => self.contribution(body, date),
-            "attest" => {
-                Act::Attest(Attest { contribution: self.ids[&number(&body["target"])] })
-            }
+            "attest" => Act::Attest(Attest { contribution: self.ids[&number(&body["target"])] }),
             "expense" => Act::Expense(Expense {
                 account: code(text(&body["account"])),
                 payee: code(text(&body["payee"])),
@@ -324,7 +322,12 @@ impl January {
         for (member, (((livelihood, love), care), total)) in (0..).map(Member).zip(lines) {
             let line = run.lines.iter().find(|line| line.member == member);
             let given = line.map_or((0, 0, 0, 0), |l| (l.livelihood, l.love, l.care, l.total()));
-            assert_eq!(given, (livelihood, love, care, total), "{}", self.names[world::index(member.0)]);
+            assert_eq!(
+                given,
+                (livelihood, love, care, total),
+                "{}",
+                self.names[world::index(member.0)]
+            );
         }
         assert_eq!(run.lines.len(), 4);
         let paid = &run.payment.as_ref().unwrap().paid;
@@ -367,10 +370,13 @@ thread_local! {
 fn january_comes_out_to_the_cent() {
     JANUARY.with(|january| {
         january.check_figures(&january.world.state);
-        let total: u64 = january.world.chains.iter().map(|chain| chain.len() as u64).sum();
-        assert_eq!(total, LAST);
+        let total: usize = january.world.chains.iter().map(Vec::len).sum();
+        assert_eq!(u64::try_from(total).unwrap(), LAST);
         let roles = january.world.register.charter().roles;
-        assert_eq!([roles.treasurer.0, roles.registrar.0, roles.distributor.0], [ALBA, BRUNO, CHLOE]);
+        assert_eq!(
+            [roles.treasurer.0, roles.registrar.0, roles.distributor.0],
+            [ALBA, BRUNO, CHLOE]
+        );
     });
 }
 

@@ -11,21 +11,16 @@ use talea_protocol::sync::Moment;
 pub struct Clock {
     /// Milliseconds since 1970 UTC. It may jump.
     pub wall: fn() -> u64,
-    /// Time since any fixed moment. It never goes back.
+    /// Time since 1970 UTC, right when the process started. It never goes back nor jumps.
     pub steady: fn() -> Duration,
 }
 
 impl Clock {
-    /// The steady time in ms, as the protocol's machines take it.
+    /// The time in ms, as the protocol's machines take it: they date cosignatures by it and
+    /// compare entries' claims with it, and pass over what goes back.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        Moment(millis((self.steady)()))
-    }
-
-    /// Seconds since 1970 UTC, as cosignatures take them.
-    #[must_use]
-    pub fn seconds(&self) -> u64 {
-        (self.wall)() / 1000
+        Moment((self.wall)())
     }
 }
 

@@ -140,7 +140,9 @@ impl ConfigFault {
         match self {
             Self::Unread { .. } => "make the data folder with: talead init --data <folder>",
             Self::Syntax { .. } => "every key is explained in the file that talead init writes",
-            Self::Address { .. } => "write peers as [[peers]] node = \"<hex>\" address = \"host:7341\"",
+            Self::Address { .. } => {
+                "write peers as [[peers]] node = \"<hex>\" address = \"host:7341\""
+            }
             Self::Peers { .. } => "name fewer peers: each learns of the others through the logs",
         }
     }
@@ -169,9 +171,7 @@ impl Config {
             return Err(ConfigFault::Peers { path: path(), count: config.peers.len() });
         }
         match config.peers.iter().find(|peer| !peer.is_addressed()) {
-            Some(peer) => {
-                Err(ConfigFault::Address { path: path(), address: peer.address.clone() })
-            }
+            Some(peer) => Err(ConfigFault::Address { path: path(), address: peer.address.clone() }),
             None => Ok(config),
         }
     }
@@ -257,9 +257,13 @@ mod tests {
     #[test]
     fn a_peer_without_a_port_is_refused() {
         let key = "11".repeat(32);
-        for (address, good) in
-            [("a.example:7341", true), ("[::1]:7341", true), ("a", false), (":1", false), ("a:0", false)]
-        {
+        for (address, good) in [
+            ("a.example:7341", true),
+            ("[::1]:7341", true),
+            ("a", false),
+            (":1", false),
+            ("a:0", false),
+        ] {
             let text = format!("[[peers]]\nnode = \"{key}\"\naddress = \"{address}\"");
             assert_eq!(parse(&text).is_ok(), good, "{address}");
         }

@@ -49,6 +49,8 @@ pub struct Hosted {
     pub hosts: Vec<NodeKey>,
     /// Peers that the replica was told of.
     pub connected: BTreeSet<NodeKey>,
+    /// Whether the roster's nodes are known as such, so that they are let in.
+    pub met: bool,
     events: broadcast::Sender<Event>,
     /// Own accept leaves that are told of as placed and not as settled.
     open: BTreeSet<u64>,
@@ -65,7 +67,7 @@ impl Hosted {
     pub fn new(replica: Replica, hosts: Vec<NodeKey>) -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
         let (connected, open) = (BTreeSet::new(), BTreeSet::new());
-        let mut hosted = Self { replica, hosts, connected, events, open, told: 0 };
+        let mut hosted = Self { replica, hosts, connected, met: false, events, open, told: 0 };
         let _ = hosted.tell_placed();
         hosted
     }
@@ -108,18 +110,27 @@ impl Hosted {
             let Some(place) = self.replica.places().at(device, seq) else { continue };
             let entry = place.id;
             count += 1;
-            if seq >= self.replica.places().settled(device) {
+            let is_settled = seq < self.replica.places().settled(device);
+            if !is_settled {
                 self.open.insert(index);
             }
-            self.tell(Event::Placed(Occurrence { entry, index, resume: self.resume() }));
+            let resume = self.resume();
+            let placed = Occurrence { entry, index, resume: resume.min(index) };
+            self.tell(Event::Placed(placed));
+            if is_settled {
+                self.tell(Event::Settled(Occurrence { resume, ..placed }));
+            }
         }
         count
     }
 
-    /// Tells that an entry is settled.
+    /// Tells that an entry is settled. The receipts of others can settle what is not durable here
+    /// yet: that is told when it is.
     pub fn tell_settled(&mut self, entry: EntryId, index: u64) {
         self.open.remove(&index);
-        self.tell(Event::Settled(Occurrence { entry, index, resume: self.resume() }));
+        if index < self.told {
+            self.tell(Event::Settled(Occurrence { entry, index, resume: self.resume() }));
+        }
     }
 
     /// The first leaf that is not told of as placed.
@@ -146,10 +157,10 @@ impl Hosted {
             };
             let Some(place) = self.replica.places().at(device, seq) else { continue };
             let resume = self.open.first().copied().unwrap_or(u64::MAX).min(index + 1);
-            let what = Occurrence { entry: place.id, index, resume };
-            events.push(Event::Placed(what));
+            let placed = Occurrence { entry: place.id, index, resume: resume.min(index) };
+            events.push(Event::Placed(placed));
             if !self.open.contains(&index) {
-                events.push(Event::Settled(what));
+                events.push(Event::Settled(Occurrence { resume, ..placed }));
             }
         }
         (events, to.max(from))

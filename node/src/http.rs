@@ -5,9 +5,8 @@
 //! There is no TLS: it is meant for loopback, or for a proxy in front.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -15,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use tokio::sync::watch;
 
 use crate::book::Book;
 use crate::clock::Clock;
@@ -27,8 +27,8 @@ use crate::store::{Store, StoreFault};
 pub mod problem;
 pub mod caller;
 pub mod server;
-mod entries;
-mod cooperatives;
+pub mod entries;
+pub mod cooperatives;
 mod state;
 mod log;
 mod events;
@@ -56,12 +56,21 @@ pub struct App {
     pub book: Arc<Book>,
     /// Sessions.
     pub links: Arc<Links>,
-    /// The data folder.
-    pub data: PathBuf,
+    /// Where this node is answered.
+    pub addresses: Addresses,
     /// Cooperatives that could not be restored, and why.
     pub failed: BTreeMap<EntryId, String>,
-    /// Whether the node is on its way down.
-    pub stopping: AtomicBool,
+    /// Becomes true when the node is on its way down.
+    pub stopping: watch::Sender<bool>,
+}
+
+/// Where a node is answered, with the ports that the system chose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Addresses {
+    /// By this machine.
+    pub http: SocketAddr,
+    /// By nodes and wallets.
+    pub quic: SocketAddr,
 }
 
 /// The same for all handlers.
@@ -105,12 +114,12 @@ impl App {
     /// Whether the node is on its way down.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
     }
 }
 
 /// A JSON answer.
-fn json<T: Serialize>(value: &T) -> Response {
+pub(crate) fn json<T: Serialize>(value: &T) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => typed("application/json", body),
         Err(error) => {
@@ -121,7 +130,7 @@ fn json<T: Serialize>(value: &T) -> Response {
 }
 
 /// An answer of this type.
-fn typed(kind: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn typed(kind: &'static str, body: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body.into()).into_response()
 }
 

@@ -40,10 +40,7 @@ impl Intake {
     ///
     /// # Errors
     /// The system's, if it gives no thread.
-    pub fn start(
-        orders: Orders,
-        metrics: Arc<Metrics>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(orders: Orders, metrics: Arc<Metrics>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, inbox) = channel();
         let seen = Arc::clone(&metrics);
         let thread = std::thread::Builder::new()

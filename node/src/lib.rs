@@ -23,3 +23,5 @@ pub mod serve;
 pub mod writer;
 pub mod peers;
 pub mod http;
+pub mod control;
+pub mod run;

@@ -233,11 +233,7 @@ impl Orders {
 
     fn sit(&self, bytes: usize) -> Result<Seat, Busy> {
         let Room { entries, bytes: held } = &*self.room;
-        let seat = Seat {
-            room: Arc::clone(&self.room),
-            bytes,
-            metrics: Arc::clone(&self.metrics),
-        };
+        let seat = Seat { room: Arc::clone(&self.room), bytes, metrics: Arc::clone(&self.metrics) };
         self.metrics.waiting.inc();
         let before = entries.fetch_add(1, Ordering::Relaxed);
         let bytes_before = held.fetch_add(bytes, Ordering::Relaxed);

@@ -28,9 +28,14 @@ pub fn detail(reply: &Reply) -> String {
     match reply {
         Reply::Refused(refusal) => refusal.to_string(),
         Reply::Unsound(unsound) => unsound.to_string(),
-        Reply::Payload => "rule 17: the payload is not the one that the entry commits to".to_owned(),
+        Reply::Payload => {
+            "rule 17: the payload is not the one that the entry commits to".to_owned()
+        }
         Reply::Ahead(ms) => {
-            format!("rule 23: the entry is dated {} s ahead of this node's clock", ms.div_ceil(1000))
+            format!(
+                "rule 23: the entry is dated {} s ahead of this node's clock",
+                ms.div_ceil(1000)
+            )
         }
         Reply::UnknownAct(tag) => {
             format!("rule 24: act {tag} is not known to this version, and is taken from no wallet")
@@ -45,7 +50,9 @@ pub const fn hint(rule: u16) -> &'static str {
     match rule {
         1 => "send the bytes of one entry, whole and alone",
         2 | 3 | 24 => "use a wallet and a node of the same release",
-        4 | 5 => "sign the entry again with a wallet of this release: its bytes were changed or cut",
+        4 | 5 => {
+            "sign the entry again with a wallet of this release: its bytes were changed or cut"
+        }
         6 => "amounts are whole numbers from 1 on: a correction is an act of its own",
         7 => "put long text into an attachment, and split long lists",
         8 => "sign the entry for its cooperative, with the charter's id",
@@ -120,7 +127,9 @@ mod tests {
             Reply::Ahead(700_000),
             Reply::UnknownAct(900),
         ] {
-            let Reception::Refused { rule, detail } = reception(&reply) else { panic!("{reply:?}") };
+            let Reception::Refused { rule, detail } = reception(&reply) else {
+                panic!("{reply:?}")
+            };
             let words = format!("rule {rule}: ");
             assert!(detail.as_str().starts_with(&words), "{}", detail.as_str());
             assert!(detail.as_str().ends_with(hint(rule)), "{}", detail.as_str());

@@ -305,29 +305,23 @@ impl Loop {
     /// Lets every replica that something happened to say what is to be done.
     fn drain(&mut self) {
         while let Some(cooperative) = self.touched.pop_first() {
-            let founded = self.is_founded(&cooperative);
-            loop {
-                let Some(hosted) = self.it.hosts.get_mut(&cooperative) else { break };
+            while let Some(hosted) = self.it.hosts.get_mut(&cooperative) {
                 self.it.metrics.placed.inc_by(hosted.tell_placed());
                 let Some(output) = hosted.replica.poll() else { break };
                 self.put_out(cooperative, output);
             }
-            if !founded && self.is_founded(&cooperative) {
-                self.meet_roster(&cooperative);
-            }
+            self.meet_roster(&cooperative);
         }
     }
 
-    fn is_founded(&self, cooperative: &EntryId) -> bool {
-        self.it.hosts.get(cooperative).is_some_and(|hosted| hosted.replica.register().is_some())
-    }
-
-    /// The charter has come, and with it the roster.
+    /// Once, when the charter has come, and with it the roster.
     fn meet_roster(&mut self, cooperative: &EntryId) {
-        let Some(hosted) = self.it.hosts.get(cooperative) else { return };
-        if let Some(register) = hosted.replica.register() {
-            self.it.book.list(&register.roster().nodes);
-        }
+        let Some(hosted) = self.it.hosts.get_mut(cooperative).filter(|hosted| !hosted.met) else {
+            return;
+        };
+        let Some(register) = hosted.replica.register() else { return };
+        self.it.book.list(&register.roster().nodes);
+        hosted.met = true;
         self.introduce(cooperative, &self.it.links.peers());
     }
 

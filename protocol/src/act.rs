@@ -101,6 +101,7 @@ impl Act {
 
 /// An act, or the tag of one that a later version will know: kept and passed on, never guessed at.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every act is known, and the others are rare")]
 pub enum Content {
     /// An act of this version.
     Known(Act),
@@ -114,9 +115,8 @@ impl Content {
     /// # Errors
     /// [`Malformed`], for a known tag.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (tag, _) = bytes
-            .split_first_chunk::<4>()
-            .ok_or(Malformed::Value("the bytes end early"))?;
+        let (tag, _) =
+            bytes.split_first_chunk::<4>().ok_or(Malformed::Value("the bytes end early"))?;
         match u32::from_le_bytes(*tag) {
             tag if tag < TAGS => decode(bytes, ACT_BYTES_MAX).map(Self::Known),
             tag => Ok(Self::Unknown(tag)),
@@ -512,5 +512,3 @@ pub fn subscription(cooperative: &EntryId, subscribe: &Subscribe) -> Vec<u8> {
         subscribe.reference.clone(),
     ))
 }
-
-

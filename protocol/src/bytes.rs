@@ -8,7 +8,7 @@ use std::fmt;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::de::{BorrowDecoder, Decoder, read::Reader};
-use bincode::enc::Encoder;
+use bincode::enc::{Encoder, write::Writer};
 use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -71,11 +71,18 @@ pub fn decode_prefix<T: Decode<()> + Encode>(
     }
     let (value, used): (T, usize) = bincode::decode_from_slice(bytes, CONFIG)
         .map_err(|error| Malformed::Value(name(&error)))?;
-    let again = encode(&value);
-    if bytes.get(..used) == Some(again.as_slice()) {
-        Ok((value, used))
-    } else {
-        Err(Malformed::NotCanonical)
+    let mut rest = Expected(bytes.get(..used).unwrap_or_default());
+    let same = bincode::encode_into_writer(&value, &mut rest, CONFIG).is_ok();
+    if same && rest.0.is_empty() { Ok((value, used)) } else { Err(Malformed::NotCanonical) }
+}
+
+/// Compares what is written with what is expected, and keeps nothing.
+struct Expected<'a>(&'a [u8]);
+
+impl Writer for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(EncodeError::Other("another encoding"))?;
+        Ok(())
     }
 }
 
@@ -166,7 +173,6 @@ decode_by!([T: Decode<Context>, const MAX: usize] List<T, MAX>, decoder => {
     // Not reserved by the sender's word: 64 items at first, then as they come.
     let mut items = Vec::with_capacity(count.min(64));
     for _ in 0..count {
-        decoder.unclaim_bytes_read(0);
         items.push(T::decode(decoder)?);
     }
     Ok(Self(items))
@@ -264,8 +270,10 @@ fn octets<D: Decoder>(decoder: &mut D, max: usize) -> Result<Vec<u8>, DecodeErro
         .filter(|count| *count <= max)
         .ok_or(DecodeError::Other("bytes beyond their limit"))?;
     decoder.claim_bytes_read(count)?;
-    let mut bytes = vec![0; count];
-    decoder.reader().read(&mut bytes)?;
+    // Room is made for bytes that are there, not for a length that somebody wrote.
+    let short = DecodeError::UnexpectedEnd { additional: count };
+    let bytes = decoder.reader().peek_read(count).ok_or(short)?.to_vec();
+    decoder.reader().consume(count);
     Ok(bytes)
 }
 

@@ -270,8 +270,7 @@ impl Charter {
     pub fn founding_hash(&self) -> Hash {
         let blank = |founder: &Founder| Founder { proof: Signature([0; 64]), ..founder.clone() };
         let mut bare = self.clone();
-        bare.founders =
-            List::new(self.founders.iter().map(blank).collect()).unwrap_or_default();
+        bare.founders = List::new(self.founders.iter().map(blank).collect()).unwrap_or_default();
         Context::Founding.hash_of(&bare)
     }
 }

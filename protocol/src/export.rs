@@ -3,12 +3,12 @@
 //! A first line, then frames: the exporting node's own log with its leaves, the order of the
 //! other logs that it mirrors, signed checkpoints, payloads, and a digest over all of it. The
 //! digest finds damage; what is true, only signatures and roots tell, and who checks them is not
-//! this file's business. section 14 of the README.
+//! this file's business. Section 14 of the README.
 
 use crate::bytes::{Decode, Encode, FRAME_BYTES_MAX, List, Malformed, Octets, decode, encode};
 use crate::hash::{Context, EntryId, Hash};
 use crate::key::NodeKey;
-use crate::message::{BUNDLE_BYTES_MAX, ITEMS_MAX, Item, CHECKPOINT_BYTES_MAX, Payload};
+use crate::message::{BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, ITEMS_MAX, Item, Payload};
 use crate::tile::push_leaf;
 
 /// The first line of every export.
@@ -310,14 +310,14 @@ mod tests {
 
     #[test]
     fn leaves_are_cut_into_sections_that_follow_each_other() {
-        let log: Vec<Vec<u8>> = (0..700_u32).map(|i| vec![9; 1000 + i as usize]).collect();
+        let log: Vec<Vec<u8>> = (1000..1700).map(|length| vec![9; length]).collect();
         let mut next = 0;
         let mut again: Vec<Vec<u8>> = Vec::new();
         for section in leaves(0, &log) {
             let Section::Leaves { from, bundle } = section else { panic!("no leaves") };
             assert_eq!(from, next);
             let leaves = bundled(&bundle).unwrap();
-            next += leaves.len() as u64;
+            next += u64::try_from(leaves.len()).unwrap();
             again.extend(leaves.into_iter().map(<[u8]>::to_vec));
         }
         assert_eq!(again, log);

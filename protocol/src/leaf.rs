@@ -1,7 +1,7 @@
 //! What a node's log holds: one leaf for each thing that it accepted or found.
 //!
 //! A leaf's first byte is its kind, the rest is that kind's. Kinds 4 to 7 are reserved (README,
-//! section 9) and, like those of later versions, kept whole and passed on. What a leaf does to a
+//! section 10) and, like those of later versions, kept whole and passed on. What a leaf does to a
 //! state is the ledger's business, and where leaves lie is `tile`'s.
 
 use serde::Serialize;

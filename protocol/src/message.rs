@@ -18,13 +18,16 @@ pub const BUNDLE_BYTES_MAX: usize = 192 * 1024;
 pub const NAMES_MAX: usize = 1024;
 /// Items of one `Leaves`.
 pub const ITEMS_MAX: usize = 1024;
+/// Leaves that one `Leaves` may stand for: a few bytes of [`Item::Copy`] could name any number.
+pub const LEAVES_MAX: u64 = 2048;
 /// Longest checkpoint with all its cosignatures, in bytes.
 pub const CHECKPOINT_BYTES_MAX: usize = 8 * 1024;
 /// Payloads asked for at once; each answer is a frame of its own.
 pub const ASK_MAX: usize = 64;
 /// Longest explanation in an answer, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 400;
-const _: () = assert!(BUNDLE_BYTES_MAX + NAMES_MAX * 32 + CHECKPOINT_BYTES_MAX + 4096 <= FRAME_BYTES_MAX);
+const _: () =
+    assert!(BUNDLE_BYTES_MAX + NAMES_MAX * 32 + CHECKPOINT_BYTES_MAX + 4096 <= FRAME_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX + 1024 <= FRAME_BYTES_MAX);
 
 /// How much of a log somebody holds.

@@ -1,7 +1,7 @@
 //! That a leaf is in a log, and that a log only grew: proofs made from tiles, and their judges.
 //!
 //! The proofs are those of RFC 6962, sections 2.1.1 and 2.1.2; they are checked as RFC 9162,
-//! sections 2.1.3.2 and 2.1.4.2, writes it down. Who vouches for a root is `note`'s business.
+//! sections 2.1.3.2 and 2.1.4.2, writes it down. Who vouches for a root is `checkpoint`'s business.
 //! Section 8 of the README.
 
 use std::collections::BTreeMap;

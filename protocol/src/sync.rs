@@ -12,7 +12,7 @@ use crate::bytes::{List, Octets};
 use crate::hash::EntryId;
 use crate::key::NodeKey;
 use crate::leaf::bundled;
-use crate::message::{Form, ITEMS_MAX, Item, LogSize, Message, CHECKPOINT_BYTES_MAX};
+use crate::message::{CHECKPOINT_BYTES_MAX, Form, ITEMS_MAX, Item, LEAVES_MAX, LogSize, Message};
 
 /// A point in time, in ms since some start; the caller's clock never goes back.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -95,6 +95,15 @@ struct Intake {
     form: Form,
 }
 
+/// A peer with a session.
+#[derive(Debug, Default)]
+struct Peer {
+    /// Where it stands in the logs that it follows.
+    cursors: BTreeMap<NodeKey, Cursor>,
+    /// Whether it has spoken about the cooperative: before, it may have heard nothing either.
+    spoke: bool,
+}
+
 /// The conversation of one node about one cooperative with all its peers.
 #[derive(Debug)]
 pub struct Sync {
@@ -104,7 +113,7 @@ pub struct Sync {
     /// Leaves of each log that this node can serve.
     sizes: BTreeMap<NodeKey, u64>,
     intakes: BTreeMap<NodeKey, Intake>,
-    peers: BTreeMap<NodeKey, BTreeMap<NodeKey, Cursor>>,
+    peers: BTreeMap<NodeKey, Peer>,
     heartbeat: Moment,
     outputs: VecDeque<Output>,
 }
@@ -147,7 +156,7 @@ impl Sync {
 
     /// A session with this peer began.
     pub fn connected(&mut self, peer: NodeKey) {
-        self.peers.insert(peer, BTreeMap::new());
+        self.peers.insert(peer, Peer::default());
         self.say_sizes(peer);
         for intake in self.intakes.values_mut().filter(|intake| intake.source == Some(peer)) {
             intake.source = None;
@@ -182,10 +191,10 @@ impl Sync {
             Message::Follow { log, from, frames, form, .. } => {
                 let frames = frames.min(FRAMES);
                 let cursor = Cursor { next: from, frames, form, reading: false };
-                if let Some(cursors) = self.peers.get_mut(&peer) {
+                if let Some(known) = self.peers.get_mut(&peer) {
                     // One for each roster log: a stranger's name is not remembered.
-                    if log == self.me || self.sizes.contains_key(&log) {
-                        cursors.insert(log, cursor);
+                    if log == self.me || self.roster.contains(&log) {
+                        known.cursors.insert(log, cursor);
                     }
                 }
                 self.serve(peer, log);
@@ -260,6 +269,15 @@ impl Sync {
     }
 
     fn opened(&mut self, peer: NodeKey, logs: &[LogSize]) {
+        if let Some(known) = self.peers.get_mut(&peer).filter(|known| !known.spoke) {
+            known.spoke = true;
+            let here = |(_, intake): &(&NodeKey, &Intake)| intake.source == Some(peer);
+            let logs: Vec<NodeKey> =
+                self.intakes.iter().filter(here).map(|(log, _)| *log).collect();
+            for log in logs {
+                self.follow(log);
+            }
+        }
         for LogSize { node, size } in logs {
             let Some(intake) = self.intakes.get_mut(node) else { continue };
             if intake.source != Some(peer) {
@@ -285,8 +303,8 @@ impl Sync {
             return;
         };
         // Twice, or out of order: what is missing is asked for at the next heartbeat.
-        let count = items.iter().map(leaves).sum::<u64>();
-        if from != intake.next || count == 0 {
+        let count = items.iter().map(leaves).fold(0, u64::saturating_add);
+        if from != intake.next || !(1..=LEAVES_MAX).contains(&count) {
             return;
         }
         intake.next = from.saturating_add(count);
@@ -304,10 +322,12 @@ impl Sync {
             let other = || self.peers.keys().find(|peer| self.roster.contains(peer)).copied();
             let source = self.peers.contains_key(&log).then_some(log).or_else(other);
             let held = self.sizes.get(&log).copied().unwrap_or(0);
-            let intake = self
-                .intakes
-                .entry(log)
-                .or_insert(Intake { source: None, next: held, moving: false, form });
+            let intake = self.intakes.entry(log).or_insert(Intake {
+                source: None,
+                next: held,
+                moving: false,
+                form,
+            });
             let changed = intake.source != source || intake.form != form;
             (intake.source, intake.form) = (source, form);
             if changed {
@@ -336,7 +356,7 @@ impl Sync {
     }
 
     fn cursor(&mut self, peer: NodeKey, log: NodeKey) -> Option<&mut Cursor> {
-        self.peers.get_mut(&peer)?.get_mut(&log)
+        self.peers.get_mut(&peer)?.cursors.get_mut(&log)
     }
 
     fn say_sizes(&mut self, peer: NodeKey) {
@@ -429,6 +449,25 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_stands_for_more_leaves_than_one_may_is_passed_over() {
+        let mut sync = sync(1, &[1, 2]);
+        sync.connected(node(2));
+        outputs(&mut sync);
+        let copies = |count, times| Message::Leaves {
+            cooperative: COOPERATIVE,
+            log: node(2),
+            from: 0,
+            items: List::new(vec![Item::Copy { log: node(1), from: 0, count }; times]).unwrap(),
+            checkpoint: Octets::default(),
+        };
+        for (count, times) in [(2049, 1), (u32::MAX, 1024), (1, 0), (2, 1024)] {
+            sync.message(node(2), copies(count, times));
+            let taken = outputs(&mut sync).len();
+            assert_eq!(taken, usize::from(count == 2), "{times} times {count}");
+        }
+    }
+
+    #[test]
     fn a_follower_gets_no_more_frames_than_it_allowed() {
         let mut sync = sync(1, &[1, 2]);
         sync.connected(node(2));
@@ -466,8 +505,13 @@ mod tests {
             logs: List::new(vec![LogSize { node: node(2), size: 9 }]).unwrap(),
         };
         sync.message(node(2), open());
+        let first = follows(&outputs(&mut sync));
+        assert_eq!(first, [(2, 2, 0, Form::Named)], "what was said before may have found nobody");
+        sync.message(node(2), ids(0, 3));
+        outputs(&mut sync);
+        sync.message(node(2), open());
         assert_eq!(follows(&outputs(&mut sync)), [], "leaves may still be under way");
         sync.message(node(2), open());
-        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Named)]);
+        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 3, Form::Named)]);
     }
 }

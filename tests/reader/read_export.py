@@ -2,7 +2,8 @@
 """Reads a Talea export and says whether it is valid. Shares no code with Talea: written from protocol/README.md alone.
 
 Checked: digest, frames, leaves, headers, every signature, chains, register order, enrolment, trees, checkpoints,
-cosignatures, mirrored logs, settlement, payloads. Not checked: what acts mean. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid, 3 incomplete, 4 forked.
+cosignatures, mirrored logs, settlement, payloads. Not checked: what acts mean. Prints one line of JSON; exits 0 valid,
+1 no export, 2 invalid, 3 incomplete, 4 forked.
 """
 import base64, hashlib, json, re, struct, sys
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MAGIC, ZERO = b"talea-export-1\n", bytes(32)
 FRAME_MAX, BUNDLE_MAX, NOTE_MAX, PAYLOAD_MAX, LIST_MAX = 262144, 196608, 8192, 261120, 1024
-HEADER = struct.Struct("<2s32s32sQ32s32sQB")
+HEADER = struct.Struct("<2s32s32sQ32s32sQB")  # version and scheme, cooperative, device, seq, prev, basis, time, payload?
 INVALID, INCOMPLETE, FORKED = "INVALID", "INCOMPLETE", "FORKED"
 STATUS = {"VALID": 0, INCOMPLETE: 3, INVALID: 2, FORKED: 4}  # the heavier, the later
 
@@ -25,17 +26,15 @@ def derived(context, data):
     return blake3(data, derive_key_context="talea 2026-11 " + context).digest()
 
 
-def is_signed(key, signature, message):
+def check_signature(key, signature, message, fault):
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-        return True
     except (InvalidSignature, ValueError):
-        return False
+        raise Bad(fault) from None
 
 
 class Cursor:
     """The codec: little-endian, fixed width."""
-
     def __init__(self, data):
         self.data, self.at = data, 0
 
@@ -63,22 +62,20 @@ class Cursor:
 
 class Entry:
     """A signed statement: header, act, signature."""
-
     def __init__(self, data):
         if not 64 < len(data) <= 65535:
             raise Bad("rule 1: not an entry's length")
         self.unsigned, signature = data[:-64], data[-64:]
         self.id = derived("entry id v1", self.unsigned)
         c = Cursor(self.unsigned)
-        version, self.cooperative, self.device, self.seq, self.prev, self.basis, _, option = HEADER.unpack(c.take(HEADER.size))
+        version, self.cooperative, self.device, self.seq, self.prev, self.basis, _, option = HEADER.unpack(c.take(147))
         if version != b"\1\1" or option > 1:
             raise Bad("rules 2 to 4: version, scheme, or an option that is not 0 or 1")
         self.payload = (c.take(32), c.int(4)) if option else None
         self.tag, self.act = c.int(4), c.data[c.at:]
         if (self.cooperative == ZERO and self.basis == ZERO and self.seq == 0) != (self.tag == 0):
             raise Bad("rule 8: only a charter is entry 0 of nothing")
-        if not is_signed(self.device, signature, b"talea entry v1\n" + self.unsigned):
-            raise Bad(f"rule 9: {self} is not signed by its device")
+        check_signature(self.device, signature, b"talea entry v1\n" + self.unsigned, f"rule 9: {self} is not its device's")
 
     def __str__(self):
         return f"entry {self.id.hex()} (device {self.device.hex()}, place {self.seq})"
@@ -87,8 +84,7 @@ class Entry:
         """The founders' devices, the roster's nodes and its quorum; the fields between are passed over."""
         c = Cursor(self.act)
         c.take(4), c.octets(120), c.take(8), c.octets(32), c.take(1)
-        c.list(16, lambda: (c.octets(32), c.take(6)))
-        c.list(16, lambda: (c.octets(32), c.take(7)))
+        c.list(16, lambda: (c.octets(32), c.take(6))), c.list(16, lambda: (c.octets(32), c.take(7)))
         founders = c.list(128, lambda: (c.take(6), c.take(32), c.take(64))[1])
         c.take(12)
         return founders, c.list(16, lambda: c.take(32)), c.take(2)[1]
@@ -96,7 +92,6 @@ class Entry:
 
 class Log:
     """What the file holds of one node's log: (leaf hash, id of the accepted entry or None), None where it is missing."""
-
     def __init__(self, node):
         self.node, self.leaves, self.checkpoints, self.sound, self.holes = node, [], {}, 0, False
 
@@ -113,13 +108,9 @@ class Log:
 
 
 def bundled(bundle):
-    leaves, at = [], 0
-    while at < len(bundle):
-        end = at + 2 + int.from_bytes(bundle[at:at + 2], "big")
-        if end == at + 2 or end > len(bundle):
-            raise Bad("a bundle ends within a leaf")
-        leaves.append(bundle[at + 2:end])
-        at = end
+    c, leaves = Cursor(bundle), []
+    while c.at < len(bundle):
+        leaves.append(c.take(int.from_bytes(c.take(2), "big")))
     return leaves
 
 
@@ -133,7 +124,7 @@ def root_of(level):
 
 class Reader:
     def __init__(self):
-        self.found, self.entries, self.logs, self.settled = [], {}, {}, 0
+        self.found, self.entries, self.logs, self.settled = [], {}, {}, {ZERO}
         self.mirrors, self.notes, self.payloads = [], [], []
         self.cooperative, self.own, self.founders, self.roster, self.quorum = ZERO, Log(ZERO), [], [], 1
 
@@ -173,17 +164,14 @@ class Reader:
 
     def item(self, log, c):
         tag = c.int(4)
-        if tag == 0:
-            return tag, [self.leaf(log, leaf) for leaf in bundled(c.octets(BUNDLE_MAX))]
-        if tag == 1:
-            return tag, c.list(LIST_MAX, lambda: c.take(32))
-        return tag, (c.take(32), c.int(8), c.int(4))
+        return tag, ([self.leaf(log, leaf) for leaf in bundled(c.octets(BUNDLE_MAX))] if tag == 0 else
+                     c.list(LIST_MAX, lambda: c.take(32)) if tag == 1 else (c.take(32), c.int(8), c.int(4)))
 
     def leaf(self, log, leaf):
         """Leaves: its hash and, if it accepts a genuine entry, that entry's id."""
         leaf_hash, entry_id = hashlib.sha256(b"\0" + leaf).digest(), None
         try:
-            if leaf[0] == 1:
+            if leaf[:1] in (b"", b"\1"):
                 entry = Entry(leaf[1:])
                 entry_id = entry.id
                 if entry_id == self.cooperative:
@@ -223,9 +211,9 @@ class Reader:
             blob = base64.b64decode(blob, validate=True)
             key, start = known.get((name, blob[:4])), 4 if name == origin else 12
             time = f"cosignature/v1\ntime {int.from_bytes(blob[4:12], 'big')}\n" if start == 12 else ""
-            if key and not is_signed(key, blob[start:], (time + parts[1]).encode()):
-                raise Bad(f"a signature under the name of node {key.hex()} is not its own")
-            signers.add(key and name)
+            if key:
+                check_signature(key, blob[start:], (time + parts[1]).encode(), f"a signature of {name} is not its own")
+                signers.add(name)
         if origin not in signers:
             raise Bad(f"a checkpoint that is not signed by the node of {log}")
         size, root = int(parts[2]), base64.b64decode(parts[3])
@@ -254,27 +242,24 @@ class Reader:
             elif entry.seq < seq or entry.prev != prev or self.cooperative not in (entry.cooperative, entry.id):
                 self.say(INVALID, f"{entry} does not follow the entry before it in {log}")
             chains[entry.device] = entry.seq + 1, entry.id
+            follows = not entry.tag or entry.basis in (register[-1:] if entry.tag < 5 else register)
             if entry.tag < 5:
-                if entry.basis != (register[-1] if register else ZERO):
-                    self.say(fault, f"{entry} does not follow the register entry before it in {log}")
                 for device in {0: self.founders, 1: [entry.act[:32]], 2: [entry.act[4:36]]}.get(entry.tag, []):
                     devices.setdefault(device, len(register))
                 register.append(entry.id)
-            basis = entry.basis if entry.tag else entry.id
-            if basis not in register:
+            if not follows:
                 self.say(fault, f"{entry} acts under a register entry that is not before it in {log}")
-            elif devices.get(entry.device, len(register)) > register.index(basis):
+            elif devices.get(entry.device, len(register)) > (register.index(entry.basis) if entry.tag else 0):
                 self.say(fault, f"{entry} is by a device that was not enrolled")
 
     def payload(self, entry_id, salt, data):
-        if entry_id not in self.entries:
-            raise Bad(f"entry {entry_id.hex()}, whose payload is here, is missing", INCOMPLETE)
-        if self.entries[entry_id][0].payload != (derived("payload v1", salt + data), len(data)):
-            raise Bad(f"the payload of {self.entries[entry_id][0]} is not the one that it commits to")
+        entry, _ = self.entries.get(entry_id, (None, None))
+        if entry and entry.payload != (derived("payload v1", salt + data), len(data)):
+            raise Bad(f"the payload of {entry} is not the one that it commits to")
 
     def histories(self):
         """One place, one entry; each log for itself; and what is settled: by q roster logs, and everything before it."""
-        places, counted, settled = {}, {i: 0 for i in self.entries}, {ZERO}
+        places, counted = {}, {i: 0 for i in self.entries}
         for entry, _ in self.entries.values():
             if places.setdefault((entry.device, entry.seq), entry) is not entry:
                 self.say(FORKED, f"{places[entry.device, entry.seq]} and {entry}: one place, two entries")
@@ -284,10 +269,9 @@ class Reader:
             for i in set(log.accepts(log.sound)) if log.node in self.roster else []:
                 counted[i] += 1
         for entry, _ in sorted(self.entries.values(), key=lambda found: found[0].seq):
-            if counted[entry.id] >= self.quorum and entry.prev in settled:
-                settled.add(entry.id)
-        self.settled = len(settled) - 1
-        for i in set(self.own.accepts()) - settled:
+            if counted[entry.id] >= self.quorum and entry.prev in self.settled:
+                self.settled.add(entry.id)
+        for i in set(self.own.accepts()) - self.settled:
             self.say(INCOMPLETE, f"{self.entries[i][0]} is not settled: {counted[i]} of {self.quorum} receipts")
         if not self.founders or max(self.own.checkpoints, default=0) < len(self.own.leaves):
             self.say(INCOMPLETE, f"the charter, or a checkpoint over all leaves of {self.own}, is missing")
@@ -303,18 +287,13 @@ class Reader:
         return max((status for status, _ in self.found), key=list(STATUS).index, default="VALID")
 
 
-def main():
-    with open(sys.argv[1], "rb") as file:
-        data = file.read()
-    if not data.startswith(MAGIC):
+if __name__ == "__main__":
+    content = open(sys.argv[1], "rb").read()
+    if not content.startswith(MAGIC):
         sys.exit("not a talea export of version 1")
     reader = Reader()
-    verdict = reader.check(data)
-    size, root = max(reader.own.checkpoints.items(), default=(0, ZERO))
-    print(json.dumps({"verdict": verdict, "status": STATUS[verdict], "entries": len(reader.entries), "size": size,
-                      "settled": reader.settled, "root": root.hex(), "findings": [text for _, text in reader.found]}))
+    verdict = reader.check(content)
+    last, root = max(reader.own.checkpoints.items(), default=(0, ZERO))
+    print(json.dumps({"verdict": verdict, "status": STATUS[verdict], "entries": len(reader.entries), "size": last,
+                      "settled": len(reader.settled) - 1, "root": root.hex(), "findings": [text for _, text in reader.found]}))
     sys.exit(STATUS[verdict])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,21 @@
-//! A cooperative of three members and three nodes, written by hand: logs, checkpoints, exports.
+//! A small cooperative with three nodes, written by hand: logs, checkpoints, exports.
 //!
 //! No replica and no network: what stands in which log is said line by line, so that a test can
 //! also make what no honest node makes. What nodes really export is the demonstration's business.
 
+use std::collections::BTreeMap;
+
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
-use talea_protocol::act::{Act, Attest, Contribution, Stream};
+use talea_protocol::act::{Act, Admit, Attest, Content, Contribution, Request, Stream, enrolment};
 use talea_protocol::bytes::{Code, Day, List, Octets, Quantity};
+use talea_protocol::charter::Kind;
 use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::cut::CutRoot;
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::export::{Section, Writer, leaves};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::key::{NodeKey, Purpose, SecretKey};
 use talea_protocol::leaf::{self, Frontier, Peer, accept, accepted};
 use talea_protocol::message::{Item, Payload};
 use talea_protocol::note::Note;
@@ -22,6 +25,7 @@ use crate::people::{START_MS, charter};
 
 /// What the charter's payload calls the members.
 pub const NAMES: &[u8] = br#"{"members":[{"handle":"alba","name":"Alba"},{"handle":"bruno","name":"Bruno"},{"handle":"chloe","name":"Chlo\u00e9"}]}"#;
+const FOURTH: &[u8] = br#"{"members":[{"handle":"dario","name":"Dario"}]}"#;
 const SALT: [u8; 32] = [7; 32];
 
 /// A cooperative and three nodes' logs.
@@ -35,6 +39,8 @@ pub struct Handmade {
     /// Each node's leaves.
     pub logs: Vec<Vec<Vec<u8>>>,
     cooperative: EntryId,
+    /// The register's newest entry.
+    basis: EntryId,
     /// Next place and last id of each member's chain.
     heads: Vec<(u64, EntryId)>,
     payloads: Vec<Payload>,
@@ -59,17 +65,18 @@ impl Handmade {
             entries: Vec::new(),
             logs: vec![Vec::new(); 3],
             cooperative: EntryId::ZERO,
+            basis: EntryId::ZERO,
             heads: vec![(0, EntryId::ZERO); 3],
             payloads: Vec::new(),
         };
         let entry = made.sign(0, &Act::Charter(Box::new(charter)), Some(NAMES));
-        made.cooperative = entry.id();
+        (made.cooperative, made.basis) = (entry.id(), entry.id());
         made.place(&entry, &[0, 1, 2]);
         made
     }
 
-    /// A quarter of an hour's worth: three contributions, an attestation of each, frontiers and
-    /// peer leaves in different places of the three logs.
+    /// Two members work, a fourth is admitted and works too; frontiers and peer leaves stand in
+    /// different places of the three logs.
     #[must_use]
     pub fn ordinary() -> Self {
         let mut made = Self::found();
@@ -82,7 +89,9 @@ impl Handmade {
         let attest = made.attest(1, &first);
         made.place(&attest, &[2, 0, 1]);
         let third = made.work(0, 30);
-        let fourth = made.work(2, 15);
+        let admit = made.admit();
+        made.place(&admit, &[0, 1, 2]);
+        let fourth = made.work(3, 15);
         // The second node takes the two in the other order.
         made.place(&third, &[0, 2]);
         made.place(&fourth, &[0, 1, 2]);
@@ -104,8 +113,8 @@ impl Handmade {
     pub fn work(&mut self, member: usize, minutes: i64) -> Signed {
         let day = Day::new(20_455).expect("a day");
         let act = Act::Contribution(Contribution {
-            stream: Stream::Love,
-            task: Code::try_from("bake").expect("a code"),
+            stream: Stream::Care,
+            task: Code::try_from("care").expect("a code"),
             quantity: Quantity::new(minutes).expect("above zero"),
             begin: day,
             end: day,
@@ -120,6 +129,20 @@ impl Handmade {
         self.sign(member, &Act::Attest(Attest { contribution: contribution.id() }), None)
     }
 
+    /// A fourth member's admission, signed and not yet placed; entries signed later name it.
+    pub fn admit(&mut self) -> Signed {
+        let key = key(4);
+        let request = Request { device: key.device(), kind: Kind::Person };
+        let proof = key.sign(Purpose::Enrolment, &enrolment(&self.cooperative, &request));
+        let sponsors = List::default();
+        let act = Act::Admit(Admit { request, proof, college: 0, stage: 0, sponsors });
+        let entry = self.sign(0, &act, Some(FOURTH));
+        self.members.push(key);
+        self.heads.push((0, EntryId::ZERO));
+        self.basis = entry.id();
+        entry
+    }
+
     /// The next entry of a member's chain.
     pub fn sign(&mut self, member: usize, act: &Act, payload: Option<&[u8]>) -> Signed {
         let (seq, prev) = self.heads[member];
@@ -130,7 +153,7 @@ impl Handmade {
             device: self.members[member].device(),
             seq,
             prev,
-            basis: self.cooperative,
+            basis: self.basis,
             time: START_MS,
             payload: payload.and_then(|bytes| Commitment::new(&SALT, bytes)),
         };
@@ -160,24 +183,27 @@ impl Handmade {
 
     /// A frontier leaf: the node holds for settled all that it has accepted.
     pub fn stand(&mut self, node: usize) {
-        let (register, mut state) = (self.register(), State::new());
         let held: Vec<&Signed> = self.logs[node]
             .iter()
             .filter_map(|leaf| accepted(leaf))
             .filter_map(|bytes| self.entries.iter().find(|entry| entry.bytes() == bytes))
             .collect();
-        let mut last: Vec<(u32, EntryId)> = vec![(0, EntryId::ZERO); 3];
+        let mut register = Register::found(held[0]).expect("a charter");
+        let mut state = State::new();
+        let mut last: BTreeMap<u32, (u32, EntryId)> = BTreeMap::new();
         for entry in &held {
-            let device = register.device(&entry.header().device, 0).expect("a founder's");
+            let device = register.device(&entry.header().device, u32::MAX).expect("enrolled");
+            if matches!(entry.content(), Content::Known(Act::Admit(_))) {
+                register.append(entry).expect("the register's next");
+            }
             state.settle(&register, device, entry);
-            let head = &mut last[usize::try_from(device).expect("small")];
+            let head = last.entry(device).or_insert((0, EntryId::ZERO));
             *head = (head.0 + 1, entry.id());
         }
         let mut root = CutRoot::new();
-        for (device, (length, id)) in register.devices().iter().zip(&last) {
-            if *length > 0 {
-                root.add(&device.key, *length, id);
-            }
+        for (device, (length, id)) in &last {
+            let record = register.record(*device).expect("enrolled");
+            root.add(&record.key, *length, id);
         }
         let frontier = Frontier {
             accepted: root.finish(),
@@ -197,10 +223,6 @@ impl Handmade {
             time: START_MS / 1000,
         };
         self.logs[node].push(peer.leaf());
-    }
-
-    fn register(&self) -> Register {
-        Register::found(&self.entries[0]).expect("a charter")
     }
 
     /// The root of a node's log.

@@ -8,3 +8,4 @@ pub mod load;
 pub mod handmade;
 pub mod disk;
 pub mod world;
+pub mod bench;

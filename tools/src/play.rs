@@ -157,6 +157,14 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Adds an entry that is no step of the scenario.
+    ///
+    /// # Errors
+    /// [`Unplaced`].
+    pub fn add(&mut self, entry: Signed) -> Result<(), Unplaced> {
+        self.book.add(entry)
+    }
+
     /// What the steps so far add up to.
     #[must_use]
     pub const fn book(&self) -> &Book {

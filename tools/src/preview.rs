@@ -182,16 +182,19 @@ impl View<'_> {
 
     fn contribution_line(&self, given: &Contribution) -> String {
         let number = u64::try_from(given.quantity.value()).unwrap_or(0);
+        let end = amount::show_day(given.end);
+        if given.stream == Stream::Care {
+            return format!("{} of {}, on {end}", amount::hours(number), given.task);
+        }
         let rate = self.charter.and_then(|c| c.rates.iter().find(|rate| rate.task == given.task));
         let quantity = match rate {
-            _ if given.stream == Stream::Care => amount::hours(number),
             Some(rate) => format!("{} {}s", count(number), rate.unit),
             None => count(number),
         };
         let job = given.job.as_ref().map(|Job { code, .. }| format!(" for job {code}"));
         let job = job.unwrap_or_default();
         let stream = serde_name(&given.stream);
-        format!("{quantity} of {} ({stream}){job}, on {}", given.task, amount::show_day(given.end))
+        format!("{quantity} of {} ({stream}){job}, on {end}", given.task)
     }
 
     fn contribution_rows(&self, given: &Contribution) -> Rows {

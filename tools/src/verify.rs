@@ -3,7 +3,7 @@
 //! bytes -[`read::read`]-> genuine entries in logs -[`audit`]-> [`Audit`]
 //!
 //! No network, no clock and no storage: a file's bytes, a policy and the time are arguments. The
-//! rules are the ledger's; what an export must show is section 12 of the protocol's README.
+//! rules are the ledger's; what an export must show is section 14 of the protocol's README.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,10 @@ pub mod log;
 pub mod read;
 pub mod replay;
 pub mod fold;
+mod lack;
 pub mod compare;
 pub mod text;
+pub mod report;
 
 pub use finding::{Claim, Finding, Status};
 pub use policy::{Policy, PolicyFault};
@@ -43,7 +45,7 @@ pub struct Audit {
     pub shown: Shown,
     /// What that adds up to; nothing without a charter.
     pub sum: Option<Sum>,
-    /// What speaks against it: the heaviest first, otherwise in the order of finding.
+    /// What speaks against it: the heaviest first, of these what names a place in a chain.
     pub found: Vec<Finding>,
     /// What is concluded.
     pub status: Status,
@@ -213,119 +215,21 @@ fn is_bound(
 impl Audit {
     fn check_payloads(&mut self) {
         for payload in &self.shown.payloads {
-            let id = payload.entry;
-            match self.shown.entries.get(&id) {
-                Some(entry) if is_bound(entry, payload) => {}
-                Some(entry) => {
-                    self.shown.found.push(Finding::Payload { claim: Claim::of(entry) });
-                }
-                None => self.shown.found.push(Finding::MissingNamed { id }),
+            // A payload without its entry says nothing: the entry may have been on its way.
+            if let Some(entry) = self.shown.entries.get(&payload.entry)
+                && !is_bound(entry, payload)
+            {
+                self.shown.found.push(Finding::Payload { claim: Claim::of(entry) });
             }
         }
-    }
-
-    /// What is missing, and what a policy asks for beyond what is right.
-    fn ask(&mut self, policy: &Policy, now: u64) {
-        let own = self.shown.own();
-        let covered = own.checkpoints.keys().next_back().copied().unwrap_or(0);
-        let mut found = Vec::new();
-        if covered < own.end {
-            found.push(Finding::Uncovered { log: own.node, from: covered, to: own.end });
-        }
-        found.extend(self.missing_places());
-        let summary = self.summary();
-        if policy.settled.is_none() {
-            found.extend(self.unsettled());
-        }
-        found.extend(self.faults(policy, &summary, now).into_iter().map(Finding::Policy));
-        self.shown.found.append(&mut found);
-    }
-
-    /// Places that a frontier holds for settled and no entry in the file fills.
-    fn missing_places(&self) -> Vec<Finding> {
-        let Some(sum) = self.sum.as_ref().filter(|_| self.shown.own().has_holes()) else {
-            return Vec::new();
-        };
-        let lengths = |log| fold::last_cut(log).map(|(_, cut)| &cut.lengths);
-        let mut missing = BTreeMap::new();
-        for (device, length) in self.shown.logs.values().filter_map(lengths).flat_map(|lengths| (0_u32..).zip(lengths)) {
-            let held = u32::try_from(sum.places.chain(device).len()).unwrap_or(u32::MAX);
-            if held < *length && let Some(record) = sum.register.record(device) {
-                missing.insert(device, (record.key, u64::from(held)));
-            }
-        }
-        let known = |device, seq| {
-            self.shown.entries.values().any(|entry| {
-                entry.header().device == device && entry.header().seq >= seq
-            })
-        };
-        let places = missing.into_values().filter(|(device, seq)| !known(*device, *seq));
-        places
-            .map(|(device, seq)| Finding::MissingPlace { claim: Claim { device, seq, id: EntryId::ZERO } })
-            .collect()
-    }
-
-    /// What the exporting node accepted and too few logs hold.
-    fn unsettled(&self) -> Option<Finding> {
-        let sum = self.sum.as_ref()?;
-        let is_settled = |id: &EntryId| {
-            sum.places.position(id).is_some_and(|(device, seq)| seq < sum.places.settled(device))
-        };
-        let accepted = self.shown.own().leaves.iter().filter_map(|leaf| match leaf.content {
-            log::Content::Accept(id) => Some(id),
-            _ => None,
-        });
-        let open: Vec<EntryId> = accepted.filter(|id| !is_settled(id)).collect();
-        let first = self.shown.entries.get(open.first()?)?;
-        let receipts = sum.places.find(&first.id()).map_or(0, |place| place.receipts.count_ones());
-        Some(Finding::Unsettled {
-            count: count(open.len()),
-            first: Claim::of(first),
-            receipts,
-            quorum: u32::from(sum.register.roster().quorum),
-        })
-    }
-
-    fn faults(&self, policy: &Policy, summary: &Summary, now: u64) -> Vec<PolicyFault> {
-        let mut faults = Vec::new();
-        let found = summary.cooperative;
-        if let Some(wanted) = policy.cooperative.filter(|wanted| *wanted != found) {
-            faults.push(PolicyFault::Cooperative { wanted, found });
-        }
-        let roster = self.sum.as_ref().map_or(&[][..], |sum| &sum.register.roster().nodes);
-        let absent = policy.nodes.iter().filter(|node| !roster.contains(node));
-        faults.extend(absent.map(|node| PolicyFault::Node { node: *node }));
-        let found = summary.settled;
-        if let Some(wanted) = policy.settled.filter(|wanted| *wanted > found) {
-            faults.push(PolicyFault::Settled { wanted, found });
-        }
-        let found = summary.held_by;
-        if let Some(wanted) = policy.held_by.filter(|wanted| *wanted > found) {
-            faults.push(PolicyFault::HeldBy { wanted, found });
-        }
-        let found = now.saturating_sub(self.seen_at());
-        if let Some(wanted) = policy.age_s.filter(|wanted| *wanted < found) {
-            faults.push(PolicyFault::Age { wanted, found });
-        }
-        faults
-    }
-
-    /// When the largest checkpoint was cosigned, in seconds since 1970 UTC, as somebody says who
-    /// does not lie: of the roster's times the (f + 1)-th from the latest.
-    fn seen_at(&self) -> u64 {
-        let faulty = self.sum.as_ref().map_or(0, |sum| sum.register.roster().faulty);
-        let mut times: Vec<u64> = match self.shown.own().checkpoints.values().next_back() {
-            Some(checkpoint) => checkpoint.cosigners.values().copied().collect(),
-            None => Vec::new(),
-        };
-        times.push(self.shown.time / 1000);
-        times.sort_unstable_by(|a, b| b.cmp(a));
-        times.get(usize::from(faulty)).copied().unwrap_or(0)
     }
 
     fn conclude(&mut self) {
         self.found = std::mem::take(&mut self.shown.found);
-        self.found.sort_by_key(|finding| std::cmp::Reverse(finding.status()));
+        self.found.sort_by_key(|finding| {
+            let culprit = finding.claim().is_some();
+            (std::cmp::Reverse(finding.status()), std::cmp::Reverse(culprit))
+        });
         self.status = self.found.first().map_or(Status::Valid, Finding::status);
     }
 

@@ -39,8 +39,7 @@ impl State {
             }
             Effect::Attestation(contribution, attestation) => {
                 self.change(Row::Contribution(contribution));
-                let postings =
-                    self.work.confirm(register, &self.terms, &contribution, attestation);
+                let postings = self.work.confirm(register, &self.terms, &contribution, attestation);
                 self.post(&postings);
             }
             Effect::Proposal(proposal) => {
@@ -116,9 +115,8 @@ impl State {
 
     /// To be called before a row changes.
     pub(super) fn change(&mut self, row: Row) {
-        if self.rows.is_current(&row) {
-            let held = self.row(&row);
-            self.rows.change(row, held);
-        }
+        let mut stale = std::mem::take(&mut self.stale);
+        stale.change(row, |row| self.row(row));
+        self.stale = stale;
     }
 }

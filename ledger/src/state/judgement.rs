@@ -103,9 +103,8 @@ impl State {
         only(register, register.holder(Role::Distributor, stamp.basis), stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
         let treasurer = register.spender(register.holder(Role::Treasurer, stamp.basis));
-        let first = treasurer.and_then(|device| {
-            self.waiting.first(Lane::Treasury(device), act.cut.length(device))
-        });
+        let first = treasurer
+            .and_then(|device| self.waiting.first(Lane::Treasury(device), act.cut.length(device)));
         match first {
             Some(id) => Err(Hold::Need(Need::Entry { id })),
             None => {

@@ -1,6 +1,7 @@
 //! A cooperative to test rules with: its members' keys, its register, and the fold of everything
 //! signed so far. Keys are made from the members' numbers.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use talea_ledger::register::Register;
@@ -16,6 +17,8 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::{Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+
+pub mod acts;
 
 pub const DAY_MS: u64 = 86_400_000;
 /// Founders of [`charter`]: three workers who may vote, one who may not yet, two beneficiaries,

@@ -162,9 +162,9 @@ pub async fn submit(
     let id = entry.id();
     if entry.cooperative() != cooperative {
         let named = entry.cooperative();
-        return Err(Problem::of(&Reply::Refused(
-            talea_ledger::place::Refusal::Cooperative { named },
-        ))
+        return Err(Problem::of(&Reply::Refused(talea_ledger::place::Refusal::Cooperative {
+            named,
+        }))
         .unwrap_or_else(Problem::busy));
     }
     let payload = submission.payload.map(|it| payload_of(id, &it)).transpose()?;
@@ -402,10 +402,9 @@ fn act(content: &Content) -> Value {
 
 fn payload_json(bound: &Commitment, held: Option<Payload>) -> Value {
     let (salt, bytes) = match held {
-        Some(held) => (
-            Some(talea_protocol::bytes::hex(&held.salt)),
-            Some(STANDARD.encode(&*held.bytes)),
-        ),
+        Some(held) => {
+            (Some(talea_protocol::bytes::hex(&held.salt)), Some(STANDARD.encode(&*held.bytes)))
+        }
         None => (None, None),
     };
     json!({ "hash": bound.hash, "length": bound.length, "salt": salt, "bytes": bytes })

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use talea_protocol::hash::EntryId;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use super::caller::Caller;
 use super::problem::Problem;
@@ -50,8 +51,9 @@ pub async fn events(
             Ok((hosted.subscribe(), wanted.unwrap_or_else(|| hosted.told())))
         })
         .await?;
+    let (stopping, ready) = (app.stopping.subscribe(), VecDeque::new());
     let reader =
-        Reader { app, cooperative, news, at: behind, behind: Some(behind), ready: VecDeque::new() };
+        Reader { app, cooperative, news, stopping, at: behind, behind: Some(behind), ready };
     let lines = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(line(&event)), reader))
@@ -73,6 +75,7 @@ struct Reader {
     app: Shared,
     cooperative: EntryId,
     news: Receiver<Event>,
+    stopping: watch::Receiver<bool>,
     /// Everything below this leaf was told.
     at: u64,
     /// The first leaf of the past that it has not been told of; `None` once it has caught up.
@@ -96,13 +99,20 @@ impl Reader {
             }
             match self.behind {
                 Some(from) => self.turn(from).await?,
-                None => match self.news.recv().await {
+                None => match self.hear().await {
                     Ok(event) => return Some(event),
                     // Too slow: what it has missed is told from the log.
                     Err(RecvError::Lagged(_)) => self.start_again().await?,
                     Err(RecvError::Closed) => return None,
                 },
             }
+        }
+    }
+
+    async fn hear(&mut self) -> Result<Event, RecvError> {
+        tokio::select! {
+            event = self.news.recv() => event,
+            _ = self.stopping.wait_for(|stopping| *stopping) => Err(RecvError::Closed),
         }
     }
 
@@ -120,9 +130,8 @@ impl Reader {
 
     async fn start_again(&mut self) -> Option<()> {
         let cooperative = self.cooperative;
-        let again = self.app.orders.ask(move |hosts| {
-            hosts.get(&cooperative).map(Hosted::subscribe)
-        });
+        let again =
+            self.app.orders.ask(move |hosts| hosts.get(&cooperative).map(Hosted::subscribe));
         self.news = again.await??;
         self.behind = Some(self.at);
         Some(())

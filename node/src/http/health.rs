@@ -33,9 +33,9 @@ pub async fn ready(State(app): State<Shared>) -> Response {
     if !app.failed.is_empty() {
         reasons.push(format!("{} cooperatives cannot be read from disk", app.failed.len()));
     }
-    let founded = app.orders.ask(|hosts| {
-        hosts.values().filter(|hosted| hosted.replica.register().is_none()).count()
-    });
+    let founded = app
+        .orders
+        .ask(|hosts| hosts.values().filter(|hosted| hosted.replica.register().is_none()).count());
     match founded.await {
         Some(0) => {}
         Some(count) => reasons.push(format!("{count} cooperatives wait for their charter")),

@@ -114,9 +114,8 @@ pub async fn proof(
         .look(cooperative, caller, move |hosted| {
             let replica = &hosted.replica;
             let place = replica.places().find(&entry).filter(|it| it.leaf < replica.published());
-            let place = place.ok_or_else(|| {
-                Problem::not_found(format!("entry {entry} has no place here"))
-            })?;
+            let place = place
+                .ok_or_else(|| Problem::not_found(format!("entry {entry} has no place here")))?;
             // One that the roster has cosigned says more, if it covers the leaf.
             let cosigned = replica.cosigned_note().filter(|(size, _)| place.leaf < *size);
             let latest = || replica.note().map(|note| (replica.published(), note));

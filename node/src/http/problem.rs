@@ -1,5 +1,7 @@
 //! What is said when something cannot be done: RFC 9457, with a code that never changes.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -13,41 +15,52 @@ use crate::reception;
 use crate::store::StoreFault;
 
 /// Why a request was not fulfilled, and what to do.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
-    /// A URN of the code.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The HTTP status in words.
-    pub title: String,
     /// The HTTP status.
-    pub status: u16,
+    pub status: StatusCode,
     /// What happened, for programs: `rule-9`, `unknown-cooperative`, `busy`. It never changes.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// What happened, for people.
     pub detail: String,
     /// What to do.
-    pub hint: String,
+    pub hint: &'static str,
+}
+
+/// A problem as it is sent: `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemJson {
+    /// A URN of the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, for programs: `rule-9`, `unknown-cooperative`, `busy`. It never changes.
+    code: String,
+    /// What happened, for people.
+    detail: String,
+    /// What to do.
+    hint: &'static str,
 }
 
 impl Problem {
     /// A problem of this node's own.
     #[must_use]
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: &str) -> Self {
-        Self {
-            kind: format!("urn:talea:problem:{code}"),
-            title: status.canonical_reason().unwrap_or_default().to_owned(),
-            status: status.as_u16(),
-            code: code.to_owned(),
-            detail: detail.into(),
-            hint: hint.to_owned(),
-        }
+    pub fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+        hint: &'static str,
+    ) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), hint }
     }
 
     /// A numbered rule was broken.
     #[must_use]
     pub fn rule(rule: u16, detail: String) -> Self {
-        Self::new(status_of(rule), &format!("rule-{rule}"), detail, reception::hint(rule))
+        Self::new(status_of(rule), format!("rule-{rule}"), detail, reception::hint(rule))
     }
 
     /// The bytes are no entry.
@@ -147,8 +160,16 @@ fn status_of(rule: u16) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let Self { status, code, detail, hint } = self;
+        let json = ProblemJson {
+            kind: format!("urn:talea:problem:{code}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code: code.into_owned(),
+            detail,
+            hint,
+        };
+        let body = serde_json::to_vec(&json).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use tokio::time::timeout;
+use utoipa::PartialSchema;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
 };
@@ -19,10 +20,9 @@ use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder,
     Schema,
 };
-use utoipa::PartialSchema;
 
 use super::entries::{BODY_BYTES_MAX, Placement, Row, Submission, SubmittedPayload};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemJson};
 use super::{Shared, cooperatives, entries, events, export, health, log, state, typed};
 
 /// The longest an answer may take to begin (reliability, section 5).
@@ -66,7 +66,12 @@ fn read(
 fn routes() -> Vec<Route> {
     vec![
         read("/livez", "Whether the node lives", TEXT, get(health::alive)),
-        read("/readyz", "Whether the node serves all it keeps, or why not", JSON, get(health::ready)),
+        read(
+            "/readyz",
+            "Whether the node serves all it keeps, or why not",
+            JSON,
+            get(health::ready),
+        ),
         read("/metrics", "Numbers for monitoring", TEXT, get(health::metrics)),
         read("/openapi.json", "This description", JSON, get(description)),
         read(
@@ -210,7 +215,7 @@ fn plain_to_problem(response: Response) -> Response {
     let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if status.is_client_error() && is_plain {
         let detail = status.canonical_reason().unwrap_or("the request is not understood");
-        return Problem { status: status.as_u16(), ..Problem::bad_request(detail) }.into_response();
+        return Problem { status, ..Problem::bad_request(detail) }.into_response();
     }
     response
 }
@@ -237,7 +242,7 @@ pub fn openapi() -> OpenApi {
         .paths(routes().into_iter().fold(PathsBuilder::new(), describe))
         .components(Some(
             ComponentsBuilder::new()
-                .schema("Problem", Problem::schema())
+                .schema("Problem", ProblemJson::schema())
                 .schema("Placement", Placement::schema())
                 .schema("Row", Row::schema())
                 .schema("Submission", Submission::schema())
@@ -263,10 +268,11 @@ fn item(route: &Route) -> PathItem {
     let mut operation = OperationBuilder::new()
         .summary(Some(route.summary))
         .parameters(Some(path_parameters.chain(query)))
-        .response("200", ResponseBuilder::new().description("Done").content_of(route.answer))
+        .response("200", done(route.answer))
         .response("default", problem());
     if matches!(route.method, HttpMethod::Post) {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Submission"))).build();
+        let content =
+            ContentBuilder::new().schema(Some(Ref::from_schema_name("Submission"))).build();
         let body = RequestBodyBuilder::new().content("application/json", content);
         operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
     }
@@ -292,21 +298,16 @@ fn parameter(name: &str, place: ParameterIn, what: Option<&str>) -> Parameter {
         .build()
 }
 
-trait ContentOf {
-    fn content_of(self, answer: Answer) -> Self;
-}
-
-impl ContentOf for ResponseBuilder {
-    fn content_of(self, answer: Answer) -> Self {
-        match answer {
-            Answer::Json(Some(name)) => {
-                let schema = Some(Ref::from_schema_name(name));
-                self.content("application/json", ContentBuilder::new().schema(schema).build())
-            }
-            Answer::Json(None) => self.content("application/json", ContentBuilder::new().build()),
-            Answer::Other(kind) => self.content(kind, ContentBuilder::new().build()),
+fn done(answer: Answer) -> ResponseBuilder {
+    let content = ContentBuilder::new();
+    let (kind, content) = match answer {
+        Answer::Json(None) => ("application/json", content),
+        Answer::Json(Some(name)) => {
+            ("application/json", content.schema(Some(Ref::from_schema_name(name))))
         }
-    }
+        Answer::Other(kind) => (kind, content),
+    };
+    ResponseBuilder::new().description("Done").content(kind, content.build())
 }
 
 #[cfg(test)]

@@ -49,9 +49,10 @@ pub async fn serve<L: Listener>(mut listener: L, router: Router, stop: impl Futu
             let service = TowerToHyperService::new(router);
             let connection = builder.serve_connection(TokioIo::new(io), service);
             tokio::pin!(connection);
+            let closing = async { drop(closed.wait_for(|closed| *closed).await) };
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
-                _ = closed.wait_for(|closed| *closed) => {
+                () = closing => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

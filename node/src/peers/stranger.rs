@@ -95,10 +95,7 @@ pub(super) async fn submit(
         Ok(entry) => entry,
         Err(fault) => {
             peers.metrics.refuse(fault.rule());
-            return Message::Answer {
-                entry: EntryId::ZERO,
-                reception: reception::unsound(&fault),
-            };
+            return Message::Answer { entry: EntryId::ZERO, reception: reception::unsound(&fault) };
         }
     };
     let id = entry.id();

@@ -101,7 +101,12 @@ pub fn charter() -> Charter {
         rates: list(vec![Rate { task: code("translation"), unit: code("word"), credits: 8 }]),
         internal_price: 10,
         tiers: list(vec![Tier { code: code("solidarity"), price: 7 }]),
-        formula: Formula { retain: bp(1_500), care: bp(1_000), livelihood: bp(7_500), tie: Tie::ByHash },
+        formula: Formula {
+            retain: bp(1_500),
+            care: bp(1_000),
+            livelihood: bp(7_500),
+            tie: Tie::ByHash,
+        },
         attestations: 1,
         contribution_max: amount(100_000),
         love_minimum: 1_200,
@@ -159,13 +164,7 @@ impl World {
         world
     }
 
-    fn write(
-        &mut self,
-        name: &'static str,
-        seed: u8,
-        payload: Option<&[u8]>,
-        act: Act,
-    ) -> EntryId {
+    fn write(&mut self, name: &'static str, seed: u8, payload: Option<&[u8]>, act: Act) -> EntryId {
         let key = secret(seed);
         let (seq, prev) = self.chains.get(&seed).copied().unwrap_or((0, EntryId::ZERO));
         let header = Header {
@@ -229,7 +228,12 @@ fn members(world: &mut World) {
     world.write("admit a machine, no sponsors", 1, None, Act::Admit(admit));
     let (request, proof) = world.request(6, Kind::Person);
     let approval = world.approval(4, &request);
-    world.write("enrol", 1, None, Act::Enrol(Enrol { member: Member(3), request, proof, approval }));
+    world.write(
+        "enrol",
+        1,
+        None,
+        Act::Enrol(Enrol { member: Member(3), request, proof, approval }),
+    );
     world.devices.extend([4, 5, 6]);
     let empty = Cut { lengths: List::default(), root: CutRoot::new().finish(), ..world.cut() };
     world.write("mark, an empty cut", 1, None, Act::Mark(Mark { cut: empty }));
@@ -246,11 +250,23 @@ fn work(world: &mut World) {
             job,
             tags: list(tags.iter().map(|tag| code(tag)).collect()),
         };
-        world.write(name, seed, Some(br#"{"note":"r\u00e9union"}"#), Act::Contribution(contribution))
+        world.write(
+            name,
+            seed,
+            Some(br#"{"note":"r\u00e9union"}"#),
+            Act::Contribution(contribution),
+        )
     };
     let job = Job { code: code("J-1"), tier: 0 };
     let tags = ["sdg:4", "sdg:5"];
-    let given = give("contribution, livelihood, with a job", 4, Stream::Livelihood, "translation", Some(job), &tags);
+    let given = give(
+        "contribution, livelihood, with a job",
+        4,
+        Stream::Livelihood,
+        "translation",
+        Some(job),
+        &tags,
+    );
     give("contribution, love", 4, Stream::Love, "garden", None, &[]);
     give("contribution, care", 3, Stream::Care, "listening", None, &[]);
     world.write("attest", 2, None, Act::Attest(Attest { contribution: given }));
@@ -280,8 +296,13 @@ fn votes(world: &mut World) {
         let act = Propose { matter, method, statutory, closes: START_MS + 60_000, effect };
         world.write(name, 3, None, Act::Propose(act))
     };
-    let ordinary =
-        propose("propose, ordinary, headcount, policy", Matter::Ordinary, Method::Headcount, false, Effect::Policy);
+    let ordinary = propose(
+        "propose, ordinary, headcount, policy",
+        Matter::Ordinary,
+        Method::Headcount,
+        false,
+        Effect::Policy,
+    );
     let amend = Effect::Amend(change());
     let proposal = propose(
         "propose, charter, by colleges, every amendment",
@@ -290,21 +311,42 @@ fn votes(world: &mut World) {
         true,
         amend,
     );
-    propose("propose, allocation", Matter::Allocation, Method::CollegeWeighted, true, Effect::Policy);
-    for (name, seed, choice) in
-        [("vote, yes", 1, Choice::Yes), ("vote, no", 2, Choice::No), ("vote, abstain", 3, Choice::Abstain)]
-    {
+    propose(
+        "propose, allocation",
+        Matter::Allocation,
+        Method::CollegeWeighted,
+        true,
+        Effect::Policy,
+    );
+    for (name, seed, choice) in [
+        ("vote, yes", 1, Choice::Yes),
+        ("vote, no", 2, Choice::No),
+        ("vote, abstain", 3, Choice::Abstain),
+    ] {
         world.write(name, seed, None, Act::Vote(Vote { proposal, choice }));
     }
-    let mut decide = |name, proposal, colleges: Vec<Ballots>, [yes, no, participation]: [u64; 3], outcome| {
-        let tally = Tally { colleges: list(colleges), yes, no, participation };
-        let cut = world.cut();
-        world.write(name, 1, None, Act::Decide(Decide { proposal, cut, tally, outcome }));
-    };
+    let mut decide =
+        |name, proposal, colleges: Vec<Ballots>, [yes, no, participation]: [u64; 3], outcome| {
+            let tally = Tally { colleges: list(colleges), yes, no, participation };
+            let cut = world.cut();
+            world.write(name, 1, None, Act::Decide(Decide { proposal, cut, tally, outcome }));
+        };
     let college = |yes, no, abstain| Ballots { eligible: 1, yes, no, abstain };
     let tenth = 1_000_000_000;
-    decide("decide, adopted", proposal, vec![college(1, 0, 0), college(0, 1, 0), college(0, 0, 0)], [5 * tenth, 3 * tenth, 8 * tenth], Outcome::Adopted);
-    decide("decide, rejected, by headcount", ordinary, vec![Ballots { eligible: 3, yes: 1, no: 1, abstain: 1 }], [5 * tenth, 5 * tenth, 10 * tenth], Outcome::Rejected);
+    decide(
+        "decide, adopted",
+        proposal,
+        vec![college(1, 0, 0), college(0, 1, 0), college(0, 0, 0)],
+        [5 * tenth, 3 * tenth, 8 * tenth],
+        Outcome::Adopted,
+    );
+    decide(
+        "decide, rejected, by headcount",
+        ordinary,
+        vec![Ballots { eligible: 3, yes: 1, no: 1, abstain: 1 }],
+        [5 * tenth, 5 * tenth, 10 * tenth],
+        Outcome::Rejected,
+    );
     decide("decide, no quorum", ordinary, vec![Ballots::default()], [0, 0, 0], Outcome::NoQuorum);
 }
 
@@ -331,8 +373,14 @@ fn money(world: &mut World) {
         date,
     };
     world.write("invoice", 2, None, Act::Invoice(invoice));
-    world.write("income", 2, None, Act::Income(Income { job, client, amount: amount(8_400), date }));
-    let expense = Expense { account: code("606300"), payee: code("papier"), amount: amount(i64::MAX), date };
+    world.write(
+        "income",
+        2,
+        None,
+        Act::Income(Income { job, client, amount: amount(8_400), date }),
+    );
+    let expense =
+        Expense { account: code("606300"), payee: code("papier"), amount: amount(i64::MAX), date };
     world.write("expense, the largest amount", 2, None, Act::Expense(expense));
     let cut = world.cut();
     world.write("close", 2, None, Act::Close(Close { period: january(), cut: cut.clone() }));
@@ -376,7 +424,8 @@ pub fn samples() -> Vec<Sample> {
 pub fn unknown() -> Sample {
     let Sample { entry, seed, .. } = samples().pop().unwrap();
     let header = Header { cooperative: EntryId([0x11; 32]), ..*entry.header() };
-    let mut bytes = [encode(&header), TAGS.to_le_bytes().to_vec(), b"what is to come".to_vec()].concat();
+    let mut bytes =
+        [encode(&header), TAGS.to_le_bytes().to_vec(), b"what is to come".to_vec()].concat();
     bytes.extend(secret(seed).sign(Purpose::Entry, &bytes).0);
     let entry = check(vec![Entry::parse(bytes).unwrap()]).pop().unwrap().unwrap();
     Sample { name: "of a later version", seed, entry }
@@ -403,7 +452,7 @@ fn vector(Sample { name, seed, entry }: &Sample) -> Value {
 
 #[test]
 fn every_kept_entry_is_genuine_and_has_its_id_and_one_encoding() {
-    for vector in kept("entries") {
+    for vector in kept::vectors("entries") {
         let bytes = bytes(&vector, "bytes");
         let entry = Entry::parse(bytes.clone()).unwrap();
         assert_eq!(vector["id"], json!(entry.id()), "{}", vector["name"]);
@@ -421,7 +470,7 @@ fn every_act_has_a_kept_entry() {
         Content::Known(act) => u32::from_le_bytes(*encode(act).first_chunk().unwrap()),
         Content::Unknown(tag) => *tag,
     };
-    let tags: Vec<u32> = kept("entries").iter().map(tag).collect();
+    let tags: Vec<u32> = kept::vectors("entries").iter().map(tag).collect();
     assert!((0..=TAGS).all(|tag| tags.contains(&tag)));
 }
 

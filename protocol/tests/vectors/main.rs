@@ -2,23 +2,25 @@
 //!
 //! A file is a JSON array, one vector a line. What the code makes must be what the files hold, and
 //! what the files hold is read back here. A released vector is never edited. To add some:
-//! `TALEA_VECTORS=write cargo test -p talea-protocol --test vectors`, and look at the difference.
+//! `TALEA_VECTORS=write cargo test -p talea-protocol --test vectors the_code_makes`.
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 mod entries;
 mod exports;
 mod hashes;
+#[path = "../kept/mod.rs"]
+mod kept;
 mod logs;
 mod messages;
 mod refusals;
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 use talea_protocol::key::SecretKey;
 
+type Vectors = fn() -> Vec<Value>;
+
 /// The files, and what makes each.
-const FILES: [(&str, fn() -> Vec<Value>); 7] = [
+const FILES: [(&str, Vectors); 7] = [
     ("keys", hashes::keys),
     ("hashes", hashes::hashes),
     ("entries", entries::vectors),
@@ -35,30 +37,25 @@ fn secret(n: u8) -> SecretKey {
     SecretKey::from_seed(&[n; 32])
 }
 
-fn path(file: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "vectors", &format!("{file}.json")].iter().collect()
-}
-
-/// The vectors of a file.
-fn kept(file: &str) -> Vec<Value> {
-    serde_json::from_str(&std::fs::read_to_string(path(file)).unwrap()).unwrap()
-}
-
 /// The kept vector of this name.
 fn named(vectors: &[Value], name: &str) -> Value {
     vectors.iter().find(|vector| vector["name"] == name).unwrap().clone()
 }
 
 fn written(vectors: &[Value]) -> String {
-    let lines: Vec<String> = vectors.iter().map(Value::to_string).collect();
+    let lines: Vec<String> = vectors.iter().cloned().map(line).collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+/// A vector, its name first.
+fn line(mut vector: Value) -> String {
+    let name = vector.as_object_mut().unwrap().remove("name").unwrap();
+    vector.to_string().replacen('{', &format!("{{\"name\":{name},"), 1)
 }
 
 /// The bytes of a hexadecimal field.
 fn bytes(vector: &Value, field: &str) -> Vec<u8> {
-    let text = vector[field].as_str().unwrap();
-    let pairs = text.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
-    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    kept::bytes(&vector[field]).unwrap()
 }
 
 #[test]
@@ -69,12 +66,16 @@ fn the_code_makes_what_the_files_hold() {
         let made = written(&make());
         total += made.len();
         if write {
-            std::fs::write(path(file), &made).unwrap();
+            std::fs::write(kept::path(file), &made).unwrap();
         }
-        let kept = std::fs::read_to_string(path(file)).unwrap_or_default();
+        let kept = std::fs::read_to_string(kept::path(file)).unwrap_or_default();
         let differs = made.lines().zip(kept.lines()).find(|(made, kept)| made != kept);
         assert_eq!(differs, None, "{file}");
-        assert_eq!(made.lines().count(), kept.lines().count(), "vectors added to {file}: write them");
+        assert_eq!(
+            made.lines().count(),
+            kept.lines().count(),
+            "vectors added to {file}: write them"
+        );
     }
     assert!(total <= BYTES_MAX, "{total} bytes of vectors");
 }
@@ -82,7 +83,7 @@ fn the_code_makes_what_the_files_hold() {
 #[test]
 fn no_two_vectors_of_a_file_have_one_name() {
     for (file, _) in FILES {
-        let vectors = kept(file);
+        let vectors = kept::vectors(file);
         let mut names: Vec<&str> = vectors.iter().map(|v| v["name"].as_str().unwrap()).collect();
         names.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{file}");

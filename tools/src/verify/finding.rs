@@ -87,7 +87,7 @@ pub enum Finding {
     #[error("{0}")]
     File(ExportFault),
     /// A section that does not follow the one before it.
-    #[error("leaf {from} of the log of node {log} is out of place at byte {at} of the file")]
+    #[error("leaf {from} of the log of {} is out of place at byte {at} of the file", node(log))]
     OutOfPlace {
         /// Whose log.
         log: NodeKey,
@@ -105,7 +105,7 @@ pub enum Finding {
         fault: BundleFault,
     },
     /// A leaf that is none, or holds no entry, or one with a wrong signature.
-    #[error("leaf {index} of the log of node {log}: {fault}")]
+    #[error("leaf {index} of the log of {}: {fault}", node(log))]
     Leaf {
         /// Whose log.
         log: NodeKey,
@@ -117,7 +117,7 @@ pub enum Finding {
         claim: Option<Claim>,
     },
     /// One place, two genuine entries.
-    #[error("one place has two signed entries, {} and {}", one.id, other.id)]
+    #[error("two signed entries for one place, {} and {}", one.id, other.id)]
     Fork {
         /// The one.
         one: Claim,
@@ -125,7 +125,7 @@ pub enum Finding {
         other: Claim,
     },
     /// One log, one size, two signed roots.
-    #[error("node {log} signed two roots for {size} leaves of its log, {one} and {other}")]
+    #[error("{} signed two roots for {size} leaves of its log, {one} and {other}", node(log))]
     TwoRoots {
         /// Whose log.
         log: NodeKey,
@@ -137,7 +137,7 @@ pub enum Finding {
         other: TreeHash,
     },
     /// One log, under signed roots, two leaves in one place (seen by comparing two exports).
-    #[error("leaf {index} of the log of node {log} is not the same in both, and both are signed")]
+    #[error("leaf {index} of the log of {} is not the same in both, and both are signed", node(log))]
     TwoLeaves {
         /// Whose log.
         log: NodeKey,
@@ -149,7 +149,7 @@ pub enum Finding {
         other: TreeHash,
     },
     /// A note that is no checkpoint of the log, or whose signatures are not what they say.
-    #[error("a checkpoint of the log of node {log}: {fault}")]
+    #[error("a checkpoint of the log of {}: {fault}", node(log))]
     Checkpoint {
         /// Whose log.
         log: NodeKey,
@@ -157,7 +157,7 @@ pub enum Finding {
         fault: CheckpointFault,
     },
     /// A root that the leaves do not have.
-    #[error("node {log} signed the root {signed} for {size} leaves of its log; they have {computed}")]
+    #[error("{} signed the root {signed} for {size} leaves of its log; they have {computed}", node(log))]
     Root {
         /// Whose log.
         log: NodeKey,
@@ -169,7 +169,7 @@ pub enum Finding {
         computed: TreeHash,
     },
     /// A copy of a log that is not the exporter's.
-    #[error("leaf {index} of the log of node {log} is to be copied from a log that is not the exporter's")]
+    #[error("leaf {index} of the log of {} is to be copied from a log that is not the exporter's", node(log))]
     Copy {
         /// Whose log.
         log: NodeKey,
@@ -177,7 +177,7 @@ pub enum Finding {
         index: u64,
     },
     /// Leaves that the file lacks.
-    #[error("leaves {from} to {} of the log of node {log} are missing", to.saturating_sub(1))]
+    #[error("missing from the log of {}: {}", node(log), span(*from, *to))]
     MissingLeaves {
         /// Whose log.
         log: NodeKey,
@@ -187,7 +187,7 @@ pub enum Finding {
         to: u64,
     },
     /// An entry that is named and not there.
-    #[error("entry {id}, leaf {index} of the log of node {log}, is missing")]
+    #[error("entry {id}, leaf {index} of the log of {}, is missing", node(log))]
     MissingEntry {
         /// Whose log.
         log: NodeKey,
@@ -197,7 +197,7 @@ pub enum Finding {
         id: EntryId,
     },
     /// A place in a chain that something in the file names.
-    #[error("an entry is missing here: {}", claim.id)]
+    #[error("an entry is missing here")]
     MissingPlace {
         /// The place.
         claim: Claim,
@@ -217,7 +217,7 @@ pub enum Finding {
         refusal: talea_ledger::profile::Refusal,
     },
     /// An entry in a log that should have refused it.
-    #[error("leaf {index} of the log of node {log} has no place: {refusal}")]
+    #[error("leaf {index} of the log of {} has no place: {refusal}", node(log))]
     Place {
         /// Whose log.
         log: NodeKey,
@@ -229,7 +229,7 @@ pub enum Finding {
         refusal: place::Refusal,
     },
     /// An entry in a log before what it needs.
-    #[error("leaf {index} of the log of node {log} stands before entry {needs}, which it needs")]
+    #[error("leaf {index} of the log of {} stands before entry {needs}, which it needs", node(log))]
     Early {
         /// Whose log.
         log: NodeKey,
@@ -241,7 +241,7 @@ pub enum Finding {
         needs: EntryId,
     },
     /// An entry that a log accepts twice.
-    #[error("leaf {index} of the log of node {log} accepts again what another leaf accepts")]
+    #[error("leaf {index} of the log of {} accepts again what another leaf accepts", node(log))]
     Again {
         /// Whose log.
         log: NodeKey,
@@ -251,7 +251,7 @@ pub enum Finding {
         claim: Claim,
     },
     /// A frontier that says other than what stands before it.
-    #[error("leaf {index} of the log of node {log} claims another {what} than the entries have: {claimed}, not {computed}")]
+    #[error("leaf {index} of the log of {} claims another {what} than the entries have: {claimed}, not {computed}", node(log))]
     Frontier {
         /// Whose log.
         log: NodeKey,
@@ -265,7 +265,7 @@ pub enum Finding {
         computed: String,
     },
     /// Entries held for settled without the receipts to show for it.
-    #[error("leaf {index} of the log of node {log} holds more for settled than the file can show")]
+    #[error("leaf {index} of the log of {} holds more for settled than the file can show, first this place", node(log))]
     Receipts {
         /// Whose log.
         log: NodeKey,
@@ -275,19 +275,19 @@ pub enum Finding {
         claim: Claim,
     },
     /// A payload that its entry does not commit to.
-    #[error("the payload of entry {} is not the one that it commits to", claim.id)]
+    #[error("the payload is not the one that the entry commits to")]
     Payload {
         /// The entry.
         claim: Claim,
     },
-    /// An entry that a payload or an entry's basis names, and that is not in the file.
-    #[error("entry {id}, which is named in the file, is missing")]
+    /// A register entry that another entry acts under, and that is not in the file.
+    #[error("entry {id} of the register is missing")]
     MissingNamed {
         /// The entry.
         id: EntryId,
     },
     /// Leaves that no checkpoint covers.
-    #[error("no checkpoint covers leaves {from} to {} of the log of node {log}", to.saturating_sub(1))]
+    #[error("no checkpoint covers this of the log of {}: {}", node(log), span(*from, *to))]
     Uncovered {
         /// Whose log.
         log: NodeKey,
@@ -297,7 +297,7 @@ pub enum Finding {
         to: u64,
     },
     /// Entries with too few receipts.
-    #[error("{count} entries are not settled, the first {} with {receipts} of {quorum} receipts", first.id)]
+    #[error("has {receipts} of {quorum} receipts, and is the first of {count} not settled")]
     Unsettled {
         /// How many.
         count: u64,
@@ -337,6 +337,19 @@ impl std::fmt::Display for Stated {
     }
 }
 
+/// A node, by the first digits of its key.
+fn node(key: &NodeKey) -> String {
+    format!("node {}", key.to_string().get(..8).unwrap_or_default())
+}
+
+/// The leaves from one to before another.
+fn span(from: u64, to: u64) -> String {
+    match to.saturating_sub(1) {
+        last if last == from => format!("leaf {from}"),
+        last => format!("leaves {from} to {last}"),
+    }
+}
+
 impl Finding {
     /// What follows from it.
     #[must_use]
@@ -366,6 +379,38 @@ impl Finding {
             | Self::Frontier { .. }
             | Self::Payload { .. } => Status::Invalid,
             Self::Policy(fault) => fault.status(),
+        }
+    }
+
+    /// Whose log it is about.
+    #[must_use]
+    pub const fn log(&self) -> Option<NodeKey> {
+        match self {
+            Self::OutOfPlace { log, .. }
+            | Self::Leaf { log, .. }
+            | Self::TwoRoots { log, .. }
+            | Self::TwoLeaves { log, .. }
+            | Self::Checkpoint { log, .. }
+            | Self::Root { log, .. }
+            | Self::Copy { log, .. }
+            | Self::MissingLeaves { log, .. }
+            | Self::MissingEntry { log, .. }
+            | Self::Place { log, .. }
+            | Self::Early { log, .. }
+            | Self::Again { log, .. }
+            | Self::Frontier { log, .. }
+            | Self::Receipts { log, .. }
+            | Self::Uncovered { log, .. } => Some(*log),
+            Self::File(_)
+            | Self::Bundle { .. }
+            | Self::Fork { .. }
+            | Self::MissingPlace { .. }
+            | Self::MissingNamed { .. }
+            | Self::CharterMissing { .. }
+            | Self::Charter { .. }
+            | Self::Payload { .. }
+            | Self::Unsettled { .. }
+            | Self::Policy(_) => None,
         }
     }
 

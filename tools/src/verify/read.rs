@@ -213,12 +213,10 @@ fn seeming(entry: &[u8]) -> Option<Claim> {
 type Checked = (Vec<Option<EntryId>>, BTreeMap<EntryId, Signed>, Vec<Finding>);
 
 /// Checks all signatures; returns the id at each place, or nothing where it is not genuine.
-fn check(mut entries: Vec<Entry>, origins: &[(NodeKey, u64)]) -> Checked {
-    let mut batches = Vec::new();
-    while !entries.is_empty() {
-        let rest = entries.split_off(entries.len().min(BATCH));
-        batches.push(std::mem::replace(&mut entries, rest));
-    }
+fn check(entries: Vec<Entry>, origins: &[(NodeKey, u64)]) -> Checked {
+    let mut entries = entries.into_iter();
+    let batch = || Some(entries.by_ref().take(BATCH).collect()).filter(|it: &Vec<_>| !it.is_empty());
+    let batches: Vec<Vec<Entry>> = std::iter::from_fn(batch).collect();
     let verdicts: Vec<_> = batches.into_par_iter().map(entry::check).collect();
     let (mut ids, mut genuine, mut found) = (Vec::new(), BTreeMap::new(), Vec::new());
     for (verdict, (log, index)) in verdicts.into_iter().flatten().zip(origins) {

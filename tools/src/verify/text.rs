@@ -9,6 +9,7 @@ use talea_protocol::key::DeviceKey;
 
 use super::finding::{Claim, Finding, Status};
 use super::{Audit, Sum};
+use crate::table::plain;
 
 /// Findings that are listed; a badly damaged file has one for each leaf.
 pub const LINES_MAX: usize = 20;
@@ -18,7 +19,7 @@ pub const LINES_MAX: usize = 20;
 #[must_use]
 pub fn headline(audit: &Audit) -> String {
     let summary = audit.summary();
-    let name = summary.name.map_or_else(|| summary.cooperative.to_string(), |name| shown(&name));
+    let name = summary.name.map_or_else(|| summary.cooperative.to_string(), |name| plain(&name));
     format!(
         "{}  {name}   {}  {}  {}  checkpoint {} held by {} of {}",
         summary.verdict.word(),
@@ -48,16 +49,20 @@ pub fn lines(audit: &Audit) -> Vec<String> {
 #[must_use]
 pub fn line(sum: Option<&Sum>, finding: &Finding) -> String {
     match finding.claim() {
-        Some(claim) if claim.id == EntryId::ZERO => {
-            format!("{} (device {})  {finding}", place(sum, &claim), claim.device)
-        }
-        Some(claim) => format!(
-            "{} (entry {}, device {})  {finding}",
-            place(sum, &claim),
-            claim.id,
-            claim.device
-        ),
+        Some(claim) => format!("{}: {finding}", named(sum, &claim)),
         None => finding.to_string(),
+    }
+}
+
+/// A place in a chain with all that identifies it.
+fn named(sum: Option<&Sum>, claim: &Claim) -> String {
+    let key = claim.device.to_string();
+    let device = key.get(..8).unwrap_or_default();
+    let place = place(sum, claim);
+    if claim.id == EntryId::ZERO {
+        format!("{place} (device {device})")
+    } else {
+        format!("{place} (device {device}, entry {})", claim.id)
     }
 }
 
@@ -84,7 +89,7 @@ pub fn device(sum: Option<&Sum>, key: &DeviceKey) -> String {
 /// A member's handle.
 #[must_use]
 pub fn handle(sum: &Sum, member: Member) -> String {
-    shown(&sum.names.handle(&sum.register, member))
+    plain(&sum.names.handle(&sum.register, member))
 }
 
 /// What follows, for whoever asks "and now?".
@@ -99,23 +104,5 @@ pub const fn advice(status: Status) -> &'static str {
         Status::Forked => {
             "keep this file: it is the proof; both entries or checkpoints are signed by one key"
         }
-    }
-}
-
-/// A text from a file as a terminal may show it.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_neither_moves_the_cursor_nor_turns_around() {
-        assert_eq!(shown("a\u{1b}[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
-        assert_eq!(shown("Éco-lieu"), "Éco-lieu");
     }
 }

@@ -1,0 +1,311 @@
+//! The auditor's program: reads exports, says whether they are right, shows what they add up to.
+//!
+//! It opens files and nothing else: no socket, no database. What it concludes is its exit status:
+//! 0 valid under the policy, 1 usage or file, 2 invalid, 3 valid as far as it goes but
+//! incomplete, 4 proof that somebody signed two histories.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+use talea_tools::verify::compare::compare;
+use talea_tools::verify::report::{self, Report};
+use talea_tools::verify::text::{advice, headline, line, lines, place};
+use talea_tools::verify::{Audit, Finding, Policy, Status, Sum, audit};
+
+/// Check exports of cooperatives' ledgers, offline
+///
+/// Exit status: 0 valid under the policy, 1 usage or file, 2 invalid (signature, hash, rule),
+/// 3 valid as far as it goes but incomplete (missing entries, too few receipts, too old),
+/// 4 proof that somebody signed two histories.
+#[derive(Parser)]
+#[command(name = "talea-verify", version, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
+struct Command {
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    check: Check,
+    /// The export to check
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Find what two exports contradict each other in
+    Compare {
+        /// An export
+        one: PathBuf,
+        /// Another, of the same cooperative
+        other: PathBuf,
+        #[command(flatten)]
+        check: Check,
+    },
+    /// Show the trial balance
+    Balance(Shown),
+    /// Show every member, or one member's statement
+    Member {
+        #[command(flatten)]
+        shown: Shown,
+        /// A handle or a number; nobody for all
+        name: Option<String>,
+    },
+    /// Show the decision register
+    Decisions(Shown),
+    /// Show where value came from and where it went
+    Flows(Shown),
+    /// Show every run, line by line
+    Runs(Shown),
+    /// List every entry
+    Entries(Shown),
+    /// Show one entry
+    Show {
+        #[command(flatten)]
+        shown: Shown,
+        /// The beginning of its id, or its place: `alba/4`
+        entry: String,
+    },
+}
+
+/// What is asked of an export, and how the answer is given.
+#[derive(Args)]
+struct Check {
+    /// Ask for what this TOML file says: cooperative, nodes, settled, held_by, age_s
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Ask for this cooperative, by its id
+    #[arg(long, value_name = "ID")]
+    cooperative: Option<EntryId>,
+    /// Ask for this node in the roster; may be given again
+    #[arg(long = "node", value_name = "KEY")]
+    nodes: Vec<NodeKey>,
+    /// Ask for so many settled entries, instead of all that the exporting node accepted
+    #[arg(long, value_name = "COUNT")]
+    settled: Option<u64>,
+    /// Ask for a checkpoint that so many nodes of the roster hold
+    #[arg(long, value_name = "COUNT")]
+    held_by: Option<u32>,
+    /// Ask for a checkpoint cosigned in the last so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
+    /// The time to judge the age by, in seconds since 1970 UTC, instead of this machine's
+    #[arg(long, value_name = "SECONDS")]
+    at: Option<u64>,
+    /// Answer in JSON, with reasons
+    #[arg(long)]
+    json: bool,
+    /// Print nothing: the exit status is the answer
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// A report on an export.
+#[derive(Args)]
+struct Shown {
+    /// The export
+    file: PathBuf,
+    /// Write comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    #[command(flatten)]
+    check: Check,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}: {reason}", path.display())]
+    File { path: PathBuf, reason: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Export { path: PathBuf, reason: talea_protocol::export::ExportFault },
+    #[error("{}: {reason}", path.display())]
+    Policy { path: PathBuf, reason: toml::de::Error },
+    #[error("nobody here is called `{0}`; `talea-verify member FILE` lists everybody")]
+    Member(String),
+    #[error("{count} entries are called `{text}`; give more of the id, or its place: alba/4")]
+    Entry { text: String, count: usize },
+    #[error("these are exports of two cooperatives, {one} and {other}")]
+    Strangers { one: EntryId, other: EntryId },
+}
+
+fn main() -> ExitCode {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    match run(&command) {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(failure) => {
+            eprintln!("talea-verify: {failure}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Status, Failure> {
+    let Some(task) = &command.task else {
+        return verdict(command.file.as_deref().unwrap_or(Path::new("")), &command.check);
+    };
+    match task {
+        Task::Compare { one, other, check } => contradictions(one, other, check),
+        Task::Balance(shown) => show(shown, |_, sum| Ok(report::balance(sum))),
+        Task::Member { shown, name: None } => show(shown, |_, sum| Ok(report::member_list(sum))),
+        Task::Member { shown, name: Some(name) } => show(shown, |_, sum| {
+            let member = sum.names.find(&sum.register, name);
+            let report = member.and_then(|member| report::member(sum, member));
+            report.ok_or_else(|| Failure::Member(name.clone()))
+        }),
+        Task::Decisions(shown) => show(shown, |_, sum| Ok(report::decision_register(sum))),
+        Task::Flows(shown) => show(shown, |_, sum| Ok(report::value_flows(sum))),
+        Task::Runs(shown) => show(shown, |_, sum| Ok(report::run_list(sum))),
+        Task::Entries(shown) => show(shown, |audit, sum| Ok(report::entry_list(audit, sum))),
+        Task::Show { shown, entry } => show(shown, |audit, sum| {
+            match report::find(audit, entry).as_slice() {
+                [entry] => Ok(report::entry(audit, sum, entry)),
+                found => Err(Failure::Entry { text: entry.clone(), count: found.len() }),
+            }
+        }),
+    }
+}
+
+fn read(path: &Path, check: &Check) -> Result<Audit, Failure> {
+    let path_of = || path.to_path_buf();
+    let file = std::fs::read(path).map_err(|reason| Failure::File { path: path_of(), reason })?;
+    let policy = policy(check)?;
+    audit(&file, &policy, check.at.unwrap_or_else(now))
+        .map_err(|reason| Failure::Export { path: path_of(), reason })
+}
+
+fn policy(check: &Check) -> Result<Policy, Failure> {
+    let mut policy = match &check.policy {
+        None => Policy::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|reason| Failure::File { path: path.clone(), reason })?;
+            Policy::parse(&text).map_err(|reason| Failure::Policy { path: path.clone(), reason })?
+        }
+    };
+    policy.cooperative = check.cooperative.or(policy.cooperative);
+    policy.nodes.extend(&check.nodes);
+    policy.settled = check.settled.or(policy.settled);
+    policy.held_by = check.held_by.or(policy.held_by);
+    policy.age_s = check.max_age.or(policy.age_s);
+    Ok(policy)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
+    let audit = read(path, check)?;
+    if check.json {
+        say(check, &pretty(&verdict_json(&audit)));
+    } else {
+        say(check, &headline(&audit));
+        for line in lines(&audit) {
+            say(check, &format!("  {line}"));
+        }
+        if audit.status != Status::Valid {
+            say(check, &format!("  {}", advice(audit.status)));
+        }
+    }
+    Ok(audit.status)
+}
+
+fn verdict_json(audit: &Audit) -> Value {
+    let mut value = json!(audit.summary());
+    value["findings"] = findings(audit.sum.as_ref(), &audit.found);
+    value
+}
+
+fn findings(sum: Option<&Sum>, found: &[Finding]) -> Value {
+    let one = |finding: &Finding| {
+        json!({
+            "status": finding.status().code(),
+            "message": line(sum, finding),
+            "log": finding.log(),
+            "claim": finding.claim(),
+            "place": finding.claim().map(|claim| place(sum, &claim)),
+        })
+    };
+    found.iter().map(one).collect()
+}
+
+fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Failure> {
+    let (one, other) = (read(one, check)?, read(other, check)?);
+    if one.shown.cooperative != other.shown.cooperative {
+        let (one, other) = (one.shown.cooperative, other.shown.cooperative);
+        return Err(Failure::Strangers { one, other });
+    }
+    let found = compare(&one, &other);
+    let sum = if one.sum.is_some() { one.sum.as_ref() } else { other.sum.as_ref() };
+    let own = one.status.max(other.status);
+    let status = if found.is_empty() { own } else { Status::Forked };
+    if check.json {
+        let both = [verdict_json(&one), verdict_json(&other)];
+        let contradictions = findings(sum, &found);
+        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "contradictions": contradictions });
+        say(check, &pretty(&value));
+    } else {
+        say(check, &headline(&one));
+        say(check, &headline(&other));
+        let none = "neither contradicts the other".to_owned();
+        let said = found.iter().map(|finding| line(sum, finding));
+        for line in said.chain(found.is_empty().then_some(none)) {
+            say(check, &format!("  {line}"));
+        }
+    }
+    Ok(status)
+}
+
+/// Shows a report; whether it can be relied on is the exit status, and said beside it.
+fn show(
+    shown: &Shown,
+    make: impl FnOnce(&Audit, &Sum) -> Result<Report, Failure>,
+) -> Result<Status, Failure> {
+    let check = &shown.check;
+    let audit = read(&shown.file, check)?;
+    let Some(sum) = &audit.sum else {
+        say(check, &headline(&audit));
+        return Ok(audit.status);
+    };
+    let report = make(&audit, sum)?;
+    if check.json {
+        let names: serde_json::Map<String, Value> = (0..sum.register.members().len())
+            .filter_map(|number| u32::try_from(number).ok())
+            .map(|number| {
+                let member = talea_protocol::charter::Member(number);
+                (number.to_string(), sum.names.handle(&sum.register, member).into())
+            })
+            .collect();
+        let value = json!({ "export": audit.summary(), "names": names, "report": report.json });
+        say(check, &pretty(&value));
+        return Ok(audit.status);
+    }
+    say(check, if shown.csv { report.csv() } else { report.text() }.trim_end_matches('\n'));
+    if !check.quiet {
+        eprintln!("{}", headline(&audit));
+    }
+    Ok(audit.status)
+}
+
+/// Prints a line. A reader that has gone away has seen enough.
+fn say(check: &Check, text: &str) {
+    use std::io::Write;
+    if !check.quiet {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,195 @@
+//! What a demonstration plays on: three nodes, one cooperative, and who asks them.
+//!
+//! Entries go each through another node, so that what one holds it has from the others. Every
+//! wait has an end, and ends early when the user interrupts.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::SecretKey;
+use talea_tools::play::Made;
+use talea_tools::verify::{self, Audit, Policy, Status, Summary};
+
+use super::servers::Server;
+use crate::clock::{self, Deadline};
+use crate::failure::{Failure, Kind, Outcome};
+use crate::http::{Node, Reader};
+use crate::nodes::{self, Peer};
+use crate::out::{self, Ticker};
+
+/// Set by the signal handler.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The longest that anything may take here.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long to wait for cosignatures, which make an export stronger and not more valid.
+const COSIGN_MAX: Duration = Duration::from_secs(2);
+/// Between two questions.
+const POLL: Duration = Duration::from_millis(25);
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Overview {
+    /// Entries that are settled, as it sees it.
+    pub settled: u64,
+    /// Payloads that it still asks the others for.
+    payloads_missing: u64,
+    /// Its state root.
+    pub state: Hash,
+}
+
+/// Three nodes and a cooperative.
+pub struct Stage {
+    /// The nodes.
+    pub servers: Vec<Server>,
+    /// The cooperative.
+    pub cooperative: EntryId,
+    /// Who asks: a private cooperative answers its members only.
+    pub reader: SecretKey,
+    /// Entries that each node was given.
+    pub given: Vec<u64>,
+    /// Entries that were given in all, the charter included.
+    pub sent: u64,
+}
+
+impl Stage {
+    /// Starts three nodes in this folder.
+    pub fn start(talead: &Path, folder: &Path) -> Outcome<Vec<Server>> {
+        let mut servers = Vec::new();
+        for name in ["a", "b", "c"] {
+            interrupted()?;
+            servers.push(Server::start(talead, &folder.join(name), name)?);
+        }
+        Ok(servers)
+    }
+
+    /// Makes all of them keep the cooperative, and know each other.
+    pub fn host(&self) -> Outcome {
+        let peers = self.servers.iter().map(|server| Peer {
+            node: server.key(),
+            address: server.quic().to_owned(),
+        });
+        let peers: Vec<Peer> = peers.collect();
+        for server in &self.servers {
+            let others: Vec<Peer> =
+                peers.iter().filter(|peer| peer.node != server.key()).cloned().collect();
+            nodes::host(&server.control(), self.cooperative, &others)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an entry to a node of its author's choice: any that is up, never always the same.
+    pub fn give(&mut self, made: &Made) -> Outcome<&'static str> {
+        let up: Vec<usize> =
+            (0..self.servers.len()).filter(|place| self.is_up(*place)).collect();
+        let first = made.entry.id().0.iter().fold(0_usize, |sum, byte| sum + usize::from(*byte));
+        let deadline = Deadline::within(WAIT_MAX);
+        let mut turn = first;
+        loop {
+            interrupted()?;
+            let place = up.get(turn % up.len().max(1)).copied().ok_or_else(no_node)?;
+            let server = self.servers.get(place).ok_or_else(no_node)?;
+            match server.node().submit(&made.entry, made.payload.as_ref()) {
+                Ok(_) => {
+                    if let Some(given) = self.given.get_mut(place) {
+                        *given += 1;
+                    }
+                    self.sent += 1;
+                    return Ok(server.name);
+                }
+                Err(failure) if failure.kind() == Kind::Node && !deadline.is_over() => turn += 1,
+                Err(failure) => return Err(failure),
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// How far a node has come.
+    pub fn overview(&self, server: &Server) -> Outcome<Overview> {
+        let path = format!("/v1/cooperatives/{}", self.cooperative);
+        server.node().read(&path, Some(&self.reader(server)))
+    }
+
+    /// Waits until every node that is up holds everything for settled.
+    pub fn settle(&self, ticker: &mut Ticker) -> Outcome<Duration> {
+        let deadline = Deadline::within(WAIT_MAX);
+        loop {
+            interrupted()?;
+            let mut seen = Vec::new();
+            let mut all = true;
+            for server in self.servers.iter().filter(|server| server.is_up()) {
+                let settled = self.overview(server).map_or(0, |overview| overview.settled);
+                all &= settled == self.sent;
+                seen.push(format!("{} {settled}", server.name));
+            }
+            ticker.show(&format!("settled of {}: {}", self.sent, seen.join(" · ")));
+            if all {
+                ticker.clear();
+                return Ok(deadline.elapsed());
+            }
+            if deadline.is_over() {
+                ticker.clear();
+                return Err(Failure::node(
+                    format!("after 30 s not all of {} entries are settled: {}", self.sent, seen.join(", ")),
+                    "run it again with --keep and look at the nodes' log.txt",
+                ));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// A node's export, once it has all payloads and nothing speaks against it; preferably once
+    /// all nodes have cosigned its newest checkpoint.
+    pub fn export(&self, server: &Server) -> Outcome<(Vec<u8>, Audit)> {
+        let deadline = Deadline::within(WAIT_MAX);
+        loop {
+            interrupted()?;
+            let whole = self.overview(server)?.payloads_missing == 0;
+            let (file, audit) = self.export_now(server)?;
+            let Summary { held_by, nodes, .. } = audit.summary();
+            let agreed = audit.status == Status::Valid && held_by == nodes;
+            let patience = if whole && audit.status == Status::Valid { COSIGN_MAX } else { WAIT_MAX };
+            if (whole && agreed) || deadline.elapsed() > patience {
+                return Ok((file, audit));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// A node's export as it is.
+    pub fn export_now(&self, server: &Server) -> Outcome<(Vec<u8>, Audit)> {
+        let path = format!("/v1/cooperatives/{}/export", self.cooperative);
+        let file = server.node().read_bytes(&path, Some(&self.reader(server)))?;
+        let audit = verify::audit(&file, &Policy::default(), clock::now_ms() / 1000)?;
+        Ok((file, audit))
+    }
+
+    fn reader(&self, server: &Server) -> Reader<'_> {
+        Reader { key: &self.reader, node: server.key() }
+    }
+
+    fn is_up(&self, place: usize) -> bool {
+        self.servers.get(place).is_some_and(Server::is_up)
+    }
+}
+
+/// Ends the demonstration when the user has asked for it.
+pub fn interrupted() -> Outcome {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        out::note("");
+        return Err(Failure::usage("interrupted", "nothing is left behind; run it again"));
+    }
+    Ok(())
+}
+
+/// A node's HTTP side, for a thread of its own.
+pub fn node_at(server: &Server) -> Node {
+    Node::at(server.http())
+}
+
+fn no_node() -> Failure {
+    Failure::node("no node is up", "run it again")
+}

@@ -1,0 +1,166 @@
+//! What is known here, shown: the outbox, the log, one entry, an export.
+
+use std::path::Path;
+
+use talea_ledger::verdict::Verdict;
+use talea_protocol::act::Content;
+use talea_protocol::entry::Signed;
+use talea_tools::amount;
+use talea_tools::book::Book;
+use talea_tools::preview;
+use talea_tools::table::Align;
+use talea_tools::verify;
+
+use crate::cli::Common;
+use crate::desk::{self, Desk, Standing};
+use crate::failure::{Failure, Outcome};
+use crate::http::{Node, Reader};
+use crate::out;
+use crate::secret;
+
+/// `talea outbox`.
+pub fn outbox(common: &Common) -> Outcome {
+    let desk = Desk::reading(common)?;
+    let all: Vec<Standing> = desk.open().map(|kept| desk.kept(kept)).collect();
+    desk::form(common).give(&all, |all| {
+        if all.is_empty() {
+            out::say("Nothing waits: everything that was signed here is settled.");
+        }
+        all.iter().for_each(desk::say);
+    });
+    Ok(())
+}
+
+/// `talea send`.
+pub fn send(common: &Common) -> Outcome {
+    let mut desk = Desk::reading(common)?;
+    let all = desk.deliver()?;
+    desk::form(common).give(&all, |all| {
+        if all.is_empty() {
+            out::say("Nothing waits: everything that was signed here is settled.");
+        }
+        all.iter().for_each(desk::say);
+    });
+    Ok(())
+}
+
+/// `talea fetch`.
+pub fn fetch(common: &Common) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let known = wallet.cooperative(common.coop.as_deref())?;
+    // A private cooperative answers its members only; a public one needs no key.
+    let key = match desk::fetch(&wallet, &known, None) {
+        Ok(_) => None,
+        Err(_) => Some(secret::unlock(common, &wallet)?),
+    };
+    let (from, audit) = desk::fetch(&wallet, &known, key.as_ref())?;
+    desk::form(common).give(&audit.summary(), |_| {
+        out::say(&format!("{}  (from {from})", verify::text::headline(&audit)));
+    });
+    Ok(())
+}
+
+/// `talea log`.
+pub fn log(common: &Common, mine: bool, last: usize) -> Outcome {
+    let desk = Desk::reading(common)?;
+    let me = desk.device();
+    let entries = desk.book.entries().rev().filter(|e| !mine || e.header().device == me);
+    let mut entries: Vec<&Signed> = entries.take(last).collect();
+    entries.reverse();
+    let values: Vec<_> = entries.iter().map(|entry| value(&desk.book, entry)).collect();
+    desk::form(common).give(&values, |_| {
+        let columns =
+            [("entry", Align::Left), ("dated", Align::Left), ("verdict", Align::Left), ("", Align::Left)];
+        let rows = entries.iter().map(|entry| {
+            vec![
+                desk.book.label(&entry.id()),
+                amount::show_time(entry.header().time),
+                verdict(&desk.book, entry),
+                line(&desk.book, entry),
+            ]
+        });
+        out::table(&columns, rows.collect());
+    });
+    Ok(())
+}
+
+/// `talea show`.
+pub fn show(common: &Common, name: &str) -> Outcome {
+    let desk = Desk::reading(common)?;
+    let id = desk.book.find(name)?;
+    let entry = desk.book.entry(&id).ok_or_else(|| {
+        Failure::usage(format!("`{name}` is not here"), "run `talea fetch`")
+    })?;
+    desk::form(common).give(&value(&desk.book, entry), |_| {
+        let bytes = entry.bytes();
+        let unsigned = bytes.get(..bytes.len().saturating_sub(64)).unwrap_or_default();
+        let mut rows = preview::rows(unsigned, None, Some(&desk.book)).unwrap_or_default();
+        rows.push(("verdict", verdict(&desk.book, entry)));
+        rows.push(("id", id.to_string()));
+        out::say(&out::styled(out::HEAD, &desk.book.label(&id)));
+        out::say(&out::indented(
+            talea_tools::table::pairs(rows.iter().map(|(n, v)| (*n, v.clone()))).trim_end(),
+        ));
+    });
+    Ok(())
+}
+
+/// `talea export`.
+pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let known = wallet.cooperative(common.coop.as_deref())?;
+    let fits = |server: &&talea_tools::wallet::Server| {
+        from.is_none_or(|from| {
+            server.http.contains(from) || server.node.to_string().starts_with(from)
+        })
+    };
+    let server = known.nodes.iter().find(fits).ok_or_else(|| {
+        Failure::usage("this wallet knows no such node", "see `talea cooperatives`")
+    })?;
+    let node = Node::at(&server.http);
+    let path = format!("/v1/cooperatives/{}/export", known.cooperative);
+    let file = match node.read_bytes(&path, None) {
+        Ok(file) => file,
+        Err(_) => {
+            let key = secret::unlock(common, &wallet)?;
+            node.read_bytes(&path, Some(&Reader { key: &key, node: server.node }))?
+        }
+    };
+    std::fs::write(output, &file).map_err(|error| Failure::file(output, &error))?;
+    let value = serde_json::json!({ "file": output, "bytes": file.len(), "from": server.http });
+    desk::form(common).give(&value, |_| {
+        out::say(&format!("{}: {} bytes from {}", output.display(), file.len(), server.http));
+        out::note(&format!("Next: talea-verify {}", output.display()));
+    });
+    Ok(())
+}
+
+fn value(book: &Book, entry: &Signed) -> serde_json::Value {
+    let act = match entry.content() {
+        Content::Known(act) => serde_json::to_value(act).unwrap_or_default(),
+        Content::Unknown(tag) => serde_json::json!({ "unknown": tag }),
+    };
+    serde_json::json!({
+        "id": entry.id(),
+        "label": book.label(&entry.id()),
+        "header": entry.header(),
+        "act": act,
+        "verdict": verdict(book, entry),
+    })
+}
+
+fn verdict(book: &Book, entry: &Signed) -> String {
+    match book.verdict(&entry.id()) {
+        Some(Verdict::Counted) => "counts".to_owned(),
+        Some(Verdict::Pending(_)) => "pending".to_owned(),
+        Some(Verdict::Void(void)) => format!("void ({})", void.rule()),
+        None => "unsettled".to_owned(),
+    }
+}
+
+fn line(book: &Book, entry: &Signed) -> String {
+    match entry.content() {
+        Content::Known(act) => preview::line(act, Some(book)),
+        Content::Unknown(tag) => format!("an act of a later version (tag {tag})"),
+    }
+}

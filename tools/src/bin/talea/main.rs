@@ -1,0 +1,90 @@
+//! talea: the members' wallet, and what founds and runs a cooperative.
+//!
+//! The library beside this program knows files, bytes and rules; the modules here know the
+//! terminal, the clock and the network. Results go to standard output, all else to standard error.
+
+mod acts;
+mod cli;
+mod clock;
+mod demo;
+mod desk;
+mod failure;
+mod http;
+mod import;
+mod lists;
+mod nodes;
+mod out;
+mod people;
+mod secret;
+mod socket;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Common};
+use failure::Outcome;
+
+fn main() -> ExitCode {
+    let Cli { common, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; the rest is a usage error: 1, not clap's 2.
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    match run(&common, &command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            desk::form(&common).fail(&failure);
+            failure.exit()
+        }
+    }
+}
+
+fn run(common: &Common, command: &Command) -> Outcome {
+    match command {
+        Command::Keys(command) => people::keys(common, command),
+        Command::Charter(command) => people::charter(common, command),
+        Command::Found { file, nodes } => people::found(common, file, nodes),
+        Command::Join { id, name, nodes } => people::join(common, id, name.as_deref(), nodes),
+        Command::Cooperatives => people::cooperatives(common),
+        Command::Request { handle, name, kind, of } => {
+            people::request(common, handle, name, *kind, of.as_deref())
+        }
+        Command::Approve { request } => people::approve(common, request),
+        Command::Admit { request, college, stage, approvals } => {
+            people::admit(common, request, college, stage, approvals)
+        }
+        Command::Enrol { request, member, approval } => {
+            people::enrol(common, request, member, approval)
+        }
+        Command::Shares { amount, reference, date } => {
+            people::shares(common, amount, reference, date.as_deref())
+        }
+        Command::Subscribe { slip } => people::subscribe(common, slip),
+        Command::Fetch => lists::fetch(common),
+        Command::Outbox => lists::outbox(common),
+        Command::Send => lists::send(common),
+        Command::Log { mine, last } => lists::log(common, *mine, *last),
+        Command::Show { entry } => lists::show(common, entry),
+        Command::Export { output, from } => lists::export(common, output, from.as_deref()),
+        Command::Import(import) => import::run(common, import),
+        Command::Node(command) => nodes::run(common, command),
+        Command::Demo(demo) => demo::run(demo),
+        Command::Add(_)
+        | Command::Attest { .. }
+        | Command::Propose(_)
+        | Command::Vote { .. }
+        | Command::Decide { .. }
+        | Command::Invoice { .. }
+        | Command::Income { .. }
+        | Command::Expense { .. }
+        | Command::Redirect { .. }
+        | Command::Distribute { .. }
+        | Command::Pay { .. }
+        | Command::Close { .. }
+        | Command::Mark => acts::run(common, command),
+    }
+}

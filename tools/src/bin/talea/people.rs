@@ -1,0 +1,355 @@
+//! Keys, the charter, and letting people in.
+
+use std::path::Path;
+
+use talea_protocol::act::{Act, Admit, Enrol, Subscribe, subscription};
+use talea_protocol::bytes::List;
+use talea_protocol::charter::Kind;
+use talea_protocol::entry::{Header, SCHEME, VERSION};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{Purpose, Signature};
+use talea_tools::book::Book;
+use talea_tools::charter_file::{CharterFile, TEMPLATE};
+use talea_tools::journal::{Draft, reading};
+use talea_tools::keyfile::{self, KeyFile};
+use talea_tools::names::{Called, Words};
+use talea_tools::preview;
+use talea_tools::slip::{self, Joining, SlipFault};
+use talea_tools::table;
+use talea_tools::wallet::{Known, Server};
+
+use crate::acts;
+use crate::cli::{CharterCommand, Common, Keys, Sort};
+use crate::clock;
+use crate::desk::{self, Desk};
+use crate::failure::{Failure, Outcome};
+use crate::http::Node;
+use crate::out::{self, Form};
+use crate::secret;
+
+/// `talea keys`.
+pub fn keys(common: &Common, command: &Keys) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let path = wallet.key();
+    let device = match command {
+        Keys::New => {
+            if path.exists() {
+                return Err(keyfile::KeyFileFault::Exists { path }.into());
+            }
+            let passphrase = secret::new_passphrase(common)?;
+            let file = KeyFile::seal(&keyfile::fresh()?, &passphrase)?;
+            file.create(&path)?;
+            file.device()
+        }
+        Keys::Show => KeyFile::read(&path)?.device(),
+        Keys::Passphrase => {
+            let key = secret::unlock(common, &wallet)?;
+            let file = KeyFile::seal(&key, &secret::new_passphrase(common)?)?;
+            file.replace(&path)?;
+            file.device()
+        }
+    };
+    let value = serde_json::json!({ "device": device, "file": path });
+    desk::form(common).give(&value, |_| {
+        let rows = [("device", device.to_string()), ("key file", path.display().to_string())];
+        out::say(table::pairs(rows).trim_end());
+    });
+    Ok(())
+}
+
+/// `talea charter`.
+pub fn charter(common: &Common, command: &CharterCommand) -> Outcome {
+    match command {
+        CharterCommand::Template => {
+            anstream::print!("{TEMPLATE}");
+            Ok(())
+        }
+        CharterCommand::Check { file } => check(common, file),
+        CharterCommand::Consent { file } => consent(common, file),
+    }
+}
+
+fn check(common: &Common, path: &Path) -> Outcome {
+    let file = read_charter(path)?;
+    let missing = file.missing()?;
+    let draft = founding(&file, None)?;
+    show(common, &draft, "This file would found")?;
+    let value = serde_json::json!({ "missing": missing, "charter": file.charter()? });
+    desk::form(common).give(&value, |_| {
+        if missing.is_empty() {
+            out::say("Every founder has consented: found it with `talea found`.");
+        } else {
+            out::say(&format!("Consent is missing of: {}", missing.join(", ")));
+        }
+    });
+    Ok(())
+}
+
+fn consent(common: &Common, path: &Path) -> Outcome {
+    let file = read_charter(path)?;
+    show(common, &founding(&file, None)?, "To consent to")?;
+    let wallet = desk::wallet(common)?;
+    let key = secret::unlock(common, &wallet)?;
+    desk::confirm(common)?;
+    let (handle, proof) = file.consent(&key)?;
+    let proof = String::from(proof);
+    let value = serde_json::json!({ "handle": handle, "proof": proof });
+    desk::form(common).give(&value, |_| {
+        out::note(&format!("Write this beside founder {handle}, in the file as it is now:"));
+        out::say(&format!("proof = \"{proof}\""));
+    });
+    Ok(())
+}
+
+/// `talea found`.
+pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
+    let mut file = read_charter(path)?;
+    let wallet = desk::wallet(common)?;
+    let key = secret::unlock(common, &wallet)?;
+    let (handle, proof) = file.consent(&key)?;
+    file.add_consent(&handle, proof);
+    let missing = file.missing()?;
+    if !missing.is_empty() {
+        return Err(Failure::rule(
+            format!("rule 36: consent is missing of {}", missing.join(", ")),
+            "have each of them run `talea charter consent` on this very file, and add the proofs",
+        ));
+    }
+    let draft = founding(&file, Some(&key))?;
+    let charter = reading(draft.bytes())
+        .ok_or_else(|| Failure::rule("the charter is too long for an entry", "shorten it"))?;
+    Book::found(charter)?;
+    show(common, &draft, "To be founded")?;
+    if common.dry_run {
+        return Ok(());
+    }
+    desk::confirm(common)?;
+    let servers = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
+    let name = file.charter()?.name.to_string();
+    wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
+    let mut journal = wallet.journal(&draft.id())?;
+    journal.promise(&draft)?;
+    journal.sign(0, &key)?;
+    let value = serde_json::json!({ "cooperative": draft.id(), "name": name, "status": "kept" });
+    desk::form(common).give(&value, |_| {
+        out::say(&format!("{name} is founded: {}", draft.id()));
+        out::note("Next: have each node of the roster keep it (`talea node host`), then `talea send`.");
+    });
+    Ok(())
+}
+
+/// `talea join`.
+pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> Outcome {
+    let cooperative = cooperative_id(id)?;
+    let nodes = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
+    let short = || id.get(..8).unwrap_or(id).to_owned();
+    let name = name.map_or_else(short, str::to_owned);
+    let known = Known { cooperative, name, nodes };
+    desk::wallet(common)?.know(&known)?;
+    desk::form(common).give(&known, |known| {
+        out::say(&format!("{} is known here, at {} nodes", known.name, known.nodes.len()));
+        out::note("Next: `talea fetch` if you are a member, `talea request` if you want to be one.");
+    });
+    Ok(())
+}
+
+/// `talea cooperatives`.
+pub fn cooperatives(common: &Common) -> Outcome {
+    let all = desk::wallet(common)?.cooperatives()?;
+    desk::form(common).give(&all, |all| {
+        for known in all {
+            let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
+            out::say(&format!("{}  {}  {}", known.name, known.cooperative, nodes.join(" ")));
+        }
+    });
+    Ok(())
+}
+
+/// `talea request`.
+pub fn request(
+    common: &Common,
+    handle: &str,
+    name: &str,
+    kind: Sort,
+    of: Option<&str>,
+) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let cooperative = match of {
+        Some(id) => cooperative_id(id)?,
+        None => wallet.cooperative(common.coop.as_deref())?.cooperative,
+    };
+    let kind = match kind {
+        Sort::Person => Kind::Person,
+        Sort::Organisation => Kind::Organisation,
+        Sort::Machine => Kind::Machine,
+    };
+    let called = Called { handle: handle.to_owned(), name: name.to_owned() };
+    let key = secret::unlock(common, &wallet)?;
+    let slip = Joining::new(cooperative, kind, called, &key).render();
+    give_slip(common, "Pass this request to the members who vouch, and to the registrar:", &slip);
+    Ok(())
+}
+
+/// `talea approve`.
+pub fn approve(common: &Common, request: &str) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let joining = joining(request, &desk)?;
+    show_joining(&joining);
+    desk::confirm(common)?;
+    let slip = slip::render_approval(&joining.approve(desk.key()?));
+    give_slip(common, "Pass this approval to the registrar:", &slip);
+    Ok(())
+}
+
+/// `talea admit`.
+pub fn admit(
+    common: &Common,
+    request: &str,
+    college: &str,
+    stage: &str,
+    approvals: &[String],
+) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let joining = joining(request, &desk)?;
+    let mut sponsors = Vec::new();
+    for text in approvals {
+        sponsors.push(joining.approval(text).map_err(slip_failure)?);
+    }
+    sponsors.sort_by_key(|approval| approval.device);
+    sponsors.dedup_by_key(|approval| approval.device);
+    let charter = desk.book.register().charter();
+    let college =
+        acts::place(charter.colleges.iter().map(|c| c.code.as_str()), college, "college")?;
+    let stage = acts::place(charter.stages.iter().map(|s| s.code.as_str()), stage, "stage")?;
+    let sponsors = List::try_from(sponsors)
+        .map_err(|fault| Failure::usage(fault.to_string(), "name fewer sponsors"))?;
+    let words = Words { members: vec![joining.called.clone()], note: None };
+    let (request, proof) = (joining.request, joining.proof);
+    let act = Act::Admit(Admit { request, proof, college, stage, sponsors });
+    desk.state(&act, Some(words.payload()))
+}
+
+/// `talea enrol`.
+pub fn enrol(common: &Common, request: &str, member: &str, approval: &str) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let joining = joining(request, &desk)?;
+    let approval = joining.approval(approval).map_err(slip_failure)?;
+    let member = acts::member(&desk.book, member)?;
+    let (request, proof) = (joining.request, joining.proof);
+    desk.state(&Act::Enrol(Enrol { member, request, proof, approval }), None)
+}
+
+/// `talea shares`.
+pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let register = desk.book.register();
+    let (at, _) = register.head();
+    let member = register.owner(&desk.device(), at).ok_or_else(|| {
+        Failure::rule("this device is no member's here", "ask to be let in with `talea request`")
+    })?;
+    let mut subscribe = Subscribe {
+        member,
+        amount: acts::money(register.charter(), amount)?,
+        date: acts::day(date)?,
+        reference: acts::code("the reference", reference)?,
+        device: desk.device(),
+        signature: Signature([0; 64]),
+    };
+    let line = preview::line(&Act::Subscribe(subscribe.clone()), Some(&desk.book));
+    out::preview("To consent to", &[("subscription", line)]);
+    desk::confirm(common)?;
+    let cooperative = register.cooperative();
+    let signed = subscription(&cooperative, &subscribe);
+    subscribe.signature = desk.key()?.sign(Purpose::Subscription, &signed);
+    let slip = slip::render_subscription(cooperative, &subscribe);
+    give_slip(common, "Pass this to the treasurer, with the money:", &slip);
+    Ok(())
+}
+
+/// `talea subscribe`.
+pub fn subscribe(common: &Common, slip: &str) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let cooperative = desk.book.register().cooperative();
+    let subscribe = slip::parse_subscription(slip, cooperative).map_err(slip_failure)?;
+    desk.state(&Act::Subscribe(subscribe), None)
+}
+
+fn founding(
+    file: &CharterFile,
+    key: Option<&talea_protocol::key::SecretKey>,
+) -> Outcome<Draft> {
+    let charter = file.charter()?;
+    let registrar = charter.founders.first().map(|founder| founder.device);
+    let device = key.map(talea_protocol::key::SecretKey::device).or(registrar);
+    let device = device.ok_or_else(|| {
+        Failure::rule("rule 34: the charter has no founder", "name at least one in the file")
+    })?;
+    let header = Header {
+        version: VERSION,
+        scheme: SCHEME,
+        cooperative: EntryId::ZERO,
+        device,
+        seq: 0,
+        prev: EntryId::ZERO,
+        basis: EntryId::ZERO,
+        time: clock::now_ms(),
+        payload: None,
+    };
+    let salt = keyfile::random::<32>()?;
+    let words = file.words().payload();
+    Ok(Draft::new(header, &Act::Charter(Box::new(charter)), Some((&salt, &words)))?)
+}
+
+fn show(common: &Common, draft: &Draft, title: &str) -> Outcome {
+    let payload = draft.payload_bytes();
+    let rows = preview::rows(draft.bytes(), payload.as_deref(), None)
+        .ok_or_else(|| Failure::rule("the charter is too long for an entry", "shorten it"))?;
+    if desk::form(common) == Form::Text {
+        out::preview(title, &rows);
+    }
+    Ok(())
+}
+
+fn read_charter(path: &Path) -> Outcome<CharterFile> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    Ok(CharterFile::parse(&text)?)
+}
+
+fn server(address: &str) -> Outcome<Server> {
+    let node = Node::at(address);
+    Ok(Server { node: node.identity()?, http: node.shown().to_owned() })
+}
+
+fn cooperative_id(text: &str) -> Outcome<EntryId> {
+    text.parse().map_err(|_| {
+        Failure::usage(
+            format!("`{text}` is no cooperative's id"),
+            "an id has 64 hexadecimal digits; whoever founded it sees it in `talea cooperatives`",
+        )
+    })
+}
+
+fn joining(text: &str, desk: &Desk<'_>) -> Outcome<Joining> {
+    Joining::parse(text, desk.known.cooperative).map_err(slip_failure)
+}
+
+fn show_joining(joining: &Joining) {
+    let Called { handle, name } = &joining.called;
+    let rows = [
+        ("called", format!("{name} ({handle}), as the applicant says")),
+        ("kind", format!("{:?}", joining.request.kind).to_lowercase()),
+        ("device", joining.request.device.to_string()),
+    ];
+    out::preview("To vouch for", &rows);
+}
+
+fn give_slip(common: &Common, words: &str, slip: &str) {
+    desk::form(common).give(&serde_json::json!({ "slip": slip }), |_| {
+        out::note(words);
+        out::say(slip);
+    });
+}
+
+fn slip_failure(fault: SlipFault) -> Failure {
+    Failure::usage(fault.to_string(), fault.hint())
+}

@@ -1,0 +1,136 @@
+//! Entries: the list, and one whole.
+
+use serde_json::{Value, json};
+use talea_ledger::verdict::{Need, Verdict};
+use talea_protocol::act::Content;
+use talea_protocol::entry::Signed;
+use talea_protocol::hash::EntryId;
+
+use super::{Report, json as value, sheet};
+use crate::amount::show_time;
+use crate::table::Align::{Left, Right};
+use crate::verify::text::{device, place};
+use crate::verify::{Audit, Claim, Sum};
+
+/// Every settled entry, in the order in which it was folded.
+#[must_use]
+pub fn entry_list(audit: &Audit, sum: &Sum) -> Report {
+    let settled = sum.order.iter().filter_map(|id| audit.shown.entries.get(id));
+    let others =
+        audit.shown.entries.values().filter(|entry| sum.state.verdict(&entry.id()).is_none());
+    let all: Vec<&Signed> = settled.chain(others).collect();
+    let row = |entry: &&Signed| {
+        let claim = Claim::of(entry);
+        vec![
+            place(Some(sum), &claim),
+            act(entry),
+            show_time(entry.header().time),
+            receipts(sum, &entry.id()).to_string(),
+            standing(sum, &entry.id()),
+            entry.id().to_string(),
+        ]
+    };
+    let columns = [
+        ("place", Left),
+        ("act", Left),
+        ("author's clock", Left),
+        ("receipts", Right),
+        ("verdict", Left),
+        ("entry", Left),
+    ];
+    let json = Value::Array(all.iter().map(|entry| entry_json(audit, sum, entry)).collect());
+    Report { json, tables: vec![sheet("Entries", &columns, all.iter().map(row).collect())] }
+}
+
+/// One entry, whole.
+#[must_use]
+pub fn entry(audit: &Audit, sum: &Sum, entry: &Signed) -> Report {
+    let json = entry_json(audit, sum, entry);
+    let fields = json.as_object().into_iter().flatten();
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    };
+    let rows = fields.map(|(name, value)| vec![name.clone(), shown(value)]).collect();
+    let title = format!("Entry {}", entry.id());
+    Report { tables: vec![sheet(&title, &[("field", Left), ("value", Left)], rows)], json }
+}
+
+fn entry_json(audit: &Audit, sum: &Sum, entry: &Signed) -> Value {
+    let header = entry.header();
+    let id = entry.id();
+    let payload = audit.shown.payloads.iter().find(|payload| payload.entry == id);
+    let words = payload.map(|payload| String::from_utf8_lossy(&payload.bytes).into_owned());
+    let said = match entry.content() {
+        Content::Known(act) => value(act),
+        Content::Unknown(tag) => json!({ "act": tag }),
+    };
+    json!({
+        "id": id,
+        "place": place(Some(sum), &Claim::of(entry)),
+        "member": device(Some(sum), &header.device),
+        "device": header.device,
+        "seq": header.seq,
+        "prev": header.prev,
+        "basis": header.basis,
+        "time": header.time,
+        "act": said,
+        "payload": words,
+        "receipts": receipts(sum, &id),
+        "roster": sum.register.roster().nodes.len(),
+        "settled": sum.state.verdict(&id).is_some(),
+        "verdict": standing(sum, &id),
+    })
+}
+
+fn receipts(sum: &Sum, id: &EntryId) -> u32 {
+    sum.places.find(id).map_or(0, |place| place.receipts.count_ones())
+}
+
+fn standing(sum: &Sum, id: &EntryId) -> String {
+    match sum.state.verdict(id) {
+        None => "not settled".to_owned(),
+        Some(Verdict::Counted) => "counted".to_owned(),
+        Some(Verdict::Pending(need)) => waits(sum, &need),
+        Some(Verdict::Void(void)) => format!("void: {void}"),
+    }
+}
+
+pub(super) fn waits(sum: &Sum, need: &Need) -> String {
+    match need {
+        Need::Register { number } => format!("waits for register entry {number}"),
+        Need::Entry { id } => format!("waits for entry {id}"),
+        Need::Chain { device: number, length } => {
+            let key = sum.register.record(*number).map(|record| record.key);
+            let whose = key.map_or_else(String::new, |key| device(Some(sum), &key));
+            format!("waits for {length} entries of {whose}")
+        }
+        Need::Version { tag } => format!("waits for a version that knows act {tag}"),
+    }
+}
+
+fn act(entry: &Signed) -> String {
+    match entry.content() {
+        Content::Known(act) => match value(act).get("act") {
+            Some(Value::String(name)) => name.clone(),
+            _ => String::new(),
+        },
+        Content::Unknown(tag) => format!("act {tag}"),
+    }
+}
+
+/// The entry that a text names: the beginning of its id, or `handle/place`.
+#[must_use]
+pub fn find<'a>(audit: &'a Audit, text: &str) -> Vec<&'a Signed> {
+    let entries = audit.shown.entries.values();
+    let names = |entry: &&Signed| {
+        let prefix = text.len() >= ID_DIGITS_MIN && entry.id().to_string().starts_with(text);
+        prefix || place(audit.sum.as_ref(), &Claim::of(entry)) == text
+    };
+    entries.filter(names).collect()
+}
+
+/// Least digits of an id that name an entry.
+const ID_DIGITS_MIN: usize = 6;
