@@ -23,6 +23,7 @@ use crate::order::{Order, Orders};
 use crate::promise::{Promise, PromiseFault, Promises};
 use crate::span::Span;
 use crate::store::{Store, StoreFault};
+use crate::thread;
 
 /// New leaves in one synced write: beyond that a write gains nothing (reliability, section 3).
 const GROUP_LEAVES_MAX: usize = 1_024;
@@ -93,7 +94,7 @@ impl Committer {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, inbox) = channel();
         let mut writing = Writing { disk, orders, metrics: Arc::clone(&metrics) };
-        let thread = std::thread::Builder::new().name("commit".to_owned()).spawn(move || {
+        let thread = thread::spawn("commit", move || {
             if let Err(fault) = writing.run(&inbox) {
                 abort(&fault);
             }

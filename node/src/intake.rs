@@ -13,6 +13,7 @@ use talea_protocol::hash::EntryId;
 
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders, Verdicts};
+use crate::thread;
 
 /// Entries checked in one go: two batches for each of eight cores, some 50 ms on two.
 const GROUP_MAX: usize = 8_192;
@@ -43,9 +44,7 @@ impl Intake {
     pub fn start(orders: Orders, metrics: Arc<Metrics>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, inbox) = channel();
         let seen = Arc::clone(&metrics);
-        let thread = std::thread::Builder::new()
-            .name("intake".to_owned())
-            .spawn(move || run(&inbox, &orders, &seen))?;
+        let thread = thread::spawn("intake", move || run(&inbox, &orders, &seen))?;
         Ok((Self { jobs, metrics }, thread))
     }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod identity;
 pub mod rate;
+pub mod thread;
 pub mod metrics;
 pub mod span;
 pub mod store;

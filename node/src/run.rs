@@ -34,6 +34,7 @@ use crate::peers::{self, Guests, Peers};
 use crate::restore::{self, Restored};
 use crate::serve::Reader;
 use crate::store::{Store, StoreFault};
+use crate::thread;
 use crate::writer::Writer;
 
 /// The database's folder in the data folder.
@@ -241,10 +242,8 @@ impl Together {
             reader,
             metrics: metrics(),
         };
-        let write = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || end_on_panic(|| writer.run(&inbox)))
-            .map_err(StartFault::Thread)?;
+        let write = thread::spawn("writer", move || writer.run(&inbox));
+        let write = write.map_err(StartFault::Thread)?;
         Ok(vec![write, commit, check, serve])
     }
 
@@ -271,14 +270,6 @@ impl Together {
         })));
         let node = self.key.node();
         Running { node, addresses, app, endpoint, servers, peers: tasks, threads }
-    }
-}
-
-/// Without its writer a node must not go on: it would take orders and never answer.
-fn end_on_panic(work: impl FnOnce()) {
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-        error!("the writer has failed; the process ends");
-        std::process::abort();
     }
 }
 

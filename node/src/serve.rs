@@ -21,6 +21,7 @@ use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders, Served};
 use crate::span::Span;
 use crate::store::{Store, StoreFault};
+use crate::thread;
 
 /// What is to be read and sent.
 pub enum Job {
@@ -56,9 +57,7 @@ impl Reader {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, inbox) = channel();
         let reading = Reading { store, links, orders, metrics: Arc::clone(&metrics) };
-        let thread = std::thread::Builder::new()
-            .name("serve".to_owned())
-            .spawn(move || reading.run(&inbox))?;
+        let thread = thread::spawn("serve", move || reading.run(&inbox))?;
         Ok((Self { jobs, metrics }, thread))
     }
 

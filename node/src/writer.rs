@@ -289,13 +289,15 @@ impl Loop {
         let record = Record::new(hosted.hosts.clone()).unwrap_or_default();
         batch.put(Column::Cooperative, cooperative.0.to_vec(), encode(&record));
         self.touched.insert(cooperative);
-        let reply = charter.filter(|_| !known).map(|entry| {
+        let founded = hosted.replica.register().is_some();
+        let reply = charter.filter(|_| !founded).map(|entry| {
             let (answer, reply) = Answer::privileged();
             let source = self.it.links.me();
             self.submit(Submission { source, entry, payload: None, answer });
             reply
         });
-        let answer = if known { Hosting::Already } else { Hosting::Begun(reply) };
+        let answer =
+            if known && reply.is_none() { Hosting::Already } else { Hosting::Begun(reply) };
         let then = Box::new(move || drop(done.send(answer)));
         self.it.committer.write(commit::Job::Keep(batch, then));
         self.introduce(&cooperative, &self.it.links.peers());

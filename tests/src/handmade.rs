@@ -88,9 +88,9 @@ impl Handmade {
         made.witness(0, 1);
         let attest = made.attest(1, &first);
         made.place(&attest, &[2, 0, 1]);
-        let third = made.work(0, 30);
         let admit = made.admit();
         made.place(&admit, &[0, 1, 2]);
+        let third = made.work(0, 30);
         let fourth = made.work(3, 15);
         // The second node takes the two in the other order.
         made.place(&third, &[0, 2]);

@@ -8,7 +8,7 @@ use talea_protocol::act::{
     Stream, Subscribe, Tally,
 };
 use talea_protocol::bytes::{Bp, Quantity, decode_prefix};
-use talea_protocol::charter::{Amendment, Change, Charter, Member};
+use talea_protocol::charter::{Amendment, Change, Charter, Founder, Member, Stage};
 use talea_protocol::cut::Cut;
 use talea_protocol::entry::{ENTRY_BYTES_MAX, Header};
 use talea_protocol::hash::EntryId;
@@ -40,19 +40,13 @@ pub fn read(unsigned: &[u8]) -> Option<(Header, Act)> {
 #[must_use]
 pub fn rows(unsigned: &[u8], payload: Option<&[u8]>, book: Option<&Book>) -> Option<Rows> {
     let (header, act) = read(unsigned)?;
-    let own = if let Act::Charter(charter) = &act { Some(charter.as_ref()) } else { None };
-    let charter = own.or_else(|| book.map(|book| book.register().charter()));
-    let view = View { book, charter };
+    let words = payload.map(Words::read);
+    let view = View::of(&act, book, words.as_ref());
     let mut rows = view.act(&act);
-    if let Some(payload) = payload {
-        let words = Words::read(payload);
-        let called = words.members.iter().map(|m| format!("{} ({})", m.name, m.handle));
-        match called.collect::<Vec<_>>() {
-            names if names.is_empty() => {}
-            names => rows.push(("called", names.join(", "))),
-        }
-        let text = words.note.unwrap_or_else(|| format!("{} bytes", payload.len()));
-        rows.push(("with a note", format!("{text} (erasable)")));
+    if let Some(words) = &words {
+        let called = words.members.iter().map(|m| format!("{} ({}), erasable", m.name, m.handle));
+        rows.extend(called.map(|called| ("called", called)));
+        rows.extend(words.note.iter().map(|note| ("in words", format!("{note} (erasable)"))));
     }
     rows.push(("place", format!("{} in the chain of {}", header.seq, header.device)));
     rows.push(("dated", format!("{} UTC", amount::show_time(header.time))));
@@ -65,9 +59,7 @@ pub fn rows(unsigned: &[u8], payload: Option<&[u8]>, book: Option<&Book>) -> Opt
 /// An act in a few words, for a list.
 #[must_use]
 pub fn line(act: &Act, book: Option<&Book>) -> String {
-    let own = if let Act::Charter(charter) = act { Some(charter.as_ref()) } else { None };
-    let view = View { book, charter: own.or_else(|| book.map(|book| book.register().charter())) };
-    view.line(act)
+    View::of(act, book, None).line(act)
 }
 
 /// A share of a tally as a percentage with two places, floored: `73.33 %`.
@@ -80,9 +72,16 @@ pub fn percent(share: u64) -> String {
 struct View<'a> {
     book: Option<&'a Book>,
     charter: Option<&'a Charter>,
+    words: Option<&'a Words>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    fn of(act: &'a Act, book: Option<&'a Book>, words: Option<&'a Words>) -> Self {
+        let own = if let Act::Charter(charter) = act { Some(charter.as_ref()) } else { None };
+        let charter = own.or_else(|| book.map(|book| book.register().charter()));
+        Self { book, charter, words }
+    }
+
     fn act(&self, act: &Act) -> Rows {
         let mut rows = vec![("statement", self.line(act))];
         match act {
@@ -297,28 +296,82 @@ impl View<'_> {
         let mut rows = vec![
             ("profile", serde_name(&charter.profile)),
             ("may be read by", serde_name(&charter.visibility)),
-            ("currency", charter.currency.to_string()),
+            ("currency", format!("{}, {} decimals", charter.currency, charter.exponent)),
         ];
         for college in &charter.colleges {
-            let (code, weight) = (&college.code, share(college.weight));
-            rows.push(("college", format!("{code}: {weight} of the votes")));
+            let (code, weight, of) = (&college.code, share(college.weight), &college.category);
+            rows.push(("college", format!("{code}: {weight} of the votes, {}", serde_name(of))));
         }
+        rows.extend(charter.stages.iter().map(|stage| ("stage", self::stage(stage))));
         rows.extend((0_u32..).zip(&charter.founders).map(|(number, founder)| {
-            ("founder", format!("{}, device {}", self.who(Member(number)), founder.device))
+            ("founder", self.founder(charter, number, founder))
         }));
         let roles = charter.roles;
         rows.push(("registrar", self.who(roles.registrar)));
         rows.push(("treasurer", self.who(roles.treasurer)));
         rows.push(("distributor", self.who(roles.distributor)));
+        rows.extend(self.terms(charter));
         let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
-        rows.push(("settled by", format!("{q} of {n} nodes")));
+        rows.push(("settled by", format!("{q} of {n} nodes, {f} of which may lie")));
         rows.push(("protected", protection(f).to_owned()));
         rows.extend(charter.roster.nodes.iter().map(|node| ("node", node.to_string())));
         rows
     }
 
+    fn founder(&self, charter: &Charter, number: u32, founder: &Founder) -> String {
+        let college = charter.colleges.get(usize::from(founder.college));
+        let stage = charter.stages.get(usize::from(founder.stage));
+        let college = college.map_or("unknown", |college| college.code.as_str());
+        let stage = stage.map_or("unknown", |stage| stage.code.as_str());
+        let (who, kind) = (self.who(Member(number)), serde_name(&founder.kind));
+        format!("{who}: {kind}, {college}, {stage}, device {}", founder.device)
+    }
+
+    /// The numbers that the members live by.
+    fn terms(&self, charter: &Charter) -> Rows {
+        let (t, f, r) = (charter.thresholds, charter.formula, charter.reserves);
+        let decided = format!(
+            "{} of participation, and support above {} ({} for the charter, {} for the result)",
+            share(charter.quorum),
+            share(t.ordinary),
+            share(t.charter),
+            share(t.allocation)
+        );
+        let run = format!(
+            "{} retained, {} of the rest for care, {} of what remains for livelihood, ties {}",
+            share(f.retain),
+            share(f.care),
+            share(f.livelihood),
+            serde_name(&f.tie)
+        );
+        let mut rows = vec![("decided by", decided), ("a run is", run)];
+        rows.extend(charter.rates.iter().map(|rate| {
+            let credits = decimal(i64::from(rate.credits), 2);
+            ("task", format!("{}: {credits} credits a {}", rate.task, rate.unit))
+        }));
+        rows.extend(charter.tiers.iter().map(|tier| {
+            ("price tier", format!("{}: {}", tier.code, self.cents(i64::from(tier.price))))
+        }));
+        let most = charter.contribution_max.value();
+        rows.extend([
+            ("internal price", self.cents(i64::from(charter.internal_price))),
+            ("attested by", format!("{} other members", charter.attestations)),
+            ("at most", format!("{} units a contribution", decimal(most, 0))),
+            ("love expected", format!("{} a quarter", decimal(charter.love_minimum.into(), 2))),
+            ("reserves", format!("{} legal, {} of the rest", share(r.legal), share(r.statutory))),
+            ("admitted by", format!("{} sponsors", charter.sponsors)),
+            ("registrar replaced by", recovery(charter.recovery)),
+        ]);
+        rows
+    }
+
     fn who(&self, member: Member) -> String {
-        self.book.map_or_else(|| format!("member {}", member.0), |book| book.handle(member))
+        if let Some(book) = self.book {
+            return book.handle(member);
+        }
+        let place = usize::try_from(member.0).ok();
+        let called = place.and_then(|place| self.words?.members.get(place));
+        called.map_or_else(|| format!("member {}", member.0), |called| called.handle.clone())
     }
 
     fn label(&self, id: &EntryId) -> String {
@@ -346,6 +399,24 @@ pub const fn protection(faulty: u8) -> &'static str {
     match faulty {
         0 => "against members that lie, not against a node that lies",
         _ => "against members that lie and against as many lying nodes as the roster allows for",
+    }
+}
+
+fn stage(stage: &Stage) -> String {
+    let vote = if stage.binding_vote { "its vote binds" } else { "its vote is advisory" };
+    format!(
+        "{}: {} of livelihood, {} of love, {} of care vest; {vote}",
+        stage.code,
+        share(stage.livelihood),
+        share(stage.love),
+        share(stage.care)
+    )
+}
+
+fn recovery(members: u16) -> String {
+    match members {
+        0 => "more than half of the members".to_owned(),
+        number => format!("{number} members"),
     }
 }
 

@@ -4,7 +4,7 @@ use talea_protocol::bytes::{List, Octets};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::message::{
-    BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, Form, Item, Message, NAMES_MAX,
+    BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, Form, Item, LEAVES_MAX, Message, NAMES_MAX,
 };
 use talea_protocol::sync::Serve;
 use talea_protocol::tile::push_leaf;
@@ -12,8 +12,6 @@ use talea_protocol::tile::push_leaf;
 use super::own::OwnLeaf;
 use super::Replica;
 
-/// Leaves planned for one frame: more than fit it if they are entries of usual size.
-const LEAVES_MAX: u64 = 2_048;
 /// Parts planned for one frame; a frame's list of items has as many at most.
 const PARTS_MAX: usize = talea_protocol::message::ITEMS_MAX;
 

@@ -13,8 +13,10 @@ use super::entries::Page;
 use super::problem::Problem;
 use super::{Shared, id, json as answer};
 
+/// A page of a report, and where the next one begins.
+type Part = (Value, Option<u64>);
 /// What a report is made from.
-type Report = fn(&Register, &Ledger) -> Value;
+type Report = fn(&Register, &Ledger, &Page) -> Part;
 
 /// The reports by the name in their path.
 pub const REPORTS: [(&str, Report); 6] = [
@@ -26,32 +28,40 @@ pub const REPORTS: [(&str, Report); 6] = [
     ("flows", flows),
 ];
 
-fn accounts(register: &Register, state: &Ledger) -> Value {
-    value(&view::accounts::accounts(register.charter(), state.books()))
+fn accounts(register: &Register, state: &Ledger, _: &Page) -> Part {
+    (value(&view::accounts::accounts(register.charter(), state.books())), None)
 }
 
-fn members(register: &Register, state: &Ledger) -> Value {
-    value(&view::members::members(register, state))
+fn members(register: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::members::members(register, state), page)
 }
 
-fn contributions(_: &Register, state: &Ledger) -> Value {
-    value(&view::contributions::contributions(state))
+fn contributions(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::contributions::contributions(state), page)
 }
 
-fn decisions(register: &Register, state: &Ledger) -> Value {
-    value(&view::decisions::decisions(register, state))
+fn decisions(register: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::decisions::decisions(register, state), page)
 }
 
-fn runs(_: &Register, state: &Ledger) -> Value {
-    value(&view::runs::runs(state))
+fn runs(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::runs::runs(state), page)
 }
 
-fn flows(_: &Register, state: &Ledger) -> Value {
-    value(&view::runs::flows(&view::runs::runs(state)))
+fn flows(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::runs::flows(&view::runs::runs(state)), page)
 }
 
-fn value<T: Serialize>(view: &T) -> Value {
+fn value<T: Serialize + ?Sized>(view: &T) -> Value {
     serde_json::to_value(view).unwrap_or_default()
+}
+
+/// A page of a list: only what is shown becomes JSON, while the writer waits.
+fn cut<T: Serialize>(rows: &[T], page: &Page) -> Part {
+    let begin = usize::try_from(page.from()).unwrap_or(usize::MAX).min(rows.len());
+    let end = begin.saturating_add(page.limit()).min(rows.len());
+    let next = (end < rows.len()).then(|| u64::try_from(end).unwrap_or(u64::MAX));
+    (value(rows.get(begin..end).unwrap_or_default()), next)
 }
 
 /// `GET …/state/{report}`: a list comes in pages, anything else whole.
@@ -71,7 +81,7 @@ pub async fn report(
         let Some(register) = hosted.replica.register() else {
             return Err(Problem::no_charter(&cooperative));
         };
-        let (part, next) = cut(report(register, hosted.replica.state()), &page);
+        let (part, next) = report(register, hosted.replica.state(), &page);
         Ok(json!({ "state": root, "settled": settled, name: part, "next": next }))
     });
     Ok(answer(&answered.await?))
@@ -96,14 +106,4 @@ pub async fn statement(
         Ok(json!({ "state": root, "settled": settled, "statement": value(&statement) }))
     });
     Ok(answer(&statement.await?))
-}
-
-/// A page of a list, and where the next one begins.
-fn cut(report: Value, page: &Page) -> (Value, Option<u64>) {
-    let Value::Array(rows) = report else { return (report, None) };
-    let all = rows.len();
-    let skip = usize::try_from(page.from()).unwrap_or(usize::MAX).min(all);
-    let part: Vec<Value> = rows.into_iter().skip(skip).take(page.limit()).collect();
-    let end = skip + part.len();
-    (Value::Array(part), (end < all).then(|| u64::try_from(end).unwrap_or(u64::MAX)))
 }

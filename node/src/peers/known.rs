@@ -47,7 +47,8 @@ pub(super) async fn hold(peers: &Arc<Peers>, connection: &Connection) -> bool {
         connection.close(Close::Duplicate);
         return false;
     };
-    info!(%peer, address = %connection.remote_addr(), "connected");
+    info!(%peer, "connected");
+    debug!(%peer, address = %connection.remote_addr(), "reached");
     let _ = peers.metrics.peers.inc();
     let why = tokio::select! {
         why = listen(peers, peer, receiver) => why,

@@ -117,17 +117,16 @@ impl<'a> Desk<'a> {
     ) -> Outcome<Self> {
         let device = KeyFile::read(&wallet.key())?.device();
         let mut journal = wallet.journal(&known.cooperative)?;
-        let mut book = match last_export(&wallet, &known)? {
+        let (book, settled) = match last_export(&wallet, &known)? {
             Some(audit) => {
                 adopt(&mut journal, &audit, &device)?;
-                Book::of(audit)
+                let book = Book::of(audit);
+                let settled = book.as_ref().map_or(0, |book| settled_of(book, &device));
+                (book, settled)
             }
-            None => first_book(&journal)?,
-        }
-        .ok_or_else(nothing_here)?;
-        let (at, _) = book.register().head();
-        let number = book.register().device(&device, at);
-        let settled = number.map_or(0, |number| u64::from(book.state().length(number)));
+            None => (first_book(&journal)?, 0),
+        };
+        let mut book = book.ok_or_else(nothing_here)?;
         for kept in journal.kept() {
             if let Some(entry) = kept.reading() {
                 // What does not fit yet (its basis is not here) waits for the next fetch.
@@ -429,6 +428,13 @@ fn last_export(wallet: &Wallet, known: &Known) -> Outcome<Option<Audit>> {
 fn first_book(journal: &Journal) -> Outcome<Option<Book>> {
     let charter = journal.kept().first().and_then(Kept::reading);
     Ok(charter.map(Book::found).transpose()?)
+}
+
+/// How many entries of a device's chain the book adds up.
+fn settled_of(book: &Book, device: &DeviceKey) -> u64 {
+    let (at, _) = book.register().head();
+    let number = book.register().device(device, at);
+    number.map_or(0, |number| u64::from(book.state().length(number)))
 }
 
 /// Takes over what a node holds of this wallet's chain and the journal does not.

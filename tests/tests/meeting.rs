@@ -1,0 +1,127 @@
+//! What two nodes say to each other when they have nothing to tell.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use talea_ledger::replica::{Input, Moment, Output, Replica, leaves};
+use talea_protocol::entry::{Entry, check};
+use talea_protocol::key::NodeKey;
+use talea_protocol::message::Message;
+use talea_tests::disk::Disk;
+use talea_tests::load::load;
+use talea_tests::people::{START_MS, node_key};
+
+/// Two nodes at one table: every message arrives, at once, and is counted.
+struct Table {
+    keys: [Arc<talea_protocol::key::SecretKey>; 2],
+    replicas: [Replica; 2],
+    disks: [Disk; 2],
+    said: usize,
+    now: u64,
+}
+
+impl Table {
+    fn give(&mut self, node: usize, input: Input) {
+        let mut inputs = VecDeque::from([(node, input)]);
+        while let Some((node, input)) = inputs.pop_front() {
+            self.replicas[node].handle(Moment(self.now), input);
+            while let Some(output) = self.replicas[node].poll() {
+                if let Some(next) = self.perform(node, output) {
+                    inputs.push_back(next);
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, node: usize, output: Output) -> Option<(usize, Input)> {
+        match output {
+            Output::Send(_, message) => Some(self.say(node, message)),
+            Output::Check { check: number, entries } => {
+                Some((node, Input::Checked { check: number, entries: check(entries) }))
+            }
+            Output::Commit(commit) => {
+                let token = commit.token;
+                let note = self.disks[node].write(*commit, &self.keys[node]);
+                Some((node, Input::Committed { token, note }))
+            }
+            Output::Serve(parts) => {
+                let disk = &self.disks[node];
+                let (message, next) = leaves(&parts, |from, count, each| {
+                    for index in from..from + u64::from(count) {
+                        let leaf = disk.leaf(&parts.cooperative, index).expect("durable");
+                        if !each(&leaf) {
+                            break;
+                        }
+                    }
+                })?;
+                let (peer, log, from) = (parts.peer, parts.log, parts.from);
+                let told = self.say(node, message);
+                self.replicas[node]
+                    .handle(Moment(self.now), Input::Served { peer, log, from, next });
+                Some(told)
+            }
+            Output::Fetch(..) | Output::Reply { .. } | Output::Settled { .. } => None,
+            Output::Alarm(alarm) => panic!("{alarm:?}"),
+        }
+    }
+
+    fn say(&mut self, from: usize, message: Message) -> (usize, Input) {
+        self.said += message.frame().len();
+        (1 - from, Input::Message(self.keys[from].node(), Box::new(message)))
+    }
+
+    fn meet(&mut self) {
+        for node in [0, 1] {
+            let peer = self.keys[1 - node].node();
+            self.give(node, Input::Connected(peer));
+        }
+    }
+
+    fn wake(&mut self, after: u64) {
+        self.now += after;
+        for node in [0, 1] {
+            self.replicas[node].wake(Moment(self.now));
+            let peer = self.keys[1 - node].node();
+            // Nothing happens: whatever the waking caused is polled.
+            self.give(node, Input::Served { peer, log: peer, from: 0, next: 0 });
+        }
+    }
+}
+
+fn table() -> (Table, Vec<Entry>) {
+    let keys = [0, 1].map(|n| Arc::new(node_key(n)));
+    let nodes: Vec<NodeKey> = keys.iter().map(|key| key.node()).collect();
+    let entries = load(100, 3_000, &nodes, 2);
+    let now = START_MS + 1_000_000;
+    let id = entries[0].id();
+    let replicas = [0, 1].map(|n: usize| Replica::new(Moment(now), id, keys[n].clone(), &nodes));
+    let disks = [Disk::default(), Disk::default()];
+    let bytes = entries.iter().map(|e| Entry::parse(e.bytes().to_vec()).expect("an entry"));
+    (Table { keys, replicas, disks, said: 0, now }, bytes.collect())
+}
+
+#[test]
+fn two_equal_nodes_of_a_hundred_devices_find_that_out_in_four_kilobytes() {
+    let (mut table, entries) = table();
+    let all = u64::try_from(entries.len()).expect("fits");
+    table.meet();
+    for (ticket, entry) in (0..).zip(entries) {
+        let source = table.keys[0].node();
+        let node = usize::try_from(ticket % 2).expect("fits");
+        let entry = Box::new(entry);
+        table.give(node, Input::Submit { ticket, source, entry, payload: None });
+    }
+    for _ in 0..10 {
+        table.wake(1_000);
+    }
+    assert_eq!(table.replicas.each_ref().map(Replica::settled), [all; 2]);
+    for node in [0, 1] {
+        let peer = table.keys[1 - node].node();
+        table.give(node, Input::Lost(peer));
+    }
+    table.said = 0;
+    table.meet();
+    table.wake(200);
+    println!("{} bytes", table.said);
+    assert!(table.said > 0 && table.said <= 4 * 1024, "{} bytes", table.said);
+}

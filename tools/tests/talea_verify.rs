@@ -1,0 +1,162 @@
+//! The auditor's program, run: what it prints, and the exit status that it promises.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use talea_tests::handmade::Handmade;
+use talea_tools::cheat::{change_byte, drop_entry, sign_twice};
+
+/// A time a little after the handmade checkpoints, in seconds since 1970 UTC.
+const NOW: &str = "1767312060";
+
+struct Folder {
+    folder: tempfile::TempDir,
+    made: Handmade,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), made: Handmade::ordinary() }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// An honest export.
+    fn honest(&self) -> PathBuf {
+        self.write("honest.talea", &self.made.export(0))
+    }
+}
+
+fn run<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_talea-verify")).args(arguments).output().unwrap()
+}
+
+fn code<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Option<i32> {
+    run(arguments).status.code()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn success_is_said_in_one_line() {
+    let folder = Folder::new();
+    let said = run(&[folder.honest()]);
+    assert_eq!(
+        text(&said),
+        "VALID  Le Fournil   7 entries  4 members  0 gaps  checkpoint 10 held by 3 of 3 nodes\n"
+    );
+    assert_eq!((said.status.code(), said.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn each_cheat_has_its_exit_status_and_names_the_culprit() {
+    let folder = Folder::new();
+    let honest = folder.made.export(0);
+    let entry = |number: usize| folder.made.entries[number].id().to_string();
+
+    let changed = folder.write("changed.talea", &change_byte(&honest, 3).unwrap());
+    let said = run(&[&changed]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(text(&said).starts_with("INVALID  Le Fournil"));
+    assert!(text(&said).contains("\n  bruno/1 (device 8139770e, entry "), "{}", text(&said));
+    assert!(text(&said).contains("rule 9"), "{}", text(&said));
+
+    let dropped = folder.write("dropped.talea", &drop_entry(&honest, 6).unwrap());
+    let said = run(&[&dropped]);
+    assert_eq!(said.status.code(), Some(3));
+    assert!(text(&said).contains("dario/0 "), "{}", text(&said));
+
+    let (twice, second) = sign_twice(&honest, 2, &folder.made.members[1]).unwrap();
+    let twice = folder.write("twice.talea", &twice);
+    let said = run(&[&twice]);
+    assert_eq!(said.status.code(), Some(4));
+    let first_finding = text(&said).lines().nth(1).unwrap().to_owned();
+    assert!(first_finding.starts_with("  bruno/0 "), "{first_finding}");
+    assert!(first_finding.contains(&second.to_string()) && first_finding.contains(&entry(2)));
+
+    let compared = [PathBuf::from("compare"), folder.honest(), twice.clone()];
+    assert_eq!(code(&compared), Some(4));
+    let silent = run(&[PathBuf::from("-q"), twice]);
+    assert_eq!((silent.stdout.len(), silent.status.code()), (0, Some(4)));
+}
+
+#[test]
+fn what_is_no_export_or_no_command_is_1() {
+    let folder = Folder::new();
+    assert_eq!(code(&[folder.write("empty", b"")]), Some(1));
+    assert_eq!(code(&[folder.folder.path().join("nothing")]), Some(1));
+    assert_eq!(code::<&str>(&[]), Some(1));
+    assert_eq!(code(&["--no-such-flag"]), Some(1));
+    assert_eq!(code(&["--help"]), Some(0));
+    let policy = folder.write("policy.toml", b"setled = 7");
+    let asked = ["--policy".into(), policy, folder.honest()];
+    assert_eq!(code(&asked), Some(1));
+}
+
+#[test]
+fn a_policy_comes_from_a_file_and_from_flags() {
+    let folder = Folder::new();
+    let honest = folder.honest();
+    let ask = |flags: &[&str]| {
+        let mut arguments: Vec<std::ffi::OsString> = flags.iter().map(Into::into).collect();
+        arguments.push(honest.clone().into());
+        code(&arguments)
+    };
+    assert_eq!(ask(&["--settled", "7", "--held-by", "3", "--max-age", "60", "--at", NOW]), Some(0));
+    assert_eq!(ask(&["--settled", "8"]), Some(3));
+    assert_eq!(ask(&["--max-age", "50", "--at", NOW]), Some(3));
+    assert_eq!(ask(&["--cooperative", &"0".repeat(64)]), Some(2));
+    let policy = folder.write("policy.toml", b"held_by = 4\n");
+    assert_eq!(ask(&["--policy", policy.to_str().unwrap()]), Some(3));
+    assert_eq!(ask(&["--policy", policy.to_str().unwrap(), "--held-by", "3"]), Some(0));
+}
+
+#[test]
+fn every_report_is_a_table_csv_and_json() {
+    let folder = Folder::new();
+    let honest = folder.honest().into_os_string().into_string().unwrap();
+    for (report, more) in [
+        ("balance", None),
+        ("member", None),
+        ("member", Some("bruno")),
+        ("decisions", None),
+        ("flows", None),
+        ("runs", None),
+        ("entries", None),
+        ("show", Some("alba/1")),
+    ] {
+        let arguments: Vec<&str> = [report, honest.as_str()].into_iter().chain(more).collect();
+        let plain = run(&arguments);
+        assert_eq!(plain.status.code(), Some(0), "{report}");
+        assert!(!plain.stdout.is_empty(), "{report}");
+        assert_eq!(code(&[arguments.as_slice(), &["--csv"]].concat()), Some(0));
+        let json = run(&[arguments.as_slice(), &["--json"]].concat());
+        let value: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(value["export"]["verdict"], "VALID");
+        assert_eq!(value["names"]["1"], "bruno");
+    }
+    assert_eq!(code(&["member", honest.as_str(), "nobody"]), Some(1));
+    assert_eq!(code(&["show", honest.as_str(), "alba/99"]), Some(1));
+    let listed = text(&run(&["entries", honest.as_str(), "--csv"]));
+    assert_eq!(listed.lines().count(), 8);
+    assert!(listed.contains("\nbruno/0,contribution,"), "{listed}");
+}
+
+#[test]
+fn json_gives_what_an_outside_reader_gives_and_the_reasons() {
+    let folder = Folder::new();
+    let dropped = folder.write("dropped.talea", &drop_entry(&folder.made.export(1), 2).unwrap());
+    let said = run(&[PathBuf::from("--json"), dropped]);
+    let value: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&value["verdict"], &value["status"]), (&"INCOMPLETE".into(), &3.into()));
+    assert_eq!(value["root"], folder.made.root(1).to_string());
+    let named = value["findings"].as_array().unwrap().iter().any(|it| it["place"] == "alba/1");
+    assert!(named, "{value:#}");
+}
