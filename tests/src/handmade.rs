@@ -75,6 +75,17 @@ impl Handmade {
         made
     }
 
+    /// One member works; the shortest that has something of everything.
+    #[must_use]
+    pub fn short() -> Self {
+        let mut made = Self::found();
+        let work = made.work(1, 60);
+        made.place(&work, &[0, 1, 2]);
+        made.stand(0);
+        made.witness(0, 1);
+        made
+    }
+
     /// Two members work, a fourth is admitted and works too; frontiers and peer leaves stand in
     /// different places of the three logs.
     #[must_use]

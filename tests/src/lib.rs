@@ -9,3 +9,5 @@ pub mod handmade;
 pub mod disk;
 pub mod world;
 pub mod bench;
+pub mod wire;
+pub mod process;

@@ -58,15 +58,14 @@ fn every_nodes_export_is_valid_and_all_have_one_state() {
 
 #[test]
 fn no_changed_byte_and_no_shorter_file_is_valid_and_none_panics() {
-    let file = Handmade::ordinary().export(1);
+    let file = Handmade::short().export(0);
     for at in 0..file.len() {
         let mut changed = file.clone();
         changed[at] ^= 1 << (at % 8);
         assert_ne!(status(&changed), 0, "byte {at} changed");
-    }
-    for at in (0..file.len()).step_by(3).chain([file.len() - 1]) {
         assert_ne!(status(&file[..at]), 0, "cut at {at}");
     }
+    assert_eq!(status(&file), 0);
     assert_eq!(status(&[file, vec![0]].concat()), 2);
 }
 
@@ -85,7 +84,7 @@ fn frames(file: &[u8]) -> Vec<(u8, usize, usize)> {
 /// With a fresh digest only what is signed, hashed or ruled can tell.
 #[test]
 fn no_changed_byte_of_a_leaf_is_valid_even_with_a_fresh_digest_and_none_anywhere_panics() {
-    let file = Handmade::ordinary().export(0);
+    let file = Handmade::short().export(0);
     let frames = frames(&file);
     let (_, end, _) = *frames.last().unwrap();
     for (tag, from, to) in frames {

@@ -157,6 +157,6 @@ fn json_gives_what_an_outside_reader_gives_and_the_reasons() {
     let value: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!((&value["verdict"], &value["status"]), (&"INCOMPLETE".into(), &3.into()));
     assert_eq!(value["root"], folder.made.root(1).to_string());
-    let named = value["findings"].as_array().unwrap().iter().any(|it| it["place"] == "alba/1");
+    let named = value["findings"].as_array().unwrap().iter().any(|it| it["place"] == "bruno/0");
     assert!(named, "{value:#}");
 }

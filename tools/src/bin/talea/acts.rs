@@ -90,10 +90,7 @@ fn given<'c>(charter: &Charter, add: &'c cli::Add) -> Outcome<(Act, Option<&'c s
             let task = task(charter, given.task.as_deref())?;
             let unit = charter.rates.iter().find(|rate| rate.task == task);
             let unit = unit.map_or("", |rate| rate.unit.as_str());
-            let quantity = match unit {
-                "minute" => duration(&given.quantity)?,
-                _ => whole(&given.quantity)?,
-            };
+            let quantity = units(unit, &given.quantity)?;
             let job = given.job.as_deref().zip(given.tier.as_deref());
             (stream, task, quantity, job, &given.about)
         }
@@ -260,6 +257,27 @@ fn positive(number: i64) -> Outcome<Quantity> {
 
 fn whole(text: &str) -> Outcome<i64> {
     amount::minor(text, 0).map_err(|fault| unread(text, &fault))
+}
+
+/// A quantity of a task: a number, or a time where the task is counted in parts of hours.
+fn units(unit: &str, text: &str) -> Outcome<i64> {
+    let part = match unit {
+        "quarter-hour" => 15,
+        "half-hour" => 30,
+        "hour" => 60,
+        _ => return whole(text),
+    };
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return whole(text);
+    }
+    let minutes = duration(text)?;
+    if minutes % part == 0 {
+        return Ok(minutes / part);
+    }
+    Err(Failure::usage(
+        format!("`{text}` is no whole number of {unit}s, in which the task is counted"),
+        "round it as the members have agreed",
+    ))
 }
 
 fn duration(text: &str) -> Outcome<i64> {

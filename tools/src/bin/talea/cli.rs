@@ -325,7 +325,7 @@ pub enum Add {
 /// What was given.
 #[derive(Args, Debug)]
 pub struct Given {
-    /// How much: 12000, or 3h30 for tasks counted in minutes
+    /// How much: 12000, or 3h30 for tasks counted in parts of hours
     pub quantity: String,
     /// The task, by name [default: the charter's only one]
     #[arg(long)]

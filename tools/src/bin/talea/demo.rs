@@ -114,9 +114,10 @@ fn found<'s>(
     let reader = key.ok_or_else(|| Failure::usage("the charter has no author", "report this"))?;
     let given = vec![0; servers.len()];
     let cooperative = charter.entry.id();
-    let mut stage = Stage { servers, cooperative, reader, given, sent: 0 };
+    let outbox = Vec::new();
+    let mut stage = Stage { servers, cooperative, reader, given, sent: 0, outbox };
     stage.host()?;
-    stage.give(&charter)?;
+    stage.give(charter)?;
     let terms = play.book().register().charter();
     let (q, n) = (terms.roster.quorum, terms.roster.nodes.len());
     out::say(&format!("  {}  {}", terms.name, styled(DIM, &cooperative.to_string())));
@@ -138,9 +139,10 @@ fn act_out(scenario: &Scenario, stage: &mut Stage, play: &mut Play<'_>) -> Outco
         let made = play
             .step(step, &*keyfile::random()?)
             .map_err(|fault| Failure::rule(fault.to_string(), fault.hint()))?;
-        let through = stage.give(&made)?;
+        let told = told(play.book(), &made);
+        let through = styled(DIM, &format!("through {}", stage.give(made)?));
         ticker.clear();
-        tell_step(play.book(), &made, through);
+        out::say(&format!("  {told}  {through}"));
         stop_or_start(step.n, stage)?;
     }
     let waited = stage.settle(&mut ticker)?;
@@ -156,12 +158,13 @@ fn act_out(scenario: &Scenario, stage: &mut Stage, play: &mut Play<'_>) -> Outco
     Ok(())
 }
 
-fn tell_step(book: &Book, made: &Made, through: &str) {
-    if let Content::Known(act) = made.entry.content() {
-        let Made { n, author, .. } = made;
-        let through = styled(DIM, &format!("through {through}"));
-        out::say(&format!("  {n:>2}  {author:<8} {}  {through}", preview::line(act, Some(book))));
-    }
+fn told(book: &Book, made: &Made) -> String {
+    let Made { n, author, entry, .. } = made;
+    let line = match entry.content() {
+        Content::Known(act) => preview::line(act, Some(book)),
+        Content::Unknown(tag) => format!("an act of a later version (tag {tag})"),
+    };
+    format!("{n:>2}  {author:<8} {line}")
 }
 
 fn stop_or_start(n: u32, stage: &mut Stage) -> Outcome {

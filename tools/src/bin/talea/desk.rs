@@ -240,15 +240,18 @@ impl<'a> Desk<'a> {
             one.status = "sent";
         }
         loop {
+            let mut told = false;
             for one in standing.iter_mut().filter(|one| one.status != "settled") {
                 if let Ok(held) = self.held(node, &one.id) {
+                    told = true;
                     (one.receipts, one.roster) = (held.receipts, held.roster);
                     if held.settled {
                         one.status = "settled";
                     }
                 }
             }
-            if deadline.is_over() || standing.iter().all(|one| one.status == "settled") {
+            // A private cooperative's node says nothing to a wallet whose key is not open.
+            if !told || deadline.is_over() {
                 return;
             }
             std::thread::sleep(SETTLE_POLL);
@@ -365,6 +368,7 @@ pub fn say(standing: &Standing) {
     let short = id.get(..12).unwrap_or_default();
     let status = match standing.status {
         "settled" => styled(GOOD, "settled"),
+        "sent" if *receipts == 0 => "sent".to_owned(),
         "sent" => format!("{receipts} of {roster}"),
         _ => "kept".to_owned(),
     };

@@ -27,6 +27,8 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long to wait for cosignatures, which make an export stronger and not more valid.
 const COSIGN_MAX: Duration = Duration::from_secs(2);
+/// Questions between two attempts to send what waits.
+const RESEND_ROUNDS: usize = 20;
 /// Between two questions.
 const POLL: Duration = Duration::from_millis(25);
 
@@ -53,6 +55,8 @@ pub struct Stage {
     pub given: Vec<u64>,
     /// Entries that were given in all, the charter included.
     pub sent: u64,
+    /// Those that no node has said to hold: the members' outboxes.
+    pub outbox: Vec<Made>,
 }
 
 impl Stage {
@@ -82,24 +86,42 @@ impl Stage {
     }
 
     /// Gives an entry to a node of its author's choice: any that is up, never always the same.
-    pub fn give(&mut self, made: &Made) -> Outcome<&'static str> {
-        let up: Vec<usize> =
-            (0..self.servers.len()).filter(|place| self.is_up(*place)).collect();
-        let first = made.entry.id().0.iter().fold(0_usize, |sum, byte| sum + usize::from(*byte));
+    ///
+    /// What a node answers with `waiting` is not on its disk: it stays in its author's outbox.
+    pub fn give(&mut self, made: Made) -> Outcome<&'static str> {
+        let turn = made.entry.id().0.iter().fold(0_usize, |sum, byte| sum + usize::from(*byte));
+        let (place, is_held) = self.submit(&made, turn)?;
+        if let Some(given) = self.given.get_mut(place) {
+            *given += 1;
+        }
+        self.sent += 1;
+        if !is_held {
+            self.outbox.push(made);
+        }
+        self.servers.get(place).map(|server| server.name).ok_or_else(no_node)
+    }
+
+    /// Sends what is in the outboxes once more, through other nodes.
+    fn resend(&mut self, round: usize) -> Outcome {
+        for (place, made) in std::mem::take(&mut self.outbox).into_iter().enumerate() {
+            let (_, is_held) = self.submit(&made, round + place)?;
+            if !is_held {
+                self.outbox.push(made);
+            }
+        }
+        Ok(())
+    }
+
+    /// Submits to the node whose turn it is, or to the next that takes it; says whether it is held.
+    fn submit(&self, made: &Made, mut turn: usize) -> Outcome<(usize, bool)> {
+        let up: Vec<(usize, &Server)> =
+            self.servers.iter().enumerate().filter(|(_, server)| server.is_up()).collect();
         let deadline = Deadline::within(WAIT_MAX);
-        let mut turn = first;
         loop {
             interrupted()?;
-            let place = up.get(turn % up.len().max(1)).copied().ok_or_else(no_node)?;
-            let server = self.servers.get(place).ok_or_else(no_node)?;
+            let (place, server) = up.get(turn % up.len().max(1)).ok_or_else(no_node)?;
             match server.node().submit(&made.entry, made.payload.as_ref()) {
-                Ok(_) => {
-                    if let Some(given) = self.given.get_mut(place) {
-                        *given += 1;
-                    }
-                    self.sent += 1;
-                    return Ok(server.name);
-                }
+                Ok(submitted) => return Ok((*place, submitted.status != "waiting")),
                 Err(failure) if failure.kind() == Kind::Node && !deadline.is_over() => turn += 1,
                 Err(failure) => return Err(failure),
             }
@@ -114,10 +136,13 @@ impl Stage {
     }
 
     /// Waits until every node that is up holds everything for settled.
-    pub fn settle(&self, ticker: &mut Ticker) -> Outcome<Duration> {
+    pub fn settle(&mut self, ticker: &mut Ticker) -> Outcome<Duration> {
         let deadline = Deadline::within(WAIT_MAX);
-        loop {
+        for round in 0_usize.. {
             interrupted()?;
+            if round % RESEND_ROUNDS == RESEND_ROUNDS - 1 {
+                self.resend(round)?;
+            }
             let mut seen = Vec::new();
             let mut all = true;
             for server in self.servers.iter().filter(|server| server.is_up()) {
@@ -132,13 +157,15 @@ impl Stage {
             }
             if deadline.is_over() {
                 ticker.clear();
+                let seen = seen.join(", ");
                 return Err(Failure::node(
-                    format!("after 30 s not all of {} entries are settled: {}", self.sent, seen.join(", ")),
+                    format!("after 30 s not all of {} entries are settled: {seen}", self.sent),
                     "run it again with --keep and look at the nodes' log.txt",
                 ));
             }
             std::thread::sleep(POLL);
         }
+        Err(no_node())
     }
 
     /// A node's export, once it has all payloads and nothing speaks against it; preferably once
@@ -169,10 +196,6 @@ impl Stage {
 
     fn reader(&self, server: &Server) -> Reader<'_> {
         Reader { key: &self.reader, node: server.key() }
-    }
-
-    fn is_up(&self, place: usize) -> bool {
-        self.servers.get(place).is_some_and(Server::is_up)
     }
 }
 
