@@ -119,6 +119,7 @@ impl Links {
         let replaced = links.0.insert(peer, link).is_some();
         let joined = Joined::Kept { session, outgoing, replaced };
         then(&joined);
+        drop(links);
         self.changed();
         joined
     }
@@ -135,6 +136,7 @@ impl Links {
         if links.0.get(&peer).is_some_and(|link| link.session == session) {
             links.0.remove(&peer);
             then();
+            drop(links);
             self.changed();
         }
     }
@@ -167,10 +169,11 @@ impl Links {
         self.lock().0.keys().copied().collect()
     }
 
-    /// Tells of every session that begins or ends.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    /// Waits until there is no session with this peer.
+    pub async fn wait_gone(&self, peer: &NodeKey) {
+        let mut changes = self.changes.subscribe();
+        // Not `wait_for`: it would ask for the links under the lock of what tells of them.
+        while self.has(peer) && changes.changed().await.is_ok() {}
     }
 
     /// This node.
@@ -179,6 +182,7 @@ impl Links {
         self.me
     }
 
+    /// Tells that something changed; never called while the links are held.
     fn changed(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -231,6 +235,33 @@ mod tests {
         assert!(links.has(&node(2)));
         links.leave(node(2), new, || {});
         assert!(!links.has(&node(2)));
+    }
+
+    /// Both ask for two locks; in another order they would wait for each other for ever.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn sessions_come_and_go_while_others_wait_for_their_end() {
+        let links = Arc::new(Links::new(node(1)));
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            let links = Arc::clone(&links);
+            waiting.spawn(async move {
+                for _ in 0..20_000 {
+                    links.wait_gone(&node(2)).await;
+                }
+            });
+        }
+        let coming = Arc::clone(&links);
+        let coming = tokio::task::spawn_blocking(move || {
+            for _ in 0..20_000 {
+                let Joined::Kept { session, .. } = join(&coming, 2, 2, 0) else { panic!() };
+                coming.leave(node(2), session, || {});
+            }
+        });
+        let done = async {
+            coming.await.unwrap();
+            while waiting.join_next().await.is_some() {}
+        };
+        tokio::time::timeout(Duration::from_secs(30), done).await.unwrap();
     }
 
     #[tokio::test]

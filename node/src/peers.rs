@@ -204,16 +204,13 @@ async fn dial_all(peers: Arc<Peers>) {
 
 /// Holds a session with one node for as long as this node runs.
 async fn dial(peers: Arc<Peers>, node: NodeKey, turns: Arc<Semaphore>) {
-    let mut changes = peers.links.changes();
     let mut backoff = BACKOFF_MIN;
     let mut attempt = 0_u64;
     if peers.links.me() > node {
         sleep(COURTESY).await;
     }
     loop {
-        if changes.wait_for(|_| !peers.links.has(&node)).await.is_err() {
-            return;
-        }
+        peers.links.wait_gone(&node).await;
         let Ok(turn) = turns.acquire().await else { return };
         let began = (peers.clock.steady)();
         let dialled = reach(&peers, node).await;

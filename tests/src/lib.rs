@@ -9,5 +9,6 @@ pub mod handmade;
 pub mod disk;
 pub mod world;
 pub mod bench;
+pub mod observer;
 pub mod wire;
 pub mod process;

@@ -6,7 +6,7 @@
 //! SIGKILL ends a process and no machine: writes that were never synced survive it. Power cuts
 //! are another test's business (design, reliability, section 3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Mutex, mpsc};
@@ -20,12 +20,12 @@ use talea_protocol::checkpoint::{Checkpoint, open};
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
-use talea_protocol::leaf::accept;
 use talea_protocol::receipt::Receipt;
 use talea_protocol::tile::{TILE_WIDTH, TilePath, split_bundle, width};
-use talea_protocol::tree::{Frontier, TreeHash, leaf_hash};
+use talea_protocol::tree::leaf_hash;
 use talea_tests::chance::Chance;
 use talea_tests::load::load;
+use talea_tests::observer::{Fault, Kept, Observer};
 use talea_tests::people::secret;
 use talea_tests::process::{Talead, proof};
 use talea_tests::wire::Wire;
@@ -35,109 +35,11 @@ const KILLS: usize = 100;
 /// Members who submit at the same time, each its own chain over its own connection.
 const LANES: usize = 8;
 /// Entries of one member in one life of the node: who is through with them ends that life.
-const SHARE: usize = 16;
+const SHARE: usize = 32;
 /// From the first submission to the kill, in µs.
 const LIFE_US: (u64, u64) = (5_000, 120_000);
 /// From the start of the process to a kill before anybody was answered, in µs.
 const BIRTH_US: (u64, u64) = (1_000, 80_000);
-
-/// What a node has said or shown that is not true of one log that only grows.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Fault {
-    /// The entry was acknowledged, and is not where that was.
-    Missing { entry: EntryId, index: u64 },
-    /// The entry was acknowledged for two places.
-    Moved { entry: EntryId, from: u64, to: u64 },
-    /// The entry is there, and the node's receipt does not show it.
-    Unproven { entry: EntryId },
-    /// The log was longer when it was asked for.
-    Shorter { size: u64, before: u64 },
-    /// Two roots were signed for one size.
-    TwoRoots { size: u64 },
-    /// The leaves do not have the root that was signed.
-    Root { size: u64 },
-}
-
-/// What was acknowledged: a leaf and its place.
-struct Kept {
-    index: u64,
-    leaf: Vec<u8>,
-}
-
-/// All that a node has ever said, and what of it did not hold.
-#[derive(Default)]
-struct Observer {
-    acknowledged: BTreeMap<EntryId, Kept>,
-    /// Acknowledged since the last inspection.
-    fresh: Vec<EntryId>,
-    /// Every root that was shown, by its size.
-    roots: BTreeMap<u64, TreeHash>,
-    /// The log has been promised to have at least so many leaves.
-    floor: u64,
-    faults: BTreeSet<Fault>,
-}
-
-impl Observer {
-    /// The node has said that the entry has this place.
-    fn acknowledged(&mut self, entry: &Signed, index: u64) {
-        let id = entry.id();
-        let leaf = accept(entry);
-        let kept = self.acknowledged.entry(id).or_insert_with(|| {
-            self.fresh.push(id);
-            Kept { index, leaf }
-        });
-        if kept.index != index {
-            let _ = self.faults.insert(Fault::Moved { entry: id, from: kept.index, to: index });
-        }
-        self.floor = self.floor.max(index + 1);
-    }
-
-    /// The node has shown this checkpoint to somebody who asked when `before` was promised.
-    fn shown(&mut self, checkpoint: &Checkpoint, before: u64) {
-        let Checkpoint { size, root, .. } = *checkpoint;
-        if size < before {
-            let _ = self.faults.insert(Fault::Shorter { size, before });
-        }
-        if *self.roots.entry(size).or_insert(root) != root {
-            let _ = self.faults.insert(Fault::TwoRoots { size });
-        }
-        self.floor = self.floor.max(size);
-    }
-
-    /// The node has shown the whole of its log.
-    fn log(&mut self, leaves: &[Vec<u8>]) {
-        for (entry, Kept { index, leaf }) in &self.acknowledged {
-            if usize::try_from(*index).ok().and_then(|index| leaves.get(index)) != Some(leaf) {
-                let _ = self.faults.insert(Fault::Missing { entry: *entry, index: *index });
-            }
-        }
-        let mut tree = Frontier::default();
-        for leaf in leaves {
-            tree.append(leaf_hash(leaf));
-            let size = tree.size();
-            if self.roots.get(&size).is_some_and(|signed| *signed != tree.root()) {
-                let _ = self.faults.insert(Fault::Root { size });
-            }
-        }
-    }
-
-    /// The node was asked for an acknowledged entry, and gave an index and bytes, or nothing.
-    fn given(&mut self, entry: EntryId, given: Option<&(u64, Vec<u8>)>) {
-        let Kept { index, leaf } = &self.acknowledged[&entry];
-        if given.is_none_or(|(at, bytes)| at != index || leaf[1..] != **bytes) {
-            let _ = self.faults.insert(Fault::Missing { entry, index: *index });
-        }
-    }
-
-    /// Entries that were acknowledged and are not there.
-    fn missing(&self) -> Vec<EntryId> {
-        let missing = self.faults.iter().filter_map(|fault| match fault {
-            Fault::Missing { entry, .. } => Some(*entry),
-            _ => None,
-        });
-        missing.collect()
-    }
-}
 
 /// Somebody who asks a node, over one connection.
 struct Caller {
@@ -230,7 +132,7 @@ impl Lane<'_> {
         for number in self.next.saturating_sub(1)..self.next + share {
             let entry = self.entries[number];
             let (index, is_known) = caller.submit(entry)?;
-            observer.lock().unwrap().acknowledged(entry, index);
+            observer.lock().unwrap().acknowledge(entry, index);
             if number == self.next {
                 self.untold += usize::from(is_known);
                 self.next += 1;
@@ -245,9 +147,9 @@ impl Lane<'_> {
 
 /// Asks for the checkpoint, which covers at least what was acknowledged before it was asked for.
 fn look(caller: &mut Caller, observer: &Mutex<Observer>) -> io::Result<Checkpoint> {
-    let before = observer.lock().unwrap().floor;
+    let before = observer.lock().unwrap().floor();
     let checkpoint = caller.checkpoint()?;
-    observer.lock().unwrap().shown(&checkpoint, before);
+    observer.lock().unwrap().show(&checkpoint, before);
     Ok(checkpoint)
 }
 
@@ -315,29 +217,36 @@ impl<'a> Scene<'a> {
         let mut caller = self.caller();
         let checkpoint = look(&mut caller, &self.observer)?;
         let observer = self.observer.get_mut().unwrap();
-        observer.log(&caller.leaves(checkpoint.size)?);
-        for entry in std::mem::take(&mut observer.fresh) {
-            observer.given(entry, caller.entry(&entry)?.as_ref());
+        observer.read(&caller.leaves(checkpoint.size)?);
+        for entry in observer.take_fresh() {
+            observer.give(entry, caller.entry(&entry)?.as_ref());
         }
-        if let Some(len) = u64::try_from(observer.acknowledged.len()).ok().filter(|len| *len > 0) {
-            let number = usize::try_from(chance.below(len)).unwrap();
-            let (entry, kept) = observer.acknowledged.iter().nth(number).unwrap();
-            if !caller.is_proven(entry, kept)? {
-                let _ = observer.faults.insert(Fault::Unproven { entry: *entry });
+        let all = observer.acknowledged();
+        if !all.is_empty() {
+            let (entry, kept) = all.iter().nth(chance.index(all.len())).unwrap();
+            let (entry, is_proven) = (*entry, caller.is_proven(entry, kept)?);
+            if !is_proven {
+                observer.fault(Fault::Unproven { entry });
             }
         }
         Ok(())
     }
 
-    fn summary(&self, kills: usize) -> String {
-        let observer = self.observer.lock().unwrap();
-        let (all, missing) = (observer.acknowledged.len(), observer.missing().len());
-        format!("{kills} kills, {all} acknowledged, {missing} missing")
+    /// All submit so many entries, one after the other, and nobody kills the node.
+    fn submit(&mut self, share: usize) {
+        let mut caller = self.caller();
+        for lane in &mut self.lanes {
+            lane.submit(share, &mut caller, &self.observer).expect("a node that lives answers");
+        }
     }
 
-    fn assert_faultless(&self, kills: usize) {
-        let faults = &self.observer.lock().unwrap().faults;
-        assert!(faults.is_empty(), "{kills} kills: {faults:?}");
+    /// How it stands after so many kills; the test ends if anything is wrong.
+    fn verdict(&mut self, kills: usize) -> String {
+        let observer = self.observer.get_mut().unwrap();
+        let (all, missing) = (observer.acknowledged().len(), observer.missing().len());
+        let verdict = format!("{kills} kills, {all} acknowledged, {missing} missing");
+        assert!(observer.faults().is_empty(), "{verdict}: {:?}", observer.faults());
+        verdict
     }
 }
 
@@ -362,22 +271,20 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
             unborn += 1;
         }
         scene.node.start();
-        scene.inspect(&mut chance).expect("a node that nobody kills answers");
-        scene.assert_faultless(kill);
+        scene.inspect(&mut chance).expect("a node that lives answers");
+        let _ = scene.verdict(kill);
     }
-    let mut caller = scene.caller();
-    for lane in &mut scene.lanes {
-        lane.submit(1, &mut caller, &scene.observer).expect("a node that nobody kills answers");
-    }
-    scene.assert_faultless(KILLS);
+    scene.submit(1);
     scene.node.kill();
     scene.node.check_disk();
+    let verdict = scene.verdict(KILLS);
     let untold: usize = scene.lanes.iter().map(|lane| lane.untold).sum();
-    let shown = scene.observer.lock().unwrap().roots.len();
-    println!("{untold} entries were kept before anybody was told; {shown} checkpoints hold");
+    let observer = scene.observer.into_inner().unwrap();
+    assert!(observer.acknowledged().len() > KILLS, "there was no load: {verdict}");
+    println!("{untold} entries were kept before anybody was told of them");
     println!("{unborn} more kills hit a node that was starting");
-    println!("{}", scene.summary(KILLS));
-    assert!(scene.observer.lock().unwrap().acknowledged.len() > KILLS, "there was no load");
+    println!("{} checkpoints were shown, all of one log that grew", observer.checkpoints());
+    println!("{verdict}");
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -397,101 +304,26 @@ fn a_node_whose_disk_is_put_back_to_an_older_day_is_found_out() {
     let folder = tempfile::tempdir().unwrap();
     let (data, older) = (folder.path().join("a"), folder.path().join("b"));
     let node = Talead::new(data.clone());
-    let entries = load(LANES, 3 * LANES * SHARE, &[node.node()], 1);
+    let entries = load(LANES, 2 * LANES * SHARE, &[node.node()], 1);
     let mut scene = Scene::new(node, &entries);
     let mut chance = Chance::new(1);
-    let ages = Duration::from_secs(60);
 
-    scene.live(ages);
+    scene.submit(2);
+    scene.node.kill();
     copy(&data, &older);
     scene.node.start();
     scene.inspect(&mut chance).unwrap();
-    scene.assert_faultless(1);
-    scene.live(ages);
-    let lost: BTreeSet<EntryId> = scene.observer.lock().unwrap().fresh.iter().copied().collect();
+    let _ = scene.verdict(1);
+    scene.live(Duration::from_secs(60));
+    let lost: BTreeSet<EntryId> =
+        scene.observer.get_mut().unwrap().take_fresh().into_iter().collect();
     assert!(lost.len() >= SHARE, "one was through with its share");
     fs::remove_dir_all(&data).unwrap();
     fs::rename(&older, &data).unwrap();
     scene.node.start();
     scene.inspect(&mut chance).unwrap();
 
-    let observer = scene.observer.lock().unwrap();
-    assert!(observer.faults.iter().any(|fault| matches!(fault, Fault::Shorter { .. })));
-    assert_eq!(observer.missing().into_iter().collect::<BTreeSet<_>>(), lost);
-}
-
-/// An observer that was told of these entries at these places, and the honest log of them.
-fn told(entries: &[Signed]) -> (Observer, Vec<Vec<u8>>) {
-    let mut observer = Observer::default();
-    for (index, entry) in (0..).zip(entries) {
-        observer.acknowledged(entry, index);
-    }
-    (observer, entries.iter().map(|entry| accept(entry)).collect())
-}
-
-fn checkpoint(leaves: &[Vec<u8>]) -> Checkpoint {
-    let mut tree = Frontier::default();
-    leaves.iter().for_each(|leaf| tree.append(leaf_hash(leaf)));
-    Checkpoint { origin: "log".to_owned(), size: tree.size(), root: tree.root() }
-}
-
-#[test]
-fn an_observer_reports_every_acknowledged_entry_that_the_log_has_not() {
-    let entries = load(2, 4, &[NodeKey([7; 32])], 1);
-    let (mut observer, honest) = told(&entries);
-    observer.log(&honest);
-    assert_eq!(observer.missing(), []);
-
-    let mut changed = honest.clone();
-    changed[3][40] ^= 1;
-    let mut swapped = honest.clone();
-    swapped.swap(1, 2);
-    for (log, missing) in [
-        (honest[..4].to_vec(), vec![4]),
-        (Vec::new(), vec![0, 1, 2, 3, 4]),
-        (changed, vec![3]),
-        (swapped, vec![1, 2]),
-    ] {
-        let (mut observer, _) = told(&entries);
-        observer.log(&log);
-        let expected: BTreeSet<EntryId> =
-            missing.iter().map(|n: &usize| entries[*n].id()).collect();
-        assert_eq!(observer.missing().into_iter().collect::<BTreeSet<_>>(), expected);
-    }
-}
-
-#[test]
-fn an_observer_reports_an_entry_that_is_not_given_as_it_was_acknowledged() {
-    let entries = load(2, 1, &[NodeKey([7; 32])], 1);
-    let (id, bytes) = (entries[1].id(), entries[1].bytes().to_vec());
-    let other = entries[0].bytes().to_vec();
-    for (given, missing) in
-        [(Some((1, bytes.clone())), 0), (None, 1), (Some((0, bytes)), 1), (Some((1, other)), 1)]
-    {
-        let (mut observer, _) = told(&entries);
-        observer.given(id, given.as_ref());
-        assert_eq!(observer.missing().len(), missing, "{given:?}");
-    }
-}
-
-#[test]
-fn an_observer_reports_another_place_a_shorter_log_and_another_root() {
-    let entries = load(2, 4, &[NodeKey([7; 32])], 1);
-    let (mut observer, honest) = told(&entries);
-    observer.shown(&checkpoint(&honest), observer.floor);
-    assert_eq!(observer.faults, BTreeSet::new());
-
-    observer.shown(&checkpoint(&honest[..3]), observer.floor);
-    assert_eq!(observer.faults.pop_last(), Some(Fault::Shorter { size: 3, before: 5 }));
-    let mut swapped = honest.clone();
-    swapped.swap(1, 2);
-    observer.shown(&checkpoint(&swapped), 5);
-    assert_eq!(observer.faults.pop_last(), Some(Fault::TwoRoots { size: 5 }));
-    observer.log(&swapped);
-    assert_eq!(observer.faults.pop_last(), Some(Fault::Root { size: 5 }));
-    let entry = entries[1].id();
-    observer.acknowledged(&entries[1], 9);
-    observer.faults.retain(|fault| !matches!(fault, Fault::Missing { .. }));
-    assert_eq!(observer.faults.pop_last(), Some(Fault::Moved { entry, from: 1, to: 9 }));
-    assert_eq!(observer.faults, BTreeSet::new());
+    let observer = scene.observer.into_inner().unwrap();
+    assert!(observer.faults().iter().any(|fault| matches!(fault, Fault::Shorter { .. })));
+    assert_eq!(observer.missing(), lost);
 }

@@ -124,7 +124,8 @@ fn a_dropped_entry_is_3_and_its_place_is_named() {
         for entry in 0..7 {
             let audit = read(&drop_entry(&made.export(node), entry).unwrap());
             assert_eq!(audit.status, Status::Incomplete, "{:?}", audit.found);
-            let dropped = &made.entries.iter().find(|it| !audit.shown.entries.contains_key(&it.id()));
+            let dropped =
+                &made.entries.iter().find(|it| !audit.shown.entries.contains_key(&it.id()));
             let dropped = dropped.unwrap();
             if entry == 0 {
                 let id = dropped.id();

@@ -181,7 +181,10 @@ mod tests {
         assert_eq!(show_month(month("2026-12").unwrap()), "2026-12");
         assert!(day("2026-02-30").is_err());
         assert!(month("2026-13").is_err());
-        assert_eq!(show_time(begins(day("2026-01-31").unwrap()) + 43_205_000), "2026-01-31 12:00:05");
+        assert_eq!(
+            show_time(begins(day("2026-01-31").unwrap()) + 43_205_000),
+            "2026-01-31 12:00:05"
+        );
     }
 
     #[test]

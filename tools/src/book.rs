@@ -16,7 +16,7 @@ use talea_protocol::entry::{Header, SCHEME, Signed, VERSION};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
-use crate::names::Names;
+use crate::names::{Names, Words};
 use crate::verify::Audit;
 
 /// Least digits of an id that name an entry.
@@ -77,6 +77,7 @@ pub struct Book {
     register: Register,
     state: State,
     names: Names,
+    notes: BTreeMap<EntryId, String>,
     entries: BTreeMap<EntryId, Signed>,
     order: Vec<EntryId>,
 }
@@ -92,6 +93,7 @@ impl Book {
             register,
             state: State::new(),
             names: Names::default(),
+            notes: BTreeMap::new(),
             entries: BTreeMap::new(),
             order: Vec::new(),
         };
@@ -105,7 +107,15 @@ impl Book {
         let Audit { shown, sum, .. } = audit;
         let sum = sum?;
         let (register, state, names) = (sum.register, sum.state, sum.names);
-        Some(Self { register, state, names, entries: shown.entries, order: sum.order })
+        let (entries, order, notes) = (shown.entries, sum.order, BTreeMap::new());
+        let mut book = Self { register, state, names, notes, entries, order };
+        for payload in &shown.payloads {
+            let commitment = book.entries.get(&payload.entry).and_then(|e| e.header().payload);
+            if commitment.is_some_and(|bound| bound.binds(&payload.salt, &payload.bytes)) {
+                book.read_payload(&payload.entry, &payload.bytes);
+            }
+        }
+        Some(book)
     }
 
     /// Adds the next entry of a chain.
@@ -129,11 +139,19 @@ impl Book {
         self.settle(entry)
     }
 
-    /// What the payload beside an entry says about names.
+    /// Takes what the payload beside an entry says: names, and a note. That the entry commits to
+    /// it was asked before.
     pub fn read_payload(&mut self, id: &EntryId, payload: &[u8]) {
         if let Some(entry) = self.entries.get(id) {
             self.names.learn(&self.register, entry, payload);
+            self.notes.extend(Words::read(payload).note.map(|note| (*id, note)));
         }
+    }
+
+    /// What the author of an entry had to say beside it.
+    #[must_use]
+    pub fn note(&self, id: &EntryId) -> Option<&str> {
+        self.notes.get(id).map(String::as_str)
     }
 
     fn settle(&mut self, entry: Signed) -> Result<(), Unplaced> {

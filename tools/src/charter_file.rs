@@ -65,9 +65,15 @@ impl CharterFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "compare with `talea charter template`, which explains every key",
-            Self::Name { .. } | Self::Role { .. } => "correct the name in the file; names are compared letter by letter",
-            Self::Value { .. } => "correct the value; `talea charter template` gives each key's range",
-            Self::Stranger { .. } => "write this wallet's device (`talea keys show`) beside your name in the file",
+            Self::Name { .. } | Self::Role { .. } => {
+                "correct the name in the file; names are compared letter by letter"
+            }
+            Self::Value { .. } => {
+                "correct the value; `talea charter template` gives each key's range"
+            }
+            Self::Stranger { .. } => {
+                "write this wallet's device (`talea keys show`) beside your name in the file"
+            }
         }
     }
 }

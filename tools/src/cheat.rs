@@ -95,7 +95,9 @@ fn later(header: &Header) -> Header {
 
 fn act<'a>(entry: &'a Entry, key: &SecretKey) -> Result<&'a Act, CheatFault> {
     match entry.content() {
-        talea_protocol::act::Content::Known(act) if entry.header().device == key.device() => Ok(act),
+        talea_protocol::act::Content::Known(act) if entry.header().device == key.device() => {
+            Ok(act)
+        }
         _ => Err(CheatFault::Key),
     }
 }

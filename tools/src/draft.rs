@@ -33,7 +33,9 @@ impl Undraftable {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Proposal { .. } => "name a proposal: `talea log` lists them; it may not be settled yet",
+            Self::Proposal { .. } => {
+                "name a proposal: `talea log` lists them; it may not be settled yet"
+            }
             Self::Run { .. } => "distribute more often, or to fewer members",
         }
     }

@@ -219,8 +219,14 @@ impl Figures<'_> {
         let paid: i64 =
             payments.filter(|(name, _)| upto(name)).map(|(_, month)| whole(month)).sum();
         let capital: i64 = shares.values().sum();
-        let spent_here: i128 = self.book.state().books().iter()
-            .filter(|(account, unit, _)| matches!(account, Account::Expense(_)) && *unit == Unit::Money)
+        let spent_here: i128 = self
+            .book
+            .state()
+            .books()
+            .iter()
+            .filter(|(account, unit, _)| {
+                matches!(account, Account::Expense(_)) && *unit == Unit::Money
+            })
             .map(|(_, _, balance)| balance.net())
             .sum();
         let accounts = [

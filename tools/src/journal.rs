@@ -79,9 +79,15 @@ impl JournalFault {
         match self {
             Self::Disk { .. } => "check the folder's permissions and the free space",
             Self::Busy { .. } => "wait until it has finished, then try again",
-            Self::Damaged { .. } => "move the journal aside and run `talea fetch`: it takes this chain over from a node",
-            Self::Place { .. } => "run `talea fetch`, which takes over what the nodes hold, then try again",
-            Self::Fork { .. } => "sign nothing more with this key: it was used in two places; enrol another device",
+            Self::Damaged { .. } => {
+                "move the journal aside and run `talea fetch`: it takes this chain over from a node"
+            }
+            Self::Place { .. } => {
+                "run `talea fetch`, which takes over what the nodes hold, then try again"
+            }
+            Self::Fork { .. } => {
+                "sign nothing more with this key: it was used in two places; enrol another device"
+            }
             Self::Refused(_) => "change what the rule names; `--dry-run` shows the statement",
         }
     }
@@ -313,7 +319,8 @@ impl Journal {
             file.seek(SeekFrom::End(0)).map_err(disk)?;
             text.truncate(whole);
         }
-        let kept = read(&text).map_err(|line| JournalFault::Damaged { path: path.to_owned(), line })?;
+        let kept =
+            read(&text).map_err(|line| JournalFault::Damaged { path: path.to_owned(), line })?;
         Ok(Self { path: path.to_owned(), file, kept })
     }
 
@@ -370,14 +377,11 @@ impl Journal {
         let here = usize::try_from(seq).ok().and_then(|seq| self.kept.get(seq));
         match here {
             Some(kept) if kept.id == entry.id() => Ok(()),
-            Some(kept) => {
-                Err(JournalFault::Fork { seq, promised: kept.id, found: entry.id() })
-            }
-            None if seq != self.next().0 => {
-                Err(JournalFault::Place { seq, next: self.next().0 })
-            }
+            Some(kept) => Err(JournalFault::Fork { seq, promised: kept.id, found: entry.id() }),
+            None if seq != self.next().0 => Err(JournalFault::Place { seq, next: self.next().0 }),
             None => {
-                let (bytes, signature) = entry.bytes().split_last_chunk().expect("an entry is signed");
+                let (bytes, signature) =
+                    entry.bytes().split_last_chunk().expect("an entry is signed");
                 let draft = Draft { bytes: bytes.to_vec(), id: entry.id(), seq, payload: None };
                 self.promise(&draft)?;
                 let signature = Signature(*signature);

@@ -84,7 +84,9 @@ pub enum KeyFileFault {
         line: usize,
     },
     /// The file asks for more, or less, than this program does.
-    #[error("the key file asks for {memory} KiB, {passes} passes and {lanes} lanes of argon2id, which is out of bounds")]
+    #[error(
+        "the key file asks for {memory} KiB, {passes} passes and {lanes} lanes of argon2id, which is out of bounds"
+    )]
     Cost {
         /// KiB of memory.
         memory: u32,
@@ -110,11 +112,21 @@ impl KeyFileFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Disk { .. } => "check the folder's permissions and the free space",
-            Self::Absent { .. } => "make a key with `talea keys new`, or name the wallet with --wallet",
-            Self::Exists { .. } => "use it, or choose another folder with --wallet; a key is never overwritten",
-            Self::Exposed { .. } => "take the others' rights away with `chmod 600`, and consider whether it was copied",
-            Self::Version => "name the wallet's folder with --wallet; a newer `talea` may have written this file",
-            Self::Damaged { .. } => "restore the file from a copy; the key in it cannot be guessed from what is left",
+            Self::Absent { .. } => {
+                "make a key with `talea keys new`, or name the wallet with --wallet"
+            }
+            Self::Exists { .. } => {
+                "use it, or choose another folder with --wallet; a key is never overwritten"
+            }
+            Self::Exposed { .. } => {
+                "take the others' rights away with `chmod 600`, and consider whether it was copied"
+            }
+            Self::Version => {
+                "name the wallet's folder with --wallet; a newer `talea` may have written this file"
+            }
+            Self::Damaged { .. } => {
+                "restore the file from a copy; the key in it cannot be guessed from what is left"
+            }
             Self::Cost { .. } => "restore the file from a copy: `talea` writes no such numbers",
             Self::Passphrase => "try again; there is no way to open the key without its passphrase",
             Self::Short => "choose a longer one: four random words are good",
@@ -177,7 +189,10 @@ impl KeyFile {
         let seed = Zeroizing::new(key.seed());
         let cipher = file.cipher(passphrase)?;
         let sealed = cipher
-            .encrypt(&XNonce::from(file.nonce), Payload { msg: &*seed, aad: file.head().as_bytes() })
+            .encrypt(
+                &XNonce::from(file.nonce),
+                Payload { msg: &*seed, aad: file.head().as_bytes() },
+            )
             .ok()
             .and_then(|sealed| sealed.try_into().ok());
         file.sealed = sealed.expect("32 bytes seal to 48");
@@ -236,7 +251,8 @@ impl KeyFile {
         let nonce = lines.bytes(nonce)?;
         let [sealed] = lines.words("sealed")?;
         let sealed = lines.bytes(sealed)?;
-        let file = Self { device: DeviceKey(lines.at(2).bytes(device)?), cost, salt, nonce, sealed };
+        let file =
+            Self { device: DeviceKey(lines.at(2).bytes(device)?), cost, salt, nonce, sealed };
         if file.render() != text {
             return Err(KeyFileFault::Damaged { line: 6 });
         }

@@ -69,14 +69,19 @@ impl PlayFault {
     pub fn hint(&self) -> String {
         match self {
             Self::Scenario(ScenarioFault::Step { n, .. }) => {
-                format!("change that step of the file, or stop before it with --until {}", n.saturating_sub(1))
+                format!(
+                    "change that step of the file, or stop before it with --until {}",
+                    n.saturating_sub(1)
+                )
             }
             Self::Scenario(_) => "compare with tests/data/passerelles-q1.json".to_owned(),
             Self::Refused { n, .. }
             | Self::Unplaced { n, .. }
             | Self::Void { n, .. }
             | Self::Pending { n, .. }
-            | Self::Author { n, .. } => format!("change step {n} of the file so that the rule holds"),
+            | Self::Author { n, .. } => {
+                format!("change step {n} of the file so that the rule holds")
+            }
         }
     }
 }
@@ -231,8 +236,7 @@ pub(crate) mod tests {
         let node = SecretKey::from_seed(&[99; 32]).node();
         let nodes = List::try_from(vec![node]).unwrap();
         let roster = Roster { nodes, faulty: 0, quorum: 1 };
-        let (mut play, _) =
-            Play::found(scenario, keys, (roster, Visibility::Private), &[7; 32])?;
+        let (mut play, _) = Play::found(scenario, keys, (roster, Visibility::Private), &[7; 32])?;
         for step in scenario.steps().iter().skip(1).filter(|step| step.n <= until) {
             play.step(step, &[7; 32])?;
         }

@@ -4,15 +4,14 @@
 //! shown is what is signed. Names come from the book where there is one, and are only names.
 
 use talea_protocol::act::{
-    Act, Admit, Content, Contribution, Decide, Distribute, Effect, Enrol, Invoice, Job, Propose, Request,
-    Stream, Subscribe, Tally,
+    Act, Admit, Content, Contribution, Decide, Distribute, Effect, Enrol, Invoice, Job, Propose,
+    Request, Stream, Subscribe, Tally,
 };
 use talea_protocol::bytes::{Bp, Quantity, decode_prefix};
 use talea_protocol::charter::{Amendment, Change, Charter, Founder, Member, Stage};
 use talea_protocol::cut::Cut;
 use talea_protocol::entry::{ENTRY_BYTES_MAX, Header};
 use talea_protocol::hash::EntryId;
-
 
 use crate::amount::{self, count, decimal};
 use crate::book::Book;
@@ -114,7 +113,7 @@ impl<'a> View<'a> {
     fn line(&self, act: &Act) -> String {
         match act {
             Act::Charter(charter) => {
-                format!("found {} with {} members", charter.name, charter.founders.len())
+                format!("found {} with {}", charter.name, members(charter.founders.len()))
             }
             Act::Admit(admit) => self.admit_line(admit),
             Act::Enrol(Enrol { member, .. }) => format!("enrol a device of {}", self.who(*member)),
@@ -159,10 +158,10 @@ impl<'a> View<'a> {
                 self.who(redirect.to)
             ),
             Act::Distribute(run) => format!(
-                "distribute {}: {} to {} members",
+                "distribute {}: {} to {}",
                 amount::show_month(run.period),
                 self.cents(run.totals.paid),
-                run.lines.len()
+                members(run.lines.len())
             ),
             Act::Pay(pay) => {
                 format!("pay run {}, on {}", self.label(&pay.run), amount::show_day(pay.date))
@@ -303,9 +302,11 @@ impl<'a> View<'a> {
             rows.push(("college", format!("{code}: {weight} of the votes, {}", serde_name(of))));
         }
         rows.extend(charter.stages.iter().map(|stage| ("stage", self::stage(stage))));
-        rows.extend((0_u32..).zip(&charter.founders).map(|(number, founder)| {
-            ("founder", self.founder(charter, number, founder))
-        }));
+        rows.extend(
+            (0_u32..)
+                .zip(&charter.founders)
+                .map(|(number, founder)| ("founder", self.founder(charter, number, founder))),
+        );
         let roles = charter.roles;
         rows.push(("registrar", self.who(roles.registrar)));
         rows.push(("treasurer", self.who(roles.treasurer)));
@@ -402,6 +403,10 @@ pub const fn protection(faulty: u8) -> &'static str {
     }
 }
 
+fn members(count: usize) -> String {
+    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+}
+
 fn stage(stage: &Stage) -> String {
     let vote = if stage.binding_vote { "its vote binds" } else { "its vote is advisory" };
     format!(
@@ -473,4 +478,3 @@ fn serde_name<T: serde::Serialize>(value: &T) -> String {
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
     name.replace('-', " ")
 }
-

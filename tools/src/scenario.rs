@@ -164,7 +164,11 @@ impl Scenario {
     pub fn parse(text: &str) -> Result<Self, ScenarioFault> {
         let scenario: Self = serde_json::from_str(text).map_err(ScenarioFault::File)?;
         let begins = scenario.entries.first().is_some_and(|step| step.kind == "charter.create");
-        if begins && scenario.entries.len() <= STEPS_MAX { Ok(scenario) } else { Err(ScenarioFault::Shape) }
+        if begins && scenario.entries.len() <= STEPS_MAX {
+            Ok(scenario)
+        } else {
+            Err(ScenarioFault::Shape)
+        }
     }
 
     /// Its steps, in order.
@@ -441,10 +445,7 @@ fn person(book: &Book, handle: &str) -> Result<Member, StepFault> {
     book.member(handle).ok_or_else(|| StepFault::Member(handle.to_owned()))
 }
 
-fn place<T: AsRef<str>>(
-    mut names: impl Iterator<Item = T>,
-    name: &str,
-) -> Result<u8, StepFault> {
+fn place<T: AsRef<str>>(mut names: impl Iterator<Item = T>, name: &str) -> Result<u8, StepFault> {
     let place = names.position(|known| known.as_ref() == name);
     place
         .and_then(|place| u8::try_from(place).ok())

@@ -46,8 +46,12 @@ impl SlipFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Kind { .. } => "ask for the slip again, and paste all of its one line",
-            Self::Damaged | Self::Signature => "ask whoever made it to send it again, as a file or in one piece",
-            Self::Cooperative { .. } => "choose that cooperative with --coop, or ask for a slip for this one",
+            Self::Damaged | Self::Signature => {
+                "ask whoever made it to send it again, as a file or in one piece"
+            }
+            Self::Cooperative { .. } => {
+                "choose that cooperative with --coop, or ask for a slip for this one"
+            }
         }
     }
 }

@@ -20,8 +20,9 @@ use talea_protocol::tree::TreeHash;
 
 use crate::names::Names;
 
-pub mod finding;
+pub mod status;
 pub mod policy;
+pub mod finding;
 pub mod log;
 pub mod read;
 pub mod replay;
@@ -31,8 +32,9 @@ pub mod compare;
 pub mod text;
 pub mod report;
 
-pub use finding::{Claim, Finding, Status};
+pub use finding::Finding;
 pub use policy::{Policy, PolicyFault};
+pub use status::{Claim, Status};
 
 use fold::Fold;
 use log::{Checkpoint, Log};
@@ -241,7 +243,8 @@ impl Audit {
         let sum = self.sum.as_ref();
         let roster = sum.map(|sum| sum.register.roster());
         let held_by = |checkpoint: &Checkpoint| {
-            let holds = |node: &&NodeKey| **node == own.node || checkpoint.cosigners.contains_key(*node);
+            let holds =
+                |node: &&NodeKey| **node == own.node || checkpoint.cosigners.contains_key(*node);
             roster.map_or(0, |roster| roster.nodes.iter().filter(holds).count())
         };
         Summary {

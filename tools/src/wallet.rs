@@ -62,10 +62,16 @@ impl WalletFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Disk { .. } => "check the folder's permissions and the free space",
-            Self::Damaged { .. } => "remove that file and run `talea join` again; keys and journals stay",
+            Self::Damaged { .. } => {
+                "remove that file and run `talea join` again; keys and journals stay"
+            }
             Self::Homeless => "name the wallet's folder with --wallet",
-            Self::Unknown { .. } => "see `talea cooperatives`, or add it with `talea join ID --node ADDRESS`",
-            Self::None => "found one with `talea found`, or add one with `talea join ID --node ADDRESS`",
+            Self::Unknown { .. } => {
+                "see `talea cooperatives`, or add it with `talea join ID --node ADDRESS`"
+            }
+            Self::None => {
+                "found one with `talea found`, or add one with `talea join ID --node ADDRESS`"
+            }
             Self::Several { .. } => "choose one with --coop NAME",
         }
     }

@@ -17,12 +17,12 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), made: Handmade::ordinary() }
+        Self { folder: tempfile::tempdir().expect("a folder"), made: Handmade::ordinary() }
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, bytes).expect("room on the disk");
         path
     }
 
@@ -33,7 +33,7 @@ impl Folder {
 }
 
 fn run<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_talea-verify")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_talea-verify")).args(arguments).output().expect("it was built")
 }
 
 fn code<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Option<i32> {
@@ -41,7 +41,7 @@ fn code<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Option<i32> {
 }
 
 fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("text")
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! for what is true: the log's root must be the promised one, and a mirror's root the one that its
 //! owner signed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use talea_protocol::bytes::{FRAME_BYTES_MAX, Malformed, decode};
@@ -114,9 +114,14 @@ impl Replica {
         let Disk { leaves, mirrors, notes, promised: promise } = disk;
         let promised = promise.map_or(0, |(size, _)| size);
         let mut kept = rows(mirrors)?;
+        let mut holders = Holders::default();
         for (index, leaf) in (0_u64..).zip(leaves) {
             replica.restore_leaf(index, leaf)?;
             replica.own.is_on_disk(promised);
+            if index == 0 {
+                holders = replica.holders(&kept, promised);
+            }
+            replica.restore_receipts(index, &mut holders);
             if index + 1 == promised {
                 promised_root = Some(replica.own.tree.root());
             }
@@ -135,7 +140,6 @@ impl Replica {
             let note = notes.iter().find(|(owner, _)| *owner == node);
             replica.restore_mirror(node, rows, note.map_or(&[], |(_, note)| note))?;
         }
-        replica.receive_own(0);
         replica.outputs.clear();
         replica.sync.grown(replica.me, promised);
         replica.own.news(now);
@@ -157,6 +161,32 @@ impl Replica {
             Placing::Known(_) => Err(Unreadable::Twice { index }),
             Placing::Refused(reason) => Err(Unreadable::Place { index, reason }),
         }
+    }
+
+    /// Whose checked logs hold which own leaves: known before the entries are read, so that each
+    /// settles as it comes and none piles up.
+    fn holders(&self, kept: &Rows, promised: u64) -> Holders {
+        let mut runs = Vec::new();
+        runs.extend(self.roster_number(&self.me).map(|number| (0, promised, number)));
+        for (node, rows) in kept {
+            let Some(number) = self.roster_number(node) else { continue };
+            for item in rows.iter().flat_map(|(_, row)| row) {
+                if let Item::Copy { from, count, .. } = item {
+                    runs.push((*from, from.saturating_add(u64::from(*count)), number));
+                }
+            }
+        }
+        runs.sort_unstable_by(|one, other| other.cmp(one));
+        Holders { runs, now: Vec::new() }
+    }
+
+    fn restore_receipts(&mut self, index: u64, holders: &mut Holders) {
+        let Some(OwnLeaf::Accept { device, seq, .. }) = self.own_leaf(index) else { return };
+        for number in holders.of(index) {
+            self.places.receive(device, seq, number);
+        }
+        self.settle(BTreeSet::from([device]));
+        self.outputs.clear();
     }
 
     /// The note of the promised size: with its cosignatures if they were kept, else signed again.
@@ -188,7 +218,6 @@ impl Replica {
                 self.restore_item(&mut mirror, item).map_err(broken)?;
             }
         }
-        let number = self.roster_number(&node);
         let roster = self.register.as_ref().map(Register::roster);
         let roster = roster.map(|roster| roster.nodes.to_vec()).unwrap_or_default();
         let opened = open(note, &self.cooperative, &node, &roster)
@@ -200,11 +229,6 @@ impl Replica {
         mirror.checked = mirror.frontier.clone();
         mirror.kept = mirror.checked.size();
         mirror.note = note.to_vec();
-        for (device, seq) in mirror.order.iter().flatten() {
-            if let Some(number) = number {
-                self.places.receive(*device, *seq, number);
-            }
-        }
         let mut others = mirror.others.values().rev();
         let last = others.find_map(|leaf| frontier(leaf));
         self.frontiers.extend(last.map(|said| (node, said)));
@@ -234,6 +258,26 @@ impl Replica {
             Item::Known(_) => return Err(Malformed::Value("names where there are only leaves")),
         }
         Ok(())
+    }
+}
+
+/// Runs of own leaves whose entries a roster node's checked log holds: first, end, the node's
+/// number. Asked for in ascending order.
+#[derive(Default)]
+struct Holders {
+    /// Those that have not begun, the last first.
+    runs: Vec<(u64, u64, u8)>,
+    /// Those that have, by end and number.
+    now: Vec<(u64, u8)>,
+}
+
+impl Holders {
+    fn of(&mut self, index: u64) -> impl Iterator<Item = u8> {
+        while let Some((_, end, number)) = self.runs.pop_if(|(from, ..)| *from <= index) {
+            self.now.push((end, number));
+        }
+        self.now.retain(|(end, _)| *end > index);
+        self.now.iter().map(|(_, number)| *number)
     }
 }
 

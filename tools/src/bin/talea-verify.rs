@@ -167,12 +167,12 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Flows(shown) => show(shown, |_, sum| Ok(report::value_flows(sum))),
         Task::Runs(shown) => show(shown, |_, sum| Ok(report::run_list(sum))),
         Task::Entries(shown) => show(shown, |audit, sum| Ok(report::entry_list(audit, sum))),
-        Task::Show { shown, entry } => show(shown, |audit, sum| {
-            match report::find(audit, entry).as_slice() {
+        Task::Show { shown, entry } => {
+            show(shown, |audit, sum| match report::find(audit, entry).as_slice() {
                 [entry] => Ok(report::entry(audit, sum, entry)),
                 found => Err(Failure::Entry { text: entry.clone(), count: found.len() }),
-            }
-        }),
+            })
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use talea_protocol::key::{DeviceKey, NodeKey};
 
 use super::Audit;
-use super::finding::{Claim, Finding};
+use super::finding::Finding;
 use super::log::Log;
+use super::status::Claim;
 
 /// What two exports of one cooperative contradict each other in. Each finding is a proof.
 #[must_use]
@@ -39,14 +40,21 @@ fn forks(one: &Audit, other: &Audit) -> Vec<Finding> {
 /// Signed roots that cannot both be true of one log.
 fn roots(log: NodeKey, one: &Log, other: &Log) -> Option<Finding> {
     for (size, held) in &one.checkpoints {
-        if let Some(second) = other.checkpoints.get(size).filter(|second| second.root != held.root) {
-            return Some(Finding::TwoRoots { log, size: *size, one: held.root, other: second.root });
+        if let Some(second) = other.checkpoints.get(size).filter(|second| second.root != held.root)
+        {
+            return Some(Finding::TwoRoots {
+                log,
+                size: *size,
+                one: held.root,
+                other: second.root,
+            });
         }
     }
     // Under sound roots of different sizes, the leaves tell whether one continues the other.
     let size = one.sound.min(other.sound);
     let (short, long) = if one.sound <= other.sound { (one, other) } else { (other, one) };
-    let mut leaves = short.leaves.iter().zip(&long.leaves).take_while(|(leaf, _)| leaf.index < size);
+    let mut leaves =
+        short.leaves.iter().zip(&long.leaves).take_while(|(leaf, _)| leaf.index < size);
     let (leaf, second) = leaves.find(|(leaf, second)| leaf.hash != second.hash)?;
     Some(Finding::TwoLeaves { log, index: leaf.index, one: leaf.hash, other: second.hash })
 }

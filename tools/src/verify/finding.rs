@@ -1,84 +1,19 @@
 //! What speaks against an export: each finding a fact, with the values that show it.
 //!
-//! A finding belongs to one of three statuses. The heaviest that occurs is the export's: that
-//! somebody signed two histories stands whatever else is wrong with the file, and what is
-//! missing says nothing about what is there.
+//! The order of checks and the words for members are other files' business; here are the facts.
 
 use serde::Serialize;
 use talea_ledger::place;
 use talea_protocol::checkpoint::CheckpointFault;
-use talea_protocol::entry::{Entry, Header};
 use talea_protocol::export::ExportFault;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{DeviceKey, NodeKey};
+use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::LeafFault;
 use talea_protocol::tile::BundleFault;
 use talea_protocol::tree::TreeHash;
 
 use super::policy::PolicyFault;
-
-/// What is concluded of an export; the exit status of `talea-verify`.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Status {
-    /// 0: nothing speaks against it.
-    Valid,
-    /// 3: what is there is right, and something is missing.
-    Incomplete,
-    /// 2: something is wrong.
-    Invalid,
-    /// 4: somebody signed two histories.
-    Forked,
-}
-
-impl Status {
-    /// The exit status.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Valid => 0,
-            Self::Invalid => 2,
-            Self::Incomplete => 3,
-            Self::Forked => 4,
-        }
-    }
-
-    /// The word that is printed.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Valid => "VALID",
-            Self::Invalid => "INVALID",
-            Self::Incomplete => "INCOMPLETE",
-            Self::Forked => "FORKED",
-        }
-    }
-}
-
-/// A place in a chain, and what claims it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct Claim {
-    /// Whose chain.
-    pub device: DeviceKey,
-    /// Which place.
-    pub seq: u64,
-    /// The entry; zero if its id is not known.
-    pub id: EntryId,
-}
-
-impl Claim {
-    /// What an entry claims.
-    #[must_use]
-    pub fn of(entry: &Entry) -> Self {
-        Self::by(entry.header(), entry.id())
-    }
-
-    /// What a header claims.
-    #[must_use]
-    pub const fn by(header: &Header, id: EntryId) -> Self {
-        Self { device: header.device, seq: header.seq, id }
-    }
-}
+use super::status::{Claim, Status};
 
 /// What speaks against an export.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -137,7 +72,10 @@ pub enum Finding {
         other: TreeHash,
     },
     /// One log, under signed roots, two leaves in one place (seen by comparing two exports).
-    #[error("leaf {index} of the log of {} is not the same in both, and both are signed", node(log))]
+    #[error(
+        "leaf {index} of the log of {} is not the same in both, and both are signed",
+        node(log)
+    )]
     TwoLeaves {
         /// Whose log.
         log: NodeKey,
@@ -157,7 +95,10 @@ pub enum Finding {
         fault: CheckpointFault,
     },
     /// A root that the leaves do not have.
-    #[error("{} signed the root {signed} for {size} leaves of its log; they have {computed}", node(log))]
+    #[error(
+        "{} signed the root {signed} for {size} leaves of its log; they have {computed}",
+        node(log)
+    )]
     Root {
         /// Whose log.
         log: NodeKey,
@@ -169,7 +110,10 @@ pub enum Finding {
         computed: TreeHash,
     },
     /// A copy of a log that is not the exporter's.
-    #[error("leaf {index} of the log of {} is to be copied from a log that is not the exporter's", node(log))]
+    #[error(
+        "leaf {index} of the log of {} is to be copied from a log that is not the exporter's",
+        node(log)
+    )]
     Copy {
         /// Whose log.
         log: NodeKey,
@@ -251,7 +195,10 @@ pub enum Finding {
         claim: Claim,
     },
     /// A frontier that says other than what stands before it.
-    #[error("leaf {index} of the log of {} claims another {what} than the entries have: {claimed}, not {computed}", node(log))]
+    #[error(
+        "leaf {index} of the log of {} claims another {what} than the entries have: {claimed}, not {computed}",
+        node(log)
+    )]
     Frontier {
         /// Whose log.
         log: NodeKey,
@@ -265,7 +212,10 @@ pub enum Finding {
         computed: String,
     },
     /// Entries held for settled without the receipts to show for it.
-    #[error("leaf {index} of the log of {} holds more for settled than the file can show, first this place", node(log))]
+    #[error(
+        "leaf {index} of the log of {} holds more for settled than the file can show, first this place",
+        node(log)
+    )]
     Receipts {
         /// Whose log.
         log: NodeKey,

@@ -14,9 +14,10 @@ use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::Frontier;
 
-use super::finding::{Claim, Finding, Stated};
+use super::finding::{Finding, Stated};
 use super::log::{Content, Log};
 use super::replay::Replay;
+use super::status::Claim;
 
 /// What the settled entries add up to.
 pub struct Fold {
@@ -81,8 +82,7 @@ impl Fold {
                 break;
             }
         }
-        let lengths: Vec<u32> =
-            (0..places.chains()).map(|device| places.settled(device)).collect();
+        let lengths: Vec<u32> = (0..places.chains()).map(|device| places.settled(device)).collect();
         fold.advance(register, places, &lengths, entries);
         let state = fold.state.root();
         fold.roots.insert(root_of(register, places, &lengths), state);
@@ -100,9 +100,14 @@ impl Fold {
         entries: &Entries,
     ) -> bool {
         let lengths = &frontier.settled.lengths;
-        let short = (0_u32..).zip(lengths).find(|(device, length)| places.settled(*device) < **length);
+        let short =
+            (0_u32..).zip(lengths).find(|(device, length)| places.settled(*device) < **length);
         if let Some((device, _)) = short {
-            self.found.push(Finding::Receipts { log, index, claim: next(register, places, device) });
+            self.found.push(Finding::Receipts {
+                log,
+                index,
+                claim: next(register, places, device),
+            });
             return false;
         }
         self.advance(register, places, lengths, entries);

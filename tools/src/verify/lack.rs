@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
-use super::finding::{Claim, Finding};
+use super::finding::Finding;
 use super::log::Content;
 use super::policy::{Policy, PolicyFault};
+use super::status::Claim;
 use super::{Audit, Sum, Summary, count, fold};
 
 /// Missing places that are named; a file without most of its leaves has thousands.

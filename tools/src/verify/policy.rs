@@ -7,7 +7,7 @@ use serde::Deserialize;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 
-use super::finding::Status;
+use super::status::Status;
 
 /// What is asked. A key that is not one of these is an error.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize)]

@@ -16,8 +16,9 @@ use talea_protocol::leaf::{Leaf, LeafFault, accept, accepted, bundled};
 use talea_protocol::message::{Item, Payload};
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
-use super::finding::{Claim, Finding};
+use super::finding::Finding;
 use super::log::{Content, Log};
+use super::status::Claim;
 
 /// Signatures checked at once: beyond this a batch gains little (reliability, section 1).
 const BATCH: usize = 1024;
@@ -215,7 +216,8 @@ type Checked = (Vec<Option<EntryId>>, BTreeMap<EntryId, Signed>, Vec<Finding>);
 /// Checks all signatures; returns the id at each place, or nothing where it is not genuine.
 fn check(entries: Vec<Entry>, origins: &[(NodeKey, u64)]) -> Checked {
     let mut entries = entries.into_iter();
-    let batch = || Some(entries.by_ref().take(BATCH).collect()).filter(|it: &Vec<_>| !it.is_empty());
+    let batch =
+        || Some(entries.by_ref().take(BATCH).collect()).filter(|it: &Vec<_>| !it.is_empty());
     let batches: Vec<Vec<Entry>> = std::iter::from_fn(batch).collect();
     let verdicts: Vec<_> = batches.into_par_iter().map(entry::check).collect();
     let (mut ids, mut genuine, mut found) = (Vec::new(), BTreeMap::new(), Vec::new());

@@ -13,8 +13,9 @@ use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::leaf::Frontier;
 
-use super::finding::{Claim, Finding, Stated};
+use super::finding::{Finding, Stated};
 use super::log::{Content, Log, Shown};
+use super::status::Claim;
 
 /// What one log holds, placed again.
 pub struct Replay {
@@ -139,7 +140,13 @@ impl Replay {
         let root = self.places.root(&self.register);
         let mut differs = |what, claimed: String, computed: String| {
             if claimed != computed {
-                self.found.push(Finding::Frontier { log: log.node, index, what, claimed, computed });
+                self.found.push(Finding::Frontier {
+                    log: log.node,
+                    index,
+                    what,
+                    claimed,
+                    computed,
+                });
             }
         };
         differs(Stated::Count, frontier.count.to_string(), count.to_string());

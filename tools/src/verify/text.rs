@@ -7,7 +7,8 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
-use super::finding::{Claim, Finding, Status};
+use super::finding::Finding;
+use super::status::{Claim, Status};
 use super::{Audit, Sum};
 use crate::table::plain;
 

@@ -86,7 +86,8 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
 fn given<'c>(charter: &Charter, add: &'c cli::Add) -> Outcome<(Act, Option<&'c str>)> {
     let (stream, task, quantity, job, about) = match add {
         cli::Add::Work(given) | cli::Add::Love(given) => {
-            let stream = if matches!(add, cli::Add::Work(_)) { Stream::Livelihood } else { Stream::Love };
+            let stream =
+                if matches!(add, cli::Add::Work(_)) { Stream::Livelihood } else { Stream::Love };
             let task = task(charter, given.task.as_deref())?;
             let unit = charter.rates.iter().find(|rate| rate.task == task);
             let unit = unit.map_or("", |rate| rate.unit.as_str());
@@ -100,7 +101,9 @@ fn given<'c>(charter: &Charter, add: &'c cli::Add) -> Outcome<(Act, Option<&'c s
         }
     };
     let job = match job {
-        Some((name, tier)) => Some(Job { code: code("the job", name)?, tier: self::tier(charter, tier)? }),
+        Some((name, tier)) => {
+            Some(Job { code: code("the job", name)?, tier: self::tier(charter, tier)? })
+        }
         None => None,
     };
     let (begin, end, tags) = when(about)?;
@@ -151,7 +154,8 @@ fn proposal(propose: &cli::Propose) -> Outcome<Act> {
     let (matter, effect) = match &propose.month {
         None => (Matter::Ordinary, Effect::Policy),
         Some(from) => {
-            let set = propose.set.iter().map(|text| amendment(text)).collect::<Outcome<Vec<_>>>()?;
+            let set =
+                propose.set.iter().map(|text| amendment(text)).collect::<Outcome<Vec<_>>>()?;
             let amendments = List::try_from(set).map_err(|fault| value("--set", fault))?;
             (Matter::Charter, Effect::Amend(Change { amendments, from: month(from)? }))
         }
@@ -206,11 +210,7 @@ fn tier(charter: &Charter, name: &str) -> Outcome<u8> {
 }
 
 /// The place of a name in a list of the charter.
-pub fn place<'c>(
-    names: impl Iterator<Item = &'c str>,
-    name: &str,
-    what: &str,
-) -> Outcome<u8> {
+pub fn place<'c>(names: impl Iterator<Item = &'c str>, name: &str, what: &str) -> Outcome<u8> {
     let names: Vec<&str> = names.collect();
     let place = names.iter().position(|known| *known == name);
     place.and_then(|place| u8::try_from(place).ok()).ok_or_else(|| {
@@ -234,9 +234,7 @@ fn run_of(book: &Book, period: Month) -> Outcome<EntryId> {
         talea_protocol::act::Content::Known(Act::Distribute(run)) => run.period == period,
         _ => false,
     });
-    let counted = |id: &EntryId| {
-        book.verdict(id) == Some(talea_ledger::verdict::Verdict::Counted)
-    };
+    let counted = |id: &EntryId| book.verdict(id) == Some(talea_ledger::verdict::Verdict::Counted);
     runs.map(|entry| entry.id()).find(counted).ok_or_else(|| {
         Failure::usage(
             format!("{} has no run that counts yet", amount::show_month(period)),
@@ -251,8 +249,7 @@ pub fn money(charter: &Charter, text: &str) -> Outcome<Quantity> {
 }
 
 fn positive(number: i64) -> Outcome<Quantity> {
-    Quantity::new(number)
-        .map_err(|_| talea_protocol::entry::Refusal::Amount.into())
+    Quantity::new(number).map_err(|_| talea_protocol::entry::Refusal::Amount.into())
 }
 
 fn whole(text: &str) -> Outcome<i64> {

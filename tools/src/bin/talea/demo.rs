@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use serde::Serialize;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::Visibility;
 use talea_protocol::entry::Signed;
+use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::SecretKey;
 use talea_tools::amount::{decimal, month};
 use talea_tools::book::Book;
@@ -20,8 +22,9 @@ use talea_tools::play::{Made, Play};
 use talea_tools::preview::{self, protection};
 use talea_tools::scenario::{Scenario, Step};
 
-use crate::cli::Demo;
+use crate::cli::{Common, Demo};
 use crate::clock::Deadline;
+use crate::desk;
 use crate::failure::{Failure, Outcome};
 use crate::import;
 use crate::out::{self, BAD, DIM, GOOD, HEAD, Ticker, styled};
@@ -55,20 +58,37 @@ const LINES_SHOWN: usize = 3;
 const FORKER: &str = "dario";
 
 /// `talea demo`.
-pub fn run(demo: &Demo) -> Outcome {
+pub fn run(common: &Common, demo: &Demo) -> Outcome {
+    if common.json {
+        out::speak_aside();
+    }
     // A second demonstration in one process is not a case: there is one handler.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let folder = tempfile::Builder::new().prefix("talea-demo-").tempdir();
-    let mut folder = folder.map_err(|error| Failure::file(Path::new("the temporary folder"), &error))?;
+    let mut folder =
+        folder.map_err(|error| Failure::file(Path::new("the temporary folder"), &error))?;
     folder.disable_cleanup(demo.keep);
-    let result = show(demo, folder.path());
+    let shown = show(demo, folder.path());
     if demo.keep {
         out::note(&format!("Kept in {}", folder.path().display()));
     }
-    result
+    desk::form(common).give(&shown?, |_| {});
+    Ok(())
 }
 
-fn show(demo: &Demo, folder: &Path) -> Outcome {
+/// What came out, for other programs.
+#[derive(Serialize)]
+struct Shown {
+    cooperative: EntryId,
+    entries: u64,
+    figures_equal: usize,
+    state: Hash,
+    exports_valid: usize,
+    cheats_caught: usize,
+    milliseconds: u128,
+}
+
+fn show(demo: &Demo, folder: &Path) -> Outcome<Shown> {
     let time = Deadline::within(std::time::Duration::MAX);
     let (talead, verify) = (beside("talead")?, beside("talea-verify")?);
     let scenario = Scenario::parse(SCENARIO)?;
@@ -85,16 +105,27 @@ fn show(demo: &Demo, folder: &Path) -> Outcome {
     act_out(&scenario, &mut stage, &mut play)?;
 
     let exports = export(&stage, folder)?;
-    let [(_, file_a, book_a), (_, _, _)] = &exports;
+    let [(_, file_a, book_a), _] = &exports;
     let equal = month_told(&scenario, &play, book_a)?;
-    roots(&stage, &mut play)?;
+    let state = roots(&stage, &mut play)?;
     verified(&verify, &exports)?;
     cheat(&verify, &stage, &mut play, (folder, file_a))?;
 
     let seconds = decimal_seconds(&time);
     out::say("");
-    out::say(&format!("{} in {seconds} s: {equal} figures equal, 3 state roots equal, 2 exports valid, 3 cheats caught.", styled(GOOD, "Done")));
-    Ok(())
+    out::say(&format!(
+        "{} in {seconds} s: {equal} figures and 3 state roots equal, 2 exports valid, 3 cheats caught.",
+        styled(GOOD, "Done")
+    ));
+    Ok(Shown {
+        cooperative: stage.cooperative,
+        entries: stage.sent,
+        figures_equal: equal,
+        state,
+        exports_valid: exports.len(),
+        cheats_caught: 3,
+        milliseconds: time.elapsed().as_millis(),
+    })
 }
 
 /// Makes the members' keys, founds, and has every node keep the cooperative.
@@ -173,7 +204,10 @@ fn stop_or_start(n: u32, stage: &mut Stage) -> Outcome {
         KILL_AFTER => {
             victim.kill();
             let name = victim.name;
-            out::say(&styled(BAD, &format!("      node {name} is stopped with SIGKILL; the two others go on")));
+            out::say(&styled(
+                BAD,
+                &format!("      node {name} is stopped with SIGKILL; the two others go on"),
+            ));
         }
         RESTART_AFTER => {
             victim.restart()?;
@@ -190,12 +224,14 @@ type Export = (&'static str, PathBuf, Book);
 /// Exports from the first and the last node, each read into a book.
 fn export(stage: &Stage, folder: &Path) -> Outcome<[Export; 2]> {
     let of = |place: usize| -> Outcome<Export> {
-        let server = stage.servers.get(place).ok_or_else(|| Failure::node("no node", "run it again"))?;
+        let server =
+            stage.servers.get(place).ok_or_else(|| Failure::node("no node", "run it again"))?;
         let (file, audit) = stage.export(server)?;
         let path = folder.join(format!("{}.talea", server.name));
         cheats::write(&path, &file)?;
         let book = Book::of(audit);
-        let book = book.ok_or_else(|| Failure::node("an export without a charter", "report this"))?;
+        let book =
+            book.ok_or_else(|| Failure::node("an export without a charter", "report this"))?;
         Ok((server.name, path, book))
     };
     Ok([of(0)?, of(2)?])
@@ -225,17 +261,20 @@ fn month_told(scenario: &Scenario, play: &Play<'_>, book: &Book) -> Outcome<usiz
 }
 
 /// Shows that all nodes, and the members' side, have come to the same state.
-fn roots(stage: &Stage, play: &mut Play<'_>) -> Outcome {
+fn roots(stage: &Stage, play: &mut Play<'_>) -> Outcome<Hash> {
     chapter(8, "The three nodes' states, and the members' own reading");
     let mine = play.book_mut().state_mut().root();
     let mut same = true;
     for server in &stage.servers {
         let overview = stage.overview(server)?;
         same &= overview.state == mine;
-        out::say(&format!("  {}  {}  {} entries settled", server.name, overview.state, overview.settled));
+        out::say(&format!(
+            "  {}  {}  {} entries settled",
+            server.name, overview.state, overview.settled
+        ));
     }
     out::say(&format!("  us {mine}"));
-    if same { Ok(()) } else { Err(Failure::rule("the state roots differ", "report this")) }
+    if same { Ok(mine) } else { Err(Failure::rule("the state roots differ", "report this")) }
 }
 
 /// Runs the auditor's program on both exports.
@@ -261,7 +300,9 @@ fn cheat(
     let Content::Known(Act::Expense(spent)) = entry.content() else { return Err(not_shown()) };
     let (was, label) = (spent.amount.value(), play.book().label(&entry.id()));
     let [was_shown, is_shown] = [was, was ^ 1].map(|amount| decimal(amount, 2));
-    out::say(&format!("  One bit of {label} is changed in the file: {was_shown} becomes {is_shown}."));
+    out::say(&format!(
+        "  One bit of {label} is changed in the file: {was_shown} becomes {is_shown}."
+    ));
     out::say("  The file's digest is made to fit again.");
     out::say("  $ talea-verify changed.talea");
     let path = folder.join("changed.talea");
@@ -271,7 +312,9 @@ fn cheat(
     let entry = entry_of(play, LEFT_OUT_STEP)?;
     let label = play.book().label(&entry.id());
     out::say("");
-    out::say(&format!("  {label}, a vote against, is left out of the file. The digest is made to fit."));
+    out::say(&format!(
+        "  {label}, a vote against, is left out of the file. The digest is made to fit."
+    ));
     out::say("  $ talea-verify short.talea");
     let path = folder.join("short.talea");
     cheats::write(&path, &cheats::leave_out(&file, &entry)?)?;
@@ -286,7 +329,8 @@ fn cheat(
     out::say("  $ talea-verify compare forked-a.talea forked-c.talea");
     let mut paths = Vec::new();
     for place in [0, 2] {
-        let server = stage.servers.get(place).ok_or_else(|| Failure::node("no node", "run it again"))?;
+        let server =
+            stage.servers.get(place).ok_or_else(|| Failure::node("no node", "run it again"))?;
         let path = folder.join(format!("forked-{}.talea", server.name));
         cheats::write(&path, &stage.export_now(server)?.0)?;
         paths.push(path);
@@ -322,7 +366,10 @@ fn say_first_lines(text: &str) {
         out::say(&format!("    {}", styled(DIM, line)));
     }
     if let Some(more) = lines.len().checked_sub(LINES_SHOWN).filter(|more| *more > 0) {
-        out::say(&format!("    {}", styled(DIM, &format!("… and {more} lines that follow from it"))));
+        out::say(&format!(
+            "    {}",
+            styled(DIM, &format!("… and {more} lines that follow from it"))
+        ));
     }
 }
 

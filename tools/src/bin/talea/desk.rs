@@ -22,7 +22,7 @@ use talea_tools::wallet::{Known, Server, Wallet};
 use crate::cli::Common;
 use crate::clock::{self, Deadline};
 use crate::failure::{Failure, Outcome};
-use crate::http::{Node, Reader};
+use crate::http::{Node, Reader, Submitted};
 use crate::out::{self, DIM, Form, GOOD, styled};
 use crate::secret;
 
@@ -40,7 +40,7 @@ pub struct Standing {
     pub label: String,
     /// Place in the chain.
     pub seq: u64,
-    /// `kept`, `sent` or `settled`.
+    /// `kept`, `waiting` (for what it names, in a node's memory), `sent` or `settled`.
     pub status: &'static str,
     /// Nodes that hold it, as a node says.
     pub receipts: u32,
@@ -159,11 +159,12 @@ impl<'a> Desk<'a> {
         let draft = self.draft(act, note)?;
         let verdict = self.foresee(&draft)?;
         self.show(&draft, verdict)?;
-        if self.common.dry_run {
+        if !self.common.dry_run {
+            self.refuse_void(verdict)?;
+        }
+        if !confirm(self.common)? {
             return Ok(());
         }
-        self.refuse_void(verdict)?;
-        confirm(self.common)?;
         self.journal.promise(&draft)?;
         let seq = self.journal.next().0 - 1;
         let key = self.key.as_ref().ok_or_else(nothing_here)?;
@@ -184,7 +185,13 @@ impl<'a> Desk<'a> {
             return Ok(standing);
         }
         match self.send(&waiting) {
-            Ok(node) => self.follow(&node, &mut standing),
+            Ok((node, submitted)) => {
+                for (one, submitted) in standing.iter_mut().zip(submitted) {
+                    // A node that lacks what an entry names keeps it in memory only.
+                    one.status = if submitted.status == "waiting" { "waiting" } else { "sent" };
+                }
+                self.follow(&node, &mut standing);
+            }
             Err(failure) if matches!(failure.kind(), crate::failure::Kind::Node) => {
                 out::note(&styled(DIM, &format!("kept, and not sent: {failure}")));
                 out::note(&styled(DIM, &format!("  {}", failure.next())));
@@ -212,12 +219,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Sends to the first node that answers; the others have it from there.
-    fn send(&self, waiting: &[Kept]) -> Outcome<Node> {
+    fn send(&self, waiting: &[Kept]) -> Outcome<(Node, Vec<Submitted>)> {
         let mut last = no_node();
         for server in &self.known.nodes {
             let node = Node::at(&server.http);
             match self.send_to(&node, waiting) {
-                Ok(()) => return Ok(node),
+                Ok(submitted) => return Ok((node, submitted)),
                 Err(failure) if failure.kind() == crate::failure::Kind::Node => last = failure,
                 Err(failure) => return Err(failure),
             }
@@ -225,20 +232,17 @@ impl<'a> Desk<'a> {
         Err(last)
     }
 
-    fn send_to(&self, node: &Node, waiting: &[Kept]) -> Outcome {
-        for kept in waiting {
+    fn send_to(&self, node: &Node, waiting: &[Kept]) -> Outcome<Vec<Submitted>> {
+        let submit = |kept: &Kept| {
             let entry = kept.entry().ok_or_else(nothing_here)?;
-            node.submit(&entry, kept.payload.as_ref())?;
-        }
-        Ok(())
+            node.submit(&entry, kept.payload.as_ref())
+        };
+        waiting.iter().map(submit).collect()
     }
 
     /// Asks until everything is settled, or the wait is over.
     fn follow(&self, node: &Node, standing: &mut [Standing]) {
         let deadline = Deadline::within(SETTLE_MAX);
-        for one in standing.iter_mut() {
-            one.status = "sent";
-        }
         loop {
             let mut told = false;
             for one in standing.iter_mut().filter(|one| one.status != "settled") {
@@ -260,7 +264,8 @@ impl<'a> Desk<'a> {
 
     fn held(&self, node: &Node, id: &EntryId) -> Outcome<Held> {
         let path = format!("/v1/cooperatives/{}/entries/{id}", self.known.cooperative);
-        let server = self.known.nodes.iter().find(|server| Node::at(&server.http).shown() == node.shown());
+        let server =
+            self.known.nodes.iter().find(|server| Node::at(&server.http).shown() == node.shown());
         let reader = self.key.as_ref().zip(server);
         let reader = reader.map(|(key, server)| Reader { key, node: server.node });
         node.read(&path, reader.as_ref())
@@ -311,8 +316,11 @@ impl<'a> Desk<'a> {
             Form::Text => out::preview(&format!("To be signed for {}", self.known.name), &rows),
             Form::Json if self.common.dry_run => {
                 let (header, act) = preview::read(draft.bytes()).ok_or_else(nothing_here)?;
-                out::say(&serde_json::json!({ "dry_run": true, "id": draft.id(), "header": header,
-                    "act": act, "verdict": foreseen(verdict) }).to_string());
+                out::say(
+                    &serde_json::json!({ "dry_run": true, "id": draft.id(), "header": header,
+                    "act": act, "verdict": foreseen(verdict) })
+                    .to_string(),
+                );
             }
             Form::Json => {}
         }
@@ -340,10 +348,10 @@ fn foreseen(verdict: Verdict) -> String {
     }
 }
 
-/// Asks whoever sits at the terminal.
-pub fn confirm(common: &Common) -> Outcome {
-    if common.yes {
-        return Ok(());
+/// Whether to sign: asks whoever sits at the terminal. In a dry run nothing is signed.
+pub fn confirm(common: &Common) -> Outcome<bool> {
+    if common.dry_run || common.yes {
+        return Ok(!common.dry_run);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
@@ -356,7 +364,7 @@ pub fn confirm(common: &Common) -> Outcome {
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     match (read, answer.trim()) {
-        (Ok(_), "y" | "Y" | "yes" | "o" | "oui") => Ok(()),
+        (Ok(_), "y" | "Y" | "yes" | "o" | "oui") => Ok(true),
         _ => Err(Failure::usage("nothing was signed", "answer `y` to sign")),
     }
 }
@@ -367,12 +375,11 @@ pub fn say(standing: &Standing) {
     let id = id.to_string();
     let short = id.get(..12).unwrap_or_default();
     let status = match standing.status {
-        "settled" => styled(GOOD, "settled"),
-        "sent" if *receipts == 0 => "sent".to_owned(),
-        "sent" => format!("{receipts} of {roster}"),
-        _ => "kept".to_owned(),
+        "settled" => styled(GOOD, &format!("{:<8}", "settled")),
+        "sent" if *receipts > 0 => format!("{:<8}", format!("{receipts} of {roster}")),
+        other => format!("{other:<8}"),
     };
-    out::say(&format!("{status:<12} {label}  {}", styled(DIM, short)));
+    out::say(&format!("{status}  {label}  {}", styled(DIM, short)));
 }
 
 /// Brings the export of the node that holds most of this wallet's chain; what it shows is audited

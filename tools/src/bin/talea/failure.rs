@@ -127,11 +127,19 @@ impl From<Refusal> for Failure {
 impl From<profile::Refusal> for Failure {
     fn from(refusal: profile::Refusal) -> Self {
         let next = match &refusal {
-            profile::Refusal::Weights { .. } => "change the colleges' weight_bp so that they add up to 10000",
-            profile::Refusal::Profile(_) => "change what the rule names, or choose profile = \"none\"",
-            profile::Refusal::Roster { .. } => "name other nodes, or another quorum: 2q > n + f and q + f <= n",
+            profile::Refusal::Weights { .. } => {
+                "change the colleges' weight_bp so that they add up to 10000"
+            }
+            profile::Refusal::Profile(_) => {
+                "change what the rule names, or choose profile = \"none\""
+            }
+            profile::Refusal::Roster { .. } => {
+                "name other nodes, or another quorum: 2q > n + f and q + f <= n"
+            }
             profile::Refusal::Device { .. } => "each founder makes a key with `talea keys new`",
-            profile::Refusal::Consent { .. } => "have each founder run `talea charter consent` on the file as it is now",
+            profile::Refusal::Consent { .. } => {
+                "have each founder run `talea charter consent` on the file as it is now"
+            }
             _ => "change the charter file; `talea charter template` explains every key",
         };
         Self::rule(refusal.to_string(), next)
@@ -156,7 +164,8 @@ impl From<Unplaced> for Failure {
 
 impl From<Unnamed> for Failure {
     fn from(unnamed: Unnamed) -> Self {
-        let next = "see `talea log`; entries are called `alba/3`, or by six digits of their id or more";
+        let next =
+            "see `talea log`; entries are called `alba/3`, or by six digits of their id or more";
         Self::usage(unnamed.to_string(), next)
     }
 }
@@ -171,7 +180,10 @@ impl From<ScenarioFault> for Failure {
     fn from(fault: ScenarioFault) -> Self {
         let next = match &fault {
             ScenarioFault::Step { n, .. } => {
-                format!("change that step of the file, or stop before it with --until {}", n.saturating_sub(1))
+                format!(
+                    "change that step of the file, or stop before it with --until {}",
+                    n.saturating_sub(1)
+                )
             }
             ScenarioFault::File(_) | ScenarioFault::Shape => {
                 "compare with tests/data/passerelles-q1.json".to_owned()

@@ -71,7 +71,8 @@ struct Problem {
 impl Node {
     /// A node by its HTTP address.
     pub fn at(address: &str) -> Self {
-        let base = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let base =
+            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let base = base.trim_end_matches('/').to_owned();
         Self { agent: Agent::new_with_config(config()), shown: base.clone(), base }
     }
@@ -80,8 +81,7 @@ impl Node {
     pub fn control(data: &Path) -> Self {
         let socket = data.join("control.sock");
         let shown = socket.display().to_string();
-        let agent =
-            Agent::with_parts(config(), UnixConnector(socket), DefaultResolver::default());
+        let agent = Agent::with_parts(config(), UnixConnector(socket), DefaultResolver::default());
         Self { agent, base: "http://127.0.0.1".to_owned(), shown }
     }
 

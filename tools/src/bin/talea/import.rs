@@ -125,7 +125,9 @@ fn make_wallets(
 ) -> Outcome {
     let passphrase = secret::new_passphrase(common)?;
     let register = play.book().register();
-    let nodes = statuses.iter().map(|s| Server { node: s.node, http: Node::at(&s.http).shown().to_owned() });
+    let nodes = statuses
+        .iter()
+        .map(|s| Server { node: s.node, http: Node::at(&s.http).shown().to_owned() });
     let known = Known {
         cooperative: register.cooperative(),
         name: register.charter().name.to_string(),
@@ -146,10 +148,8 @@ fn make_wallets(
 
 fn tell(common: &Common, play: &Play<'_>, made: &[Made], dry: bool) {
     let book = play.book();
-    let counted = made
-        .iter()
-        .filter(|made| book.verdict(&made.entry.id()) == Some(Verdict::Counted))
-        .count();
+    let counted =
+        made.iter().filter(|made| book.verdict(&made.entry.id()) == Some(Verdict::Counted)).count();
     let value = json!({
         "cooperative": book.register().cooperative(),
         "entries": made.len(),

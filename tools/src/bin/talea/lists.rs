@@ -69,8 +69,12 @@ pub fn log(common: &Common, mine: bool, last: usize) -> Outcome {
     entries.reverse();
     let values: Vec<_> = entries.iter().map(|entry| value(&desk.book, entry)).collect();
     desk::form(common).give(&values, |_| {
-        let columns =
-            [("entry", Align::Left), ("dated", Align::Left), ("verdict", Align::Left), ("", Align::Left)];
+        let columns = [
+            ("entry", Align::Left),
+            ("dated", Align::Left),
+            ("verdict", Align::Left),
+            ("", Align::Left),
+        ];
         let rows = entries.iter().map(|entry| {
             vec![
                 desk.book.label(&entry.id()),
@@ -88,13 +92,15 @@ pub fn log(common: &Common, mine: bool, last: usize) -> Outcome {
 pub fn show(common: &Common, name: &str) -> Outcome {
     let desk = Desk::reading(common)?;
     let id = desk.book.find(name)?;
-    let entry = desk.book.entry(&id).ok_or_else(|| {
-        Failure::usage(format!("`{name}` is not here"), "run `talea fetch`")
-    })?;
+    let entry = desk
+        .book
+        .entry(&id)
+        .ok_or_else(|| Failure::usage(format!("`{name}` is not here"), "run `talea fetch`"))?;
     desk::form(common).give(&value(&desk.book, entry), |_| {
         let bytes = entry.bytes();
         let unsigned = bytes.get(..bytes.len().saturating_sub(64)).unwrap_or_default();
         let mut rows = preview::rows(unsigned, None, Some(&desk.book)).unwrap_or_default();
+        rows.extend(desk.book.note(&id).map(|note| ("in words", note.to_owned())));
         rows.push(("verdict", verdict(&desk.book, entry)));
         rows.push(("id", id.to_string()));
         out::say(&out::styled(out::HEAD, &desk.book.label(&id)));
@@ -145,6 +151,7 @@ fn value(book: &Book, entry: &Signed) -> serde_json::Value {
         "label": book.label(&entry.id()),
         "header": entry.header(),
         "act": act,
+        "note": book.note(&entry.id()),
         "verdict": verdict(book, entry),
     })
 }
@@ -159,8 +166,12 @@ fn verdict(book: &Book, entry: &Signed) -> String {
 }
 
 fn line(book: &Book, entry: &Signed) -> String {
-    match entry.content() {
+    let line = match entry.content() {
         Content::Known(act) => preview::line(act, Some(book)),
         Content::Unknown(tag) => format!("an act of a later version (tag {tag})"),
+    };
+    match book.note(&entry.id()) {
+        Some(note) => format!("{line} ({note})"),
+        None => line,
     }
 }

@@ -72,7 +72,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Export { output, from } => lists::export(common, output, from.as_deref()),
         Command::Import(import) => import::run(common, import),
         Command::Node(command) => nodes::run(common, command),
-        Command::Demo(demo) => demo::run(demo),
+        Command::Demo(demo) => demo::run(common, demo),
         Command::Add(_)
         | Command::Attest { .. }
         | Command::Propose(_)

@@ -33,10 +33,8 @@ pub fn run(common: &Common, command: &cli::Node) -> Outcome {
 /// Makes a node keep a cooperative. Its charter comes later, as every entry does: by submission,
 /// with its payload, or from the other nodes.
 pub fn host(node: &Node, cooperative: EntryId, peers: &[Peer]) -> Outcome<Value> {
-    let peers: Vec<Value> = peers
-        .iter()
-        .map(|peer| json!({ "node": peer.node, "address": peer.address }))
-        .collect();
+    let peers: Vec<Value> =
+        peers.iter().map(|peer| json!({ "node": peer.node, "address": peer.address })).collect();
     node.write("/host", &json!({ "cooperative": cooperative, "peers": peers }))
 }
 

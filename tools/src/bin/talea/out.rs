@@ -4,6 +4,7 @@
 //! terminal listens (and `NO_COLOR` is not set): `anstream` takes them out elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -34,9 +35,21 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Whether text for people is beside the result: a story whose result is one JSON value.
+static ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// From now on, lets what is said to people go to standard error.
+pub fn speak_aside() {
+    ASIDE.store(true, Ordering::Relaxed);
+}
+
 /// Says a line of a result to people.
 pub fn say(text: &str) {
-    anstream::println!("{text}");
+    if ASIDE.load(Ordering::Relaxed) {
+        note(text);
+    } else {
+        anstream::println!("{text}");
+    }
 }
 
 /// Says a line beside the result: progress, previews, advice.
@@ -68,7 +81,7 @@ impl Form {
             Self::Text => text(value),
             Self::Json => {
                 let json = serde_json::to_string_pretty(value).expect("results have text keys");
-                say(&json);
+                anstream::println!("{json}");
             }
         }
     }

@@ -90,7 +90,9 @@ fn consent(common: &Common, path: &Path) -> Outcome {
     show(common, &founding(&file, None)?, "To consent to")?;
     let wallet = desk::wallet(common)?;
     let key = secret::unlock(common, &wallet)?;
-    desk::confirm(common)?;
+    if !desk::confirm(common)? {
+        return Ok(());
+    }
     let (handle, proof) = file.consent(&key)?;
     let proof = String::from(proof);
     let value = serde_json::json!({ "handle": handle, "proof": proof });
@@ -120,10 +122,9 @@ pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
         .ok_or_else(|| Failure::rule("the charter is too long for an entry", "shorten it"))?;
     Book::found(charter)?;
     show(common, &draft, "To be founded")?;
-    if common.dry_run {
+    if !desk::confirm(common)? {
         return Ok(());
     }
-    desk::confirm(common)?;
     let servers = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
     let name = file.charter()?.name.to_string();
     wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
@@ -133,7 +134,9 @@ pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
     let value = serde_json::json!({ "cooperative": draft.id(), "name": name, "status": "kept" });
     desk::form(common).give(&value, |_| {
         out::say(&format!("{name} is founded: {}", draft.id()));
-        out::note("Next: have each node of the roster keep it (`talea node host`), then `talea send`.");
+        out::note(
+            "Next: have each node of the roster keep it (`talea node host`), then `talea send`.",
+        );
     });
     Ok(())
 }
@@ -148,7 +151,9 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
     desk::wallet(common)?.know(&known)?;
     desk::form(common).give(&known, |known| {
         out::say(&format!("{} is known here, at {} nodes", known.name, known.nodes.len()));
-        out::note("Next: `talea fetch` if you are a member, `talea request` if you want to be one.");
+        out::note(
+            "Next: `talea fetch` if you are a member, `talea request` if you want to be one.",
+        );
     });
     Ok(())
 }
@@ -166,13 +171,7 @@ pub fn cooperatives(common: &Common) -> Outcome {
 }
 
 /// `talea request`.
-pub fn request(
-    common: &Common,
-    handle: &str,
-    name: &str,
-    kind: Sort,
-    of: Option<&str>,
-) -> Outcome {
+pub fn request(common: &Common, handle: &str, name: &str, kind: Sort, of: Option<&str>) -> Outcome {
     let wallet = desk::wallet(common)?;
     let cooperative = match of {
         Some(id) => cooperative_id(id)?,
@@ -185,8 +184,13 @@ pub fn request(
     };
     let called = Called { handle: handle.to_owned(), name: name.to_owned() };
     let key = secret::unlock(common, &wallet)?;
-    let slip = Joining::new(cooperative, kind, called, &key).render();
-    give_slip(common, "Pass this request to the members who vouch, and to the registrar:", &slip);
+    let joining = Joining::new(cooperative, kind, called, &key);
+    show_joining("To be asked", &joining);
+    if !desk::confirm(common)? {
+        return Ok(());
+    }
+    let words = "Pass this request to the members who vouch, and to the registrar:";
+    give_slip(common, words, &joining.render());
     Ok(())
 }
 
@@ -194,8 +198,10 @@ pub fn request(
 pub fn approve(common: &Common, request: &str) -> Outcome {
     let desk = Desk::signing(common)?;
     let joining = joining(request, &desk)?;
-    show_joining(&joining);
-    desk::confirm(common)?;
+    show_joining("To vouch for", &joining);
+    if !desk::confirm(common)? {
+        return Ok(());
+    }
     let slip = slip::render_approval(&joining.approve(desk.key()?));
     give_slip(common, "Pass this approval to the registrar:", &slip);
     Ok(())
@@ -257,7 +263,9 @@ pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>
     };
     let line = preview::line(&Act::Subscribe(subscribe.clone()), Some(&desk.book));
     out::preview("To consent to", &[("subscription", line)]);
-    desk::confirm(common)?;
+    if !desk::confirm(common)? {
+        return Ok(());
+    }
     let cooperative = register.cooperative();
     let signed = subscription(&cooperative, &subscribe);
     subscribe.signature = desk.key()?.sign(Purpose::Subscription, &signed);
@@ -274,10 +282,7 @@ pub fn subscribe(common: &Common, slip: &str) -> Outcome {
     desk.state(&Act::Subscribe(subscribe), None)
 }
 
-fn founding(
-    file: &CharterFile,
-    key: Option<&talea_protocol::key::SecretKey>,
-) -> Outcome<Draft> {
+fn founding(file: &CharterFile, key: Option<&talea_protocol::key::SecretKey>) -> Outcome<Draft> {
     let charter = file.charter()?;
     let registrar = charter.founders.first().map(|founder| founder.device);
     let device = key.map(talea_protocol::key::SecretKey::device).or(registrar);
@@ -333,14 +338,15 @@ fn joining(text: &str, desk: &Desk<'_>) -> Outcome<Joining> {
     Joining::parse(text, desk.known.cooperative).map_err(slip_failure)
 }
 
-fn show_joining(joining: &Joining) {
+fn show_joining(title: &str, joining: &Joining) {
     let Called { handle, name } = &joining.called;
     let rows = [
         ("called", format!("{name} ({handle}), as the applicant says")),
         ("kind", format!("{:?}", joining.request.kind).to_lowercase()),
         ("device", joining.request.device.to_string()),
+        ("cooperative", joining.cooperative.to_string()),
     ];
-    out::preview("To vouch for", &rows);
+    out::preview(title, &rows);
 }
 
 fn give_slip(common: &Common, words: &str, slip: &str) {

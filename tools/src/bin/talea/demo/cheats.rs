@@ -30,9 +30,7 @@ pub fn change(file: &[u8], entry: &Signed, amount: i64) -> Outcome<Vec<u8>> {
         *byte ^= 1;
     }
     rewrite(file, |leaf| match leaf.split_first() {
-        Some((_, rest)) if rest == bytes => {
-            Some([leaf.split_at(1).0, changed.as_slice()].concat())
-        }
+        Some((_, rest)) if rest == bytes => Some([leaf.split_at(1).0, changed.as_slice()].concat()),
         _ => Some(leaf.to_vec()),
     })
 }
@@ -130,7 +128,9 @@ fn pair(play: &Play<'_>, author: &str) -> Outcome<(Signed, Signed)> {
     let last = book.entries().last().ok_or_else(absent)?;
     let header = book.header(&key.device(), last.header().time + 1000).ok_or_else(absent)?;
     let mut works = book.entries().filter_map(|entry| match entry.content() {
-        Content::Known(Act::Contribution(work)) if entry.header().device == key.device() => Some(work),
+        Content::Known(Act::Contribution(work)) if entry.header().device == key.device() => {
+            Some(work)
+        }
         _ => None,
     });
     let one = works.next_back().ok_or_else(absent)?;

@@ -44,10 +44,14 @@ impl Server {
     pub fn start(program: &Path, data: &Path, name: &'static str) -> Outcome<Self> {
         let mut init = Command::new(program);
         init.arg("init").arg("--data").arg(data).arg("--name").arg(name);
-        let done = init.stdin(Stdio::null()).output().map_err(|error| Failure::file(program, &error))?;
+        let done =
+            init.stdin(Stdio::null()).output().map_err(|error| Failure::file(program, &error))?;
         if !done.status.success() {
             let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-            return Err(Failure::node(format!("talead init: {said}"), "run it by hand to see more"));
+            return Err(Failure::node(
+                format!("talead init: {said}"),
+                "run it by hand to see more",
+            ));
         }
         let free = ("127.0.0.1:0", "127.0.0.1:0");
         let (child, ready) = run(program, data, free)?;
@@ -96,8 +100,7 @@ impl Server {
 
     /// Starts it again where it was.
     pub fn restart(&mut self) -> Outcome {
-        let (child, ready) =
-            run(&self.program, &self.data, (&self.ready.http, &self.ready.quic))?;
+        let (child, ready) = run(&self.program, &self.data, (&self.ready.http, &self.ready.quic))?;
         self.child = Some(child);
         self.ready = ready;
         Ok(())

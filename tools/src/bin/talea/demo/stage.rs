@@ -72,10 +72,10 @@ impl Stage {
 
     /// Makes all of them keep the cooperative, and know each other.
     pub fn host(&self) -> Outcome {
-        let peers = self.servers.iter().map(|server| Peer {
-            node: server.key(),
-            address: server.quic().to_owned(),
-        });
+        let peers = self
+            .servers
+            .iter()
+            .map(|server| Peer { node: server.key(), address: server.quic().to_owned() });
         let peers: Vec<Peer> = peers.collect();
         for server in &self.servers {
             let others: Vec<Peer> =
@@ -178,7 +178,8 @@ impl Stage {
             let (file, audit) = self.export_now(server)?;
             let Summary { held_by, nodes, .. } = audit.summary();
             let agreed = audit.status == Status::Valid && held_by == nodes;
-            let patience = if whole && audit.status == Status::Valid { COSIGN_MAX } else { WAIT_MAX };
+            let patience =
+                if whole && audit.status == Status::Valid { COSIGN_MAX } else { WAIT_MAX };
             if (whole && agreed) || deadline.elapsed() > patience {
                 return Ok((file, audit));
             }

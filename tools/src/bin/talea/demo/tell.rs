@@ -31,8 +31,14 @@ pub fn decided(book: &Book) {
         ));
         let needs = decimal(i64::from(question.threshold.value()), 2);
         out::say(&format!("           it needs more than {needs} % of the votes for or against"));
-        let columns =
-            [("college", Align::Left), ("weight", Align::Right), ("yes", Align::Right), ("no", Align::Right), ("abstain", Align::Right), ("of", Align::Right)];
+        let columns = [
+            ("college", Align::Left),
+            ("weight", Align::Right),
+            ("yes", Align::Right),
+            ("no", Align::Right),
+            ("abstain", Align::Right),
+            ("of", Align::Right),
+        ];
         let colleges = &book.register().charter().colleges;
         let rows = colleges.iter().zip(&tally.colleges).map(|(college, ballots)| {
             let weight = format!("{} %", decimal(i64::from(college.weight.value()), 2));
@@ -45,7 +51,10 @@ pub fn decided(book: &Book) {
         for vote in question.votes.iter().filter(|vote| !vote.binding) {
             if let Some(choice) = vote.choice {
                 let choice = format!("{choice:?}").to_lowercase();
-                out::say(&format!("  {} says {choice}: shown, not counted", book.name(vote.member)));
+                out::say(&format!(
+                    "  {} says {choice}: shown, not counted",
+                    book.name(vote.member)
+                ));
             }
         }
     }
