@@ -100,7 +100,7 @@ pub fn charter(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -
         roster: Roster { nodes: List::new(nodes).expect("not too many"), faulty, quorum },
         quorum: bp(5_000),
         thresholds: Thresholds { ordinary: bp(5_000), charter: bp(6_667), allocation: bp(5_000) },
-        rates: List::new(vec![rate("bake", "minute", 30), rate("care", "minute", 0)])
+        rates: List::new(vec![rate("bake", "loaf", 30), rate("care", "minute", 0)])
             .expect("two"),
         internal_price: 10,
         tiers: List::default(),
