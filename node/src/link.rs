@@ -241,21 +241,23 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn sessions_come_and_go_while_others_wait_for_their_end() {
         let links = Arc::new(Links::new(node(1)));
+        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..3 {
-            let links = Arc::clone(&links);
+            let (links, over) = (Arc::clone(&links), Arc::clone(&over));
             waiting.spawn(async move {
-                for _ in 0..20_000 {
+                while !over.load(Ordering::Relaxed) {
                     links.wait_gone(&node(2)).await;
+                    tokio::task::yield_now().await;
                 }
             });
         }
-        let coming = Arc::clone(&links);
         let coming = tokio::task::spawn_blocking(move || {
-            for _ in 0..20_000 {
-                let Joined::Kept { session, .. } = join(&coming, 2, 2, 0) else { panic!() };
-                coming.leave(node(2), session, || {});
+            for _ in 0..50_000 {
+                let Joined::Kept { session, .. } = join(&links, 2, 2, 0) else { panic!() };
+                links.leave(node(2), session, || {});
             }
+            over.store(true, Ordering::Relaxed);
         });
         let done = async {
             coming.await.unwrap();

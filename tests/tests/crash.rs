@@ -2,7 +2,7 @@
 //!
 //! The observer stands outside. It notes what the node says over HTTP and, after each start, holds
 //! it to all of it: every acknowledged entry at its index, byte for byte; no log shorter than
-//! before; one root for each size. What it would report is tested below, also on a real node.
+//! before; one root for each size. That it can report a loss is shown on a real node below.
 //! SIGKILL ends a process and no machine: writes that were never synced survive it. Power cuts
 //! are another test's business (design, reliability, section 3).
 

@@ -148,10 +148,12 @@ fn found<'s>(
     let outbox = Vec::new();
     let mut stage = Stage { servers, cooperative, reader, given, sent: 0, outbox };
     stage.host()?;
-    stage.give(charter)?;
+    let first = told(play.book(), &charter);
+    let through = stage.give(charter)?;
     let terms = play.book().register().charter();
     let (q, n) = (terms.roster.quorum, terms.roster.nodes.len());
     out::say(&format!("  {}  {}", terms.name, styled(DIM, &cooperative.to_string())));
+    out::say(&format!("  {first}  {}", styled(DIM, &format!("through {through}"))));
     out::say(&format!("  an entry is settled once {q} of {n} nodes hold it; protected"));
     out::say(&format!("  {}", protection(terms.roster.faulty)));
     Ok((stage, play))
