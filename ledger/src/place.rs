@@ -38,7 +38,9 @@ pub enum Refusal {
         held: EntryId,
     },
     /// Rule 14: no going back.
-    #[error("rule 14: register entry {named} is older than {before}, which this chain named before")]
+    #[error(
+        "rule 14: register entry {named} is older than {before}, which this chain named before"
+    )]
     OlderBasis {
         /// The number of the register entry named.
         named: u32,
@@ -144,9 +146,8 @@ impl Places {
         let Some(basis) = register.number(&header.basis) else {
             return Ok(Standing::Waits(header.basis));
         };
-        let device = register
-            .device(&header.device, basis)
-            .ok_or(Refusal::NotEnrolled { number: basis })?;
+        let device =
+            register.device(&header.device, basis).ok_or(Refusal::NotEnrolled { number: basis })?;
         let chain = self.chain(device);
         let length = u64::try_from(chain.len()).unwrap_or(u64::MAX);
         if header.seq < length {

@@ -48,7 +48,12 @@ pub async fn node(data: &Path, seed: &[u8; 32], peers: Vec<Peer>) -> Running {
 ///
 /// # Panics
 /// If it does not.
-pub async fn host(node: &Running, cooperative: EntryId, hosts: Vec<NodeKey>, charter: Option<&Signed>) {
+pub async fn host(
+    node: &Running,
+    cooperative: EntryId,
+    hosts: Vec<NodeKey>,
+    charter: Option<&Signed>,
+) {
     let charter = charter.map(|entry| Box::new(parse(entry.bytes())));
     let (done, answer) = oneshot::channel();
     node.orders().give(Order::Host(Host { cooperative, hosts, charter, done }));

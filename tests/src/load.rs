@@ -72,7 +72,7 @@ fn work(number: usize) -> Act {
     let day = Day::new(20_455).expect("a day");
     let tags = ["commons:CC-BY-SA", "sdg:5"].map(|tag| Code::try_from(tag).expect("a code"));
     Act::Contribution(Contribution {
-        stream: if number % 3 == 0 { Stream::Love } else { Stream::Livelihood },
+        stream: if number.is_multiple_of(3) { Stream::Love } else { Stream::Livelihood },
         task: Code::try_from("bake").expect("a code"),
         quantity: Quantity::new(1 + (number % 480) as i64).expect("above zero"),
         begin: day,

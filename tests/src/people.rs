@@ -2,9 +2,7 @@
 //!
 //! Wallets here are honest: each keeps its chain and never signs a place twice.
 
-use talea_protocol::act::{
-    Act, Admit, Attest, Contribution, Mark, Request, Stream, enrolment,
-};
+use talea_protocol::act::{Act, Admit, Attest, Contribution, Mark, Request, Stream, enrolment};
 use talea_protocol::bytes::{Bp, Code, Day, List, Quantity, Text};
 use talea_protocol::charter::{
     Category, Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles,
@@ -100,8 +98,7 @@ pub fn charter(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -
         roster: Roster { nodes: List::new(nodes).expect("not too many"), faulty, quorum },
         quorum: bp(5_000),
         thresholds: Thresholds { ordinary: bp(5_000), charter: bp(6_667), allocation: bp(5_000) },
-        rates: List::new(vec![rate("bake", "loaf", 30), rate("care", "minute", 0)])
-            .expect("two"),
+        rates: List::new(vec![rate("bake", "loaf", 30), rate("care", "minute", 0)]).expect("two"),
         internal_price: 10,
         tiers: List::default(),
         formula: Formula {

@@ -143,8 +143,7 @@ impl World {
     /// A world of this weather.
     #[must_use]
     pub fn with(seed: u64, weather: Weather) -> Self {
-        let keys: Vec<Arc<SecretKey>> =
-            (0..weather.nodes).map(|n| Arc::new(node_key(n))).collect();
+        let keys: Vec<Arc<SecretKey>> = (0..weather.nodes).map(|n| Arc::new(node_key(n))).collect();
         let publics: Vec<NodeKey> = keys.iter().map(|key| key.node()).collect();
         let people = People::found(5, &publics, 0, weather.quorum);
         let now = START_MS;
@@ -561,7 +560,12 @@ impl World {
                 replica.published(),
                 replica
                     .mirrors()
-                    .map(|m| (m.checked.size(), m.frontier.size(), m.waiting.len(), replica.equal_since(&m.node)))
+                    .map(|m| (
+                        m.checked.size(),
+                        m.frontier.size(),
+                        m.waiting.len(),
+                        replica.equal_since(&m.node)
+                    ))
                     .collect::<Vec<_>>()
             ),
             None => "[down]".to_owned(),

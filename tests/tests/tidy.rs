@@ -64,7 +64,8 @@ fn the_core_knows_no_clock_no_chance_and_no_unordered_map() {
         if !core || path.starts_with("protocol/src/quic") {
             continue;
         }
-        for word in ["SystemTime", "Instant", "HashMap", "HashSet", "std::fs", "std::net", "println!"]
+        for word in
+            ["SystemTime", "Instant", "HashMap", "HashSet", "std::fs", "std::net", "println!"]
         {
             assert!(!code(&text).contains(word), "{path} names {word}");
         }
@@ -76,7 +77,10 @@ fn no_file_is_longer_than_six_hundred_lines_and_none_is_a_stub() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= 600, "{path} has {lines} lines");
-        assert!(text.starts_with("//!") || text.starts_with("#!"), "{path} does not say what it is for");
+        assert!(
+            text.starts_with("//!") || text.starts_with("#!"),
+            "{path} does not say what it is for"
+        );
         if path != "tests/tests/tidy.rs" {
             for word in ["todo!", "unimplemented!", "#[ignore", "TODO", "FIXME"] {
                 assert!(!text.contains(word), "{path} has {word}");

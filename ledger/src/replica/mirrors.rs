@@ -174,9 +174,7 @@ impl Replica {
         let (seen, hash) = match coming {
             Coming::Ready(seen, hash) => (seen, hash),
             Coming::Named(id) => match self.held(&id) {
-                Some((device, seq)) => {
-                    (Seen::Held(device, seq), self.places.at(device, seq)?.hash)
-                }
+                Some((device, seq)) => (Seen::Held(device, seq), self.places.at(device, seq)?.hash),
                 None => return Some(coming),
             },
             Coming::Checking(id, leaf) => {
@@ -218,9 +216,8 @@ impl Replica {
     /// Asks for the bytes of what has been named too long ago.
     pub(super) fn ask_for_stalled(&mut self) {
         let now = self.now;
-        let overdue = |mirror: &&mut Mirror| {
-            mirror.stalled.is_some_and(|since| now >= since.after(STALL_MS))
-        };
+        let overdue =
+            |mirror: &&mut Mirror| mirror.stalled.is_some_and(|since| now >= since.after(STALL_MS));
         for mirror in self.mirrors.values_mut().filter(overdue) {
             mirror.waiting.clear();
             mirror.fresh.clear();

@@ -248,13 +248,15 @@ impl Replica {
         let mut leaves = Vec::new();
         for mirror in self.mirrors.values_mut().filter(|mirror| mirror.news) {
             mirror.news = false;
-            leaves.push(Peer {
-                node: mirror.node,
-                size: mirror.checked.size(),
-                root: mirror.checked.root(),
-                time: self.now.0 / 1_000,
-            }
-            .leaf());
+            leaves.push(
+                Peer {
+                    node: mirror.node,
+                    size: mirror.checked.size(),
+                    root: mirror.checked.root(),
+                    time: self.now.0 / 1_000,
+                }
+                .leaf(),
+            );
         }
         if self.settled > self.own.testified {
             self.own.testified = self.settled;

@@ -18,12 +18,12 @@ use talea_protocol::note::Note;
 use talea_protocol::sync::Moment;
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
+use super::Replica;
+use super::mirrors::frontier;
 use super::own::OwnLeaf;
 use super::submit::Placing;
-use super::Replica;
 use crate::place::Refusal;
 use crate::register::Register;
-use super::mirrors::frontier;
 use crate::settle::{Mirror, Row, Seen};
 
 /// Why what is on disk is not what was written there.
@@ -286,8 +286,11 @@ type Rows = BTreeMap<NodeKey, Vec<(u64, Row)>>;
 fn rows(mirrors: Vec<(NodeKey, u64, Vec<u8>)>) -> Result<Rows, Unreadable> {
     let mut rows = Rows::new();
     for (node, from, bytes) in mirrors {
-        let row = decode(&bytes, FRAME_BYTES_MAX)
-            .map_err(|reason| Unreadable::Mirror { node, from, reason })?;
+        let row = decode(&bytes, FRAME_BYTES_MAX).map_err(|reason| Unreadable::Mirror {
+            node,
+            from,
+            reason,
+        })?;
         rows.entry(node).or_default().push((from, row));
     }
     Ok(rows)

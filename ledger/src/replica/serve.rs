@@ -9,8 +9,8 @@ use talea_protocol::message::{
 use talea_protocol::sync::Serve;
 use talea_protocol::tile::push_leaf;
 
-use super::own::OwnLeaf;
 use super::Replica;
+use super::own::OwnLeaf;
 
 /// Parts planned for one frame; a frame's list of items has as many at most.
 const PARTS_MAX: usize = talea_protocol::message::ITEMS_MAX;
@@ -193,7 +193,8 @@ struct Frame {
 impl Frame {
     /// Adds a leaf if it fits.
     fn leaf(&mut self, bytes: &[u8]) -> bool {
-        if self.used + bytes.len() + 2 > BUNDLE_BYTES_MAX || push_leaf(&mut self.bundle, bytes).is_err()
+        if self.used + bytes.len() + 2 > BUNDLE_BYTES_MAX
+            || push_leaf(&mut self.bundle, bytes).is_err()
         {
             return false;
         }
@@ -217,7 +218,8 @@ impl Frame {
     }
 
     fn close_bundle(&mut self) {
-        if let Some(bundle) = Octets::new(std::mem::take(&mut self.bundle)).filter(|b| !b.is_empty())
+        if let Some(bundle) =
+            Octets::new(std::mem::take(&mut self.bundle)).filter(|b| !b.is_empty())
         {
             self.items.push(Item::Bundle(bundle));
         }

@@ -1,11 +1,11 @@
 //! Entries that somebody submits: cheap checks, then the signature, then a place.
 
 use talea_protocol::act::Content;
+use talea_protocol::bytes::List;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::leaf::accept;
 use talea_protocol::message::{ASK_MAX, Message, Payload};
-use talea_protocol::bytes::List;
 use talea_protocol::tree::leaf_hash;
 
 use super::own::OwnLeaf;
@@ -86,11 +86,7 @@ impl Replica {
         check
     }
 
-    pub(super) fn checked(
-        &mut self,
-        check: u64,
-        entries: Vec<Result<Signed, (Entry, Unsound)>>,
-    ) {
+    pub(super) fn checked(&mut self, check: u64, entries: Vec<Result<Signed, (Entry, Unsound)>>) {
         match self.checking.remove(&check) {
             Some(Checking::Submissions(submissions)) => {
                 for (submission, entry) in submissions.into_iter().zip(entries) {

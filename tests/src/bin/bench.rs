@@ -77,12 +77,20 @@ async fn ingest(count: usize) {
     let raw = f64::midpoint(before, raw(&bytes));
     row("average entry, bytes", total / entries.len(), "");
     row("raw batch verification, entries/s", format!("{raw:.0}"), "the bound of all rates");
-    row("durable ingest to settled, entries/s", format!("{rate:.0}"), format!("{:.2} of raw", rate / raw));
+    row(
+        "durable ingest to settled, entries/s",
+        format!("{rate:.0}"),
+        format!("{:.2} of raw", rate / raw),
+    );
     let store = Store::open(&folder.path().join("store")).expect("it opens");
     store.compact().expect("it compacts");
     store.close().expect("it closes");
     let disk = folder_bytes(folder.path());
-    row("disk after compaction, bytes", disk, format!("{:.2} x the entries", disk as f64 / total as f64));
+    row(
+        "disk after compaction, bytes",
+        disk,
+        format!("{:.2} x the entries", disk as f64 / total as f64),
+    );
     start_and_rest(folder.path());
 }
 
@@ -134,17 +142,34 @@ async fn catch_up(count: usize) {
     wait_settled(&one, cooperative, entries.len() as u64).await;
     let carried = loopback_bytes() - carried;
     let raw = f64::midpoint(before, raw(&bytes));
-    row("catch-up of an empty node, entries/s", format!("{rate:.0}"), format!("{:.2} of raw", rate / raw));
-    row("bytes on the wire, all headers, both ways", carried, format!("{:.3} x the entries", carried as f64 / total as f64));
+    row(
+        "catch-up of an empty node, entries/s",
+        format!("{rate:.0}"),
+        format!("{:.2} of raw", rate / raw),
+    );
+    row(
+        "bytes on the wire, all headers, both ways",
+        carried,
+        format!("{:.3} x the entries", carried as f64 / total as f64),
+    );
     let carried = loopback_bytes();
     two.stop().await;
     let peer = Peer { node: one.node(), address: one.addresses().quic.to_string() };
     let two = node(folders[1].path(), &SEEDS[1], vec![peer]).await;
-    while two.orders().ask(move |h| h.get(&cooperative).is_none_or(|h| h.replica.peers().next().is_none())).await == Some(true) {
+    while two
+        .orders()
+        .ask(move |h| h.get(&cooperative).is_none_or(|h| h.replica.peers().next().is_none()))
+        .await
+        == Some(true)
+    {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    row("two equal nodes meet again, bytes with handshake", loopback_bytes() - carried, "messages alone: see the test");
+    row(
+        "two equal nodes meet again, bytes with handshake",
+        loopback_bytes() - carried,
+        "messages alone: see the test",
+    );
     two.stop().await;
     one.stop().await;
 }
@@ -169,7 +194,8 @@ async fn one_at_a_time(count: usize) {
     let mut events = Vec::new();
     for one in &running {
         wait_settled(one, cooperative, 1).await;
-        let subscribed = one.orders().ask(move |hosts| hosts.get(&cooperative).map(|h| h.subscribe())).await;
+        let subscribed =
+            one.orders().ask(move |hosts| hosts.get(&cooperative).map(|h| h.subscribe())).await;
         events.push(subscribed.flatten().expect("it is hosted"));
     }
     let (mut placed, mut done) = (Vec::new(), Vec::new());
@@ -181,7 +207,9 @@ async fn one_at_a_time(count: usize) {
         for events in &mut events {
             loop {
                 match events.recv().await {
-                    Ok(talea_node::hosted::Event::Settled(what)) if what.entry == entry.id() => break,
+                    Ok(talea_node::hosted::Event::Settled(what)) if what.entry == entry.id() => {
+                        break;
+                    }
                     Ok(_) => {}
                     Err(fault) => panic!("events are lost: {fault}"),
                 }
@@ -190,8 +218,16 @@ async fn one_at_a_time(count: usize) {
         done.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     let sync = sync_ms(folders[0].path());
-    row("one entry placed, ms p50 / p99", percentiles(&mut placed), format!("one sync of this disk: {sync:.2} ms"));
-    row("the same settled on all three, ms p50 / p99", percentiles(&mut done), "two commits one after another, two syncs each");
+    row(
+        "one entry placed, ms p50 / p99",
+        percentiles(&mut placed),
+        format!("one sync of this disk: {sync:.2} ms"),
+    );
+    row(
+        "the same settled on all three, ms p50 / p99",
+        percentiles(&mut done),
+        "two commits one after another, two syncs each",
+    );
     for one in running {
         one.stop().await;
     }

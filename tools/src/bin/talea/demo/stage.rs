@@ -3,6 +3,7 @@
 //! Entries go each through another node, so that what one holds it has from the others. Every
 //! wait has an end, and ends early when the user interrupts.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The longest that anything may take here.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long to wait for cosignatures, which make an export stronger and not more valid.
-const COSIGN_MAX: Duration = Duration::from_secs(2);
+const COSIGN_MAX: Duration = Duration::from_millis(500);
 /// Questions between two attempts to send what waits.
 const RESEND_ROUNDS: usize = 20;
 /// Between two questions.
@@ -37,8 +38,6 @@ const POLL: Duration = Duration::from_millis(25);
 pub struct Overview {
     /// Entries that are settled, as it sees it.
     pub settled: u64,
-    /// Payloads that it still asks the others for.
-    payloads_missing: u64,
     /// Its state root.
     pub state: Hash,
 }
@@ -174,8 +173,8 @@ impl Stage {
         let deadline = Deadline::within(WAIT_MAX);
         loop {
             interrupted()?;
-            let whole = self.overview(server)?.payloads_missing == 0;
             let (file, audit) = self.export_now(server)?;
+            let whole = has_payloads(&audit);
             let Summary { held_by, nodes, .. } = audit.summary();
             let agreed = audit.status == Status::Valid && held_by == nodes;
             let patience =
@@ -198,6 +197,13 @@ impl Stage {
     fn reader(&self, server: &Server) -> Reader<'_> {
         Reader { key: &self.reader, node: server.key() }
     }
+}
+
+/// Whether every payload that an entry commits to is in the export: payloads come after entries.
+fn has_payloads(audit: &Audit) -> bool {
+    let committed = audit.shown.entries.values().filter(|entry| entry.header().payload.is_some());
+    let here: BTreeSet<_> = audit.shown.payloads.iter().map(|payload| payload.entry).collect();
+    committed.map(|entry| entry.id()).all(|id| here.contains(&id))
 }
 
 /// Ends the demonstration when the user has asked for it.
