@@ -16,11 +16,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The time in ms, as the protocol's machines take it: they date cosignatures by it and
-    /// compare entries' claims with it, and pass over what goes back.
+    /// The time in ms, as the protocol's machines take it: they date cosignatures by it, compare
+    /// entries' claims with it and arm their timers by it. A wall clock that is set while the node
+    /// runs changes none of that before its next start.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        Moment((self.wall)())
+        Moment(millis((self.steady)()))
     }
 }
 
