@@ -197,6 +197,20 @@ fn rule_17_a_payload_is_the_one_that_its_entry_commits_to() {
 }
 
 #[test]
+fn a_payload_that_comes_after_its_entry_is_kept() {
+    let mut node = Node::new();
+    let bound = Commitment::new(&[1; 32], b"a note");
+    let header = Header { payload: bound, ..node.header(2, 0, EntryId::ZERO) };
+    let entry = sign(&key(2), &header, &attest(1)).unwrap();
+    let bytes = Octets::new(b"a note".to_vec()).unwrap();
+    let payload = Payload { entry: entry.id(), salt: [1; 32], bytes };
+    assert_eq!(node.submit(&entry), Reply::Placed(1));
+    assert_eq!(node.replica.payloads_missing(), 1);
+    assert_eq!(node.submit_with(entry.bytes().to_vec(), Some(payload)), Reply::Known(1));
+    assert_eq!(node.replica.payloads_missing(), 0);
+}
+
+#[test]
 fn rule_20_a_place_holds_one_entry_for_ever() {
     let mut node = Node::new();
     let header = node.header(2, 0, EntryId::ZERO);

@@ -115,6 +115,14 @@ fn two_equal_nodes_of_a_hundred_devices_find_that_out_in_four_kilobytes() {
         table.wake(1_000);
     }
     assert_eq!(table.replicas.each_ref().map(Replica::settled), [all; 2]);
+    for replica in &table.replicas {
+        let newest = replica.note().expect("a checkpoint");
+        assert_eq!(
+            newest.signatures().len(),
+            2,
+            "the newest checkpoint of a quiet node is cosigned"
+        );
+    }
     for node in [0, 1] {
         let peer = table.keys[1 - node].node();
         table.give(node, Input::Lost(peer));

@@ -200,7 +200,8 @@ impl Replica {
         };
         let before = std::mem::replace(&mut self.own.published, size);
         if let Ok(note) = Note::parse(note) {
-            self.own.notes.insert(size, note);
+            // A commit without new leaves signs the same again: cosignatures that came stay.
+            self.own.notes.entry(size).or_insert(note);
             while self.own.notes.len() > KEPT {
                 self.own.notes.pop_first();
             }

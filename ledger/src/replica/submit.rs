@@ -33,7 +33,13 @@ impl Replica {
     /// Everything that can be asked before the signature, the cheapest first.
     pub(super) fn submitted(&mut self, submission: Submission, entry: Entry) {
         match self.before_check(&submission, &entry) {
-            Some(reply) => self.answer(submission.ticket, reply),
+            Some(reply) => {
+                if let (Reply::Known(_), Some(payload)) = (reply, submission.payload) {
+                    // It may be the first to bring the payload along.
+                    self.given(*payload);
+                }
+                self.answer(submission.ticket, reply);
+            }
             None => self.submissions.push((submission, entry)),
         }
     }
