@@ -27,7 +27,7 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The longest that anything may take here.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long to wait for cosignatures, which make an export stronger and not more valid.
-const COSIGN_MAX: Duration = Duration::from_millis(500);
+const COSIGN_MAX: Duration = Duration::from_secs(10);
 /// Questions between two attempts to send what waits.
 const RESEND_ROUNDS: usize = 20;
 /// Between two questions.
