@@ -58,6 +58,13 @@ fn one_file_names_the_codec_one_the_database_and_one_the_transport() {
 }
 
 #[test]
+fn only_programs_read_a_clock() {
+    let programs = ["node/src/main.rs", "tools/src/bin/"];
+    only("SystemTime::now", &programs);
+    only("Instant::now", &programs);
+}
+
+#[test]
 fn the_core_knows_no_clock_no_chance_and_no_unordered_map() {
     for (path, text) in sources() {
         let core = path.starts_with("protocol/src/") || path.starts_with("ledger/src/");

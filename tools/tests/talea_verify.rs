@@ -160,3 +160,40 @@ fn json_gives_what_an_outside_reader_gives_and_the_reasons() {
     let named = value["findings"].as_array().unwrap().iter().any(|it| it["place"] == "bruno/0");
     assert!(named, "{value:#}");
 }
+
+/// What a program wants of the system's libraries; `None` where there is no `nm`.
+fn imports(program: &str) -> Option<String> {
+    let output = Command::new("nm").args(["-D", "--undefined-only", program]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn the_verifier_links_no_socket_code() {
+    let asks = |imports: &str, name: &str| {
+        imports.lines().any(|line| {
+            line.split_whitespace().last().is_some_and(|it| it.split('@').next() == Some(name))
+        })
+    };
+    let Some(wallet) = imports(env!("CARGO_BIN_EXE_talea")) else {
+        return println!("skipped: nm is not here (binutils)");
+    };
+    assert!(asks(&wallet, "socket"), "the wallet does: so the check can fail");
+    let verifier = imports(env!("CARGO_BIN_EXE_talea-verify")).expect("nm reads it");
+    for name in ["socket", "connect", "bind", "listen", "accept", "accept4", "sendto", "recvfrom"] {
+        assert!(!asks(&verifier, name), "talea-verify imports {name}");
+    }
+}
+
+#[test]
+fn the_verifier_works_where_there_is_no_network() {
+    let folder = Folder::new();
+    let file = folder.honest();
+    let alone = |program: &std::ffi::OsStr| {
+        Command::new("unshare").args(["--map-root-user", "--net"]).arg(program).arg(&file).output()
+    };
+    if !alone("true".as_ref()).is_ok_and(|output| output.status.success()) {
+        return println!("skipped: unshare makes no network namespace here");
+    }
+    let output = alone(env!("CARGO_BIN_EXE_talea-verify").as_ref()).expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
