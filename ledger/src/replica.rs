@@ -42,9 +42,11 @@ pub const AHEAD_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const STALL_MS: u64 = 400;
 /// Between two asks for missing payloads, in ms.
 pub const ASK_MS: u64 = 1_000;
-/// Submissions in one check, and checks of submissions under way: one on the cores, one behind it.
-pub const CHECK_ENTRIES_MAX: usize = 4_096;
-const CHECKS_MAX: usize = 2;
+/// Submissions in one check. Whoever drives the replica may put several checks together; each is
+/// short, so that placing one does not keep the cores waiting for the next.
+pub const CHECK_ENTRIES_MAX: usize = 1_024;
+/// Checks of submissions under way.
+const CHECKS_MAX: usize = 6;
 
 /// What happened.
 #[derive(Debug)]

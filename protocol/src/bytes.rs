@@ -416,9 +416,26 @@ ranged! {
 macro_rules! bytes32 {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, $crate::bytes::Encode, $crate::bytes::Decode, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Eq, Hash, PartialEq, $crate::bytes::Encode, $crate::bytes::Decode, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(pub [u8; 32]);
+
+        /// The order of the bytes. Keys and ids differ in their first eight nearly always, and
+        /// maps of them are asked several times for each entry.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                let head = |bytes: &[u8; 32]| {
+                    bytes.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+                };
+                head(&self.0).cmp(&head(&other.0)).then_with(|| self.0.cmp(&other.0))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -29,8 +29,8 @@ impl Moment {
 /// Every so many milliseconds a node says what it holds: the longest that a lost message can
 /// keep two nodes apart is twice this.
 pub const HEARTBEAT_MS: u64 = 5_000;
-/// Frames under way for one log: with frames of 192 KiB, 1.5 MiB, the most a peer makes us hold.
-pub const FRAMES: u32 = 8;
+/// Frames under way for one log: with frames of 192 KiB, 3 MiB, the most a peer makes us hold.
+pub const FRAMES: u32 = 16;
 
 /// What the machine wants done.
 #[derive(Clone, Debug, Eq, PartialEq)]

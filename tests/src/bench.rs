@@ -9,7 +9,7 @@ use talea_ledger::replica::Reply;
 use talea_node::clock::Clock;
 use talea_node::commit::CommitFault;
 use talea_node::config::{Config, Peer};
-use talea_node::order::{Answer, Host, Hosting, Order};
+use talea_node::order::{Answer, ENTRIES_MAX, Host, Hosting, Order};
 use talea_node::run::{Running, Setup, start};
 use talea_protocol::entry::{Entry, Signed};
 use talea_protocol::hash::EntryId;
@@ -83,7 +83,7 @@ pub async fn submit_all(node: &Running, source: NodeKey, entries: &[Vec<u8>]) {
     let mut open: VecDeque<oneshot::Receiver<Reply>> = VecDeque::new();
     for bytes in entries {
         let entry = parse(bytes);
-        while open.len() >= 4_000 {
+        while open.len() >= ENTRIES_MAX - 1 {
             placed(open.pop_front().expect("not empty")).await;
         }
         let (answer, receiver) = Answer::privileged();
