@@ -197,7 +197,7 @@ impl Replica {
         let Some(mirror) = self.mirrors.get_mut(&log) else { return };
         let leaf = u32::try_from(mirror.frontier.size()).unwrap_or(u32::MAX);
         let Some(entry) = mirror.fresh.remove(id) else { return };
-        // The charter's own leaf comes from whoever has the first number: it is found by it.
+        // Unknown while the charter is not here: the charter itself has no origin.
         let origin = self.roster_number(&log).map(|number| (number, leaf));
         if let Placing::Placed(_) = self.place(entry, origin) {
             self.seat_waiting(id);
