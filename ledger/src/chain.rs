@@ -5,13 +5,12 @@
 //! register entry that the act over it does not. By that no cut can hold, and no judgement can
 //! wait for, what comes after it. Model, section 4; README, rules 47 to 49.
 
-use std::collections::BTreeMap;
-
 use talea_protocol::bytes::{List, encode};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::hash::EntryId;
 
+use crate::index::Index;
 use crate::register::Register;
 use crate::verdict::{Hold, Need, Void};
 
@@ -70,7 +69,7 @@ struct Chain {
 #[derive(Clone, Debug, Default)]
 pub struct Chains {
     chains: Vec<Chain>,
-    places: BTreeMap<EntryId, Place>,
+    places: Index<Place>,
     reach: u32,
 }
 
@@ -87,14 +86,14 @@ impl Chains {
             chain.statuses.push(Status::Pending);
             chain.reach.push(reach);
             self.reach = self.reach.max(reach);
-            self.places.insert(id, place);
+            self.places.insert(&id, place);
         }
     }
 
     /// Where an entry stands, if it is settled.
     #[must_use]
     pub fn place(&self, id: &EntryId) -> Option<Place> {
-        self.places.get(id).copied()
+        self.places.find(id, |at| self.ids(at.device).get(index(at.seq)).copied())
     }
 
     /// What became of an entry, if it is settled.

@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 
 use talea_protocol::act::{Attest, Contribution, Stream};
-use talea_protocol::bytes::{Month, encode};
+use talea_protocol::bytes::{Day, Month, STRUCTURE_BYTES_MAX, decode, encode};
 use talea_protocol::charter::{Charter, Member};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use crate::account::{Account, Posting, Unit, transfer};
 use crate::chain::{Place, Stamp};
+use crate::index::Index;
 use crate::profile::WHOLE;
 use crate::register::Register;
 use crate::row::Row;
@@ -54,8 +55,10 @@ pub struct Attestation {
 /// A contribution that counts, and what became of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Record {
-    /// What was stated.
-    pub act: Contribution,
+    /// What was stated, encoded: of many, few are looked at again.
+    act: Box<[u8]>,
+    /// Last day of the work.
+    end: Day,
     /// Who gave the work.
     pub author: Member,
     /// Number of the register entry that it names.
@@ -83,18 +86,25 @@ pub struct Earned {
 
 /// All contributions that count.
 #[derive(Clone, Debug, Default)]
-pub struct Work(BTreeMap<EntryId, Record>);
+pub struct Work {
+    index: Index<usize>,
+    records: Vec<(EntryId, Record)>,
+}
 
 impl Work {
     /// A contribution that counts.
     #[must_use]
     pub fn record(&self, id: &EntryId) -> Option<&Record> {
-        self.0.get(id)
+        self.records.get(self.position(id)?).map(|(_, record)| record)
     }
 
-    /// Every contribution that counts, by id.
+    /// Every contribution that counts, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (&EntryId, &Record)> {
-        self.0.iter()
+        self.records.iter().map(|(id, record)| (id, record))
+    }
+
+    fn position(&self, id: &EntryId) -> Option<usize> {
+        self.index.find(id, |at| self.records.get(at).map(|(held, _)| *held))
     }
 
     /// Judges a contribution.
@@ -126,7 +136,8 @@ impl Work {
             return Err(Void::Unknown);
         }
         Ok(Record {
-            act: act.clone(),
+            act: encode(act).into_boxed_slice(),
+            end: act.end,
             author: stamp.member,
             basis: stamp.basis,
             place: stamp.place,
@@ -156,7 +167,8 @@ impl Work {
 
     /// Takes in a contribution.
     pub fn add(&mut self, id: EntryId, record: Record) {
-        self.0.insert(id, record);
+        self.index.insert(&id, self.records.len());
+        self.records.push((id, record));
     }
 
     /// Takes in an attestation; returns what changes in the books.
@@ -167,7 +179,13 @@ impl Work {
         contribution: &EntryId,
         attestation: Attestation,
     ) -> Vec<Posting> {
-        let Some(record) = self.0.get_mut(contribution) else { return Vec::new() };
+        let position = self.position(contribution);
+        let Some((_, record)) = position.and_then(|at| self.records.get_mut(at)) else {
+            return Vec::new();
+        };
+        if record.attestations.is_empty() {
+            record.attestations.reserve_exact(usize::from(record.needed));
+        }
         let at = record.attestations.partition_point(|before| *before < attestation);
         record.attestations.insert(at, attestation);
         let (held, earned) = (record.credit, record.credit(register, terms, |_| true));
@@ -189,9 +207,8 @@ impl Work {
         until: Month,
     ) -> BTreeMap<Member, Earned> {
         let mut earned: BTreeMap<Member, Earned> = BTreeMap::new();
-        let inside =
-            |record: &&Record| record.place.inside(cut) && month_of(record.act.end) <= until;
-        for record in self.0.values().filter(inside) {
+        let inside = |record: &&Record| record.place.inside(cut) && month_of(record.end) <= until;
+        for record in self.records.iter().map(|(_, record)| record).filter(inside) {
             let credit = record.credit(register, terms, |place| place.inside(cut));
             let sum = earned.entry(record.author).or_default();
             sum.livelihood += i128::from(credit.livelihood);
@@ -218,6 +235,12 @@ impl Work {
 }
 
 impl Record {
+    /// What was stated.
+    #[must_use]
+    pub fn act(&self) -> Contribution {
+        decode(&self.act, STRUCTURE_BYTES_MAX).expect("it was encoded here")
+    }
+
     /// The credit by those attestations whose place `inside` admits.
     fn credit(&self, register: &Register, terms: &Terms, inside: impl Fn(Place) -> bool) -> Credit {
         let mut members = Vec::new();
@@ -236,19 +259,19 @@ impl Record {
 
     /// What it is worth under register entry `at`.
     fn worth(&self, register: &Register, terms: &Terms, at: u32) -> Option<Credit> {
-        let charter = register.charter();
-        let when = When { at, month: month_of(self.act.end) };
-        let quantity = self.act.quantity.value();
+        let (charter, act) = (register.charter(), self.act());
+        let when = When { at, month: month_of(act.end) };
+        let quantity = act.quantity.value();
         let stage = charter.stages.get(usize::from(register.member(self.author)?.stage))?;
-        if self.act.stream == Stream::Care {
+        if act.stream == Stream::Care {
             let care = floor(i128::from(quantity), stage.care.value(), WHOLE);
             return Some(Credit { nominal: quantity, care, ..Credit::default() });
         }
-        let rate = terms.rate(charter, when, &self.act.task)?;
+        let rate = terms.rate(charter, when, &act.task)?;
         let nominal = i128::from(quantity) * i128::from(rate.credits);
         let (mut livelihood, mut love) = (0, nominal);
-        if self.act.stream == Stream::Livelihood {
-            livelihood = self.livelihood_part(charter, terms, when, nominal);
+        if act.stream == Stream::Livelihood {
+            livelihood = livelihood_part(&act, charter, terms, when, nominal);
             love = nominal - livelihood;
         }
         Some(Credit {
@@ -258,16 +281,22 @@ impl Record {
             care: 0,
         })
     }
+}
 
-    /// Livelihood of a livelihood contribution: all of it, except where its job is priced below
-    /// the internal price.
-    fn livelihood_part(&self, charter: &Charter, terms: &Terms, when: When, nominal: i128) -> i128 {
-        let internal = terms.internal_price(charter, when);
-        let price = self.act.job.as_ref().and_then(|job| terms.price(charter, when, job.tier));
-        match price {
-            Some(price) if price < internal => nominal * i128::from(price) / i128::from(internal),
-            _ => nominal,
-        }
+/// Livelihood of a livelihood contribution: all of it, except where its job is priced below the
+/// internal price.
+fn livelihood_part(
+    act: &Contribution,
+    charter: &Charter,
+    terms: &Terms,
+    when: When,
+    nominal: i128,
+) -> i128 {
+    let internal = terms.internal_price(charter, when);
+    let price = act.job.as_ref().and_then(|job| terms.price(charter, when, job.tier));
+    match price {
+        Some(price) if price < internal => nominal * i128::from(price) / i128::from(internal),
+        _ => nominal,
     }
 }
 

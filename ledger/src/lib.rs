@@ -3,6 +3,7 @@
 //! Modules in reading order; each uses only those above it. The numbered rules are in `README.md`.
 
 pub mod batch;
+pub mod index;
 pub mod sethash;
 pub mod split;
 pub mod account;
@@ -21,6 +22,8 @@ pub mod distribution;
 pub mod waiting;
 pub mod state;
 pub mod view;
+pub mod heal;
 pub mod place;
+pub mod freeze;
 pub mod settle;
 pub mod replica;

@@ -12,7 +12,8 @@ use talea_protocol::entry::Entry;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::tree::TreeHash;
 
-use crate::register::{Register, Role};
+use crate::index::Index;
+use crate::register::{End, Office, Register};
 
 /// Why an entry has no place in this log. Final; the first rule broken is named.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -64,9 +65,70 @@ pub enum Refusal {
         /// The id that holds it.
         held: EntryId,
     },
+    /// Rule 21: a chain that stands still.
+    #[error("rule 21: the chain is given no new place from {from} on: {cause}")]
+    Frozen {
+        /// The first place that is not given.
+        from: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// Rule 22: behind a cut.
+    #[error("rule 22: register entry {number} has ended this after {length} entries of the chain")]
+    Behind {
+        /// The register entry.
+        number: u32,
+        /// How many entries of the chain count.
+        length: u32,
+    },
+    /// Rule 25: nothing behind a cut is held here.
+    #[error("rule 25: this log holds {held} entries of device {device}, the cut leaves {length}")]
+    Held {
+        /// The device's number.
+        device: u32,
+        /// How many count after the cut.
+        length: u32,
+        /// How many have a place.
+        held: u32,
+    },
+    /// Rule 26: a cut is of what is there.
+    #[error("rule 26: the cut's root is not that of the entries that this log holds")]
+    CutRoot,
+    /// Rule 27: the evidence of a heal.
+    #[error(transparent)]
+    Heal(#[from] crate::heal::HealFault),
+    /// Rule 28: what a decision orders. Asked again when more is settled.
+    #[error("rule 28: {decision} is not settled here as a decision that orders this")]
+    Undecided {
+        /// The decision named.
+        decision: EntryId,
+    },
     /// Rules 30 to 39: the charter.
     #[error(transparent)]
     Charter(#[from] crate::profile::Refusal),
+}
+
+/// Why a chain is given no new place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Cause {
+    /// Its device has written twice in one place.
+    #[error("its device has signed two entries for one place")]
+    Fork,
+    /// Its device is reported lost or stolen.
+    #[error("its device is reported lost or stolen")]
+    Report,
+    /// Its member leaves.
+    #[error("its member has said that it leaves")]
+    Leave,
+    /// Its member is removed.
+    #[error("its member is removed by decision")]
+    Removal,
+    /// Its member's role goes to another.
+    #[error("this role goes to another member by decision")]
+    HandOver,
+    /// Another registrar is called for.
+    #[error("enough members have called for another registrar")]
+    Succession,
 }
 
 impl Refusal {
@@ -81,6 +143,12 @@ impl Refusal {
             Self::NotHead { .. } => 15,
             Self::NotRegistrar => 16,
             Self::Fork { .. } => 20,
+            Self::Frozen { .. } => 21,
+            Self::Behind { .. } => 22,
+            Self::Held { .. } => 25,
+            Self::CutRoot => 26,
+            Self::Heal(_) => 27,
+            Self::Undecided { .. } => 28,
             Self::Charter(refusal) => refusal.rule(),
         }
     }
@@ -121,13 +189,15 @@ struct Chain {
     settled: u32,
     /// Number of the newest register entry that the chain names.
     basis: u32,
+    /// How many entries of the chain there are up to the last for each role.
+    offices: BTreeMap<Office, u32>,
 }
 
 /// All chains of a cooperative as this node holds them.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     chains: Vec<Chain>,
-    by_id: BTreeMap<EntryId, (u32, u32)>,
+    by_id: Index<(u32, u32)>,
 }
 
 impl Places {
@@ -136,20 +206,23 @@ impl Places {
     /// # Errors
     /// [`Refusal`], rules 10 to 20.
     pub fn ask(&self, register: &Register, entry: &Entry) -> Result<Standing, Refusal> {
-        if let Some(place) = self.find(&entry.id()) {
+        let header = entry.header();
+        let basis = register.number(&header.basis);
+        let device = basis.and_then(|basis| register.device(&header.device, basis));
+        // Whoever stands behind its chain's end has no place yet: nothing to look for.
+        let chain = device.map_or(&[][..], |device| self.chain(device));
+        let length = u64::try_from(chain.len()).unwrap_or(u64::MAX);
+        let is_behind = device.is_some() && header.seq >= length;
+        if !is_behind && let Some(place) = self.find(&entry.id()) {
             return Ok(Standing::Known(place.leaf));
         }
-        let header = entry.header();
         if entry.cooperative() != register.cooperative() {
             return Err(Refusal::Cooperative { named: entry.cooperative() });
         }
-        let Some(basis) = register.number(&header.basis) else {
+        let Some(basis) = basis else {
             return Ok(Standing::Waits(header.basis));
         };
-        let device =
-            register.device(&header.device, basis).ok_or(Refusal::NotEnrolled { number: basis })?;
-        let chain = self.chain(device);
-        let length = u64::try_from(chain.len()).unwrap_or(u64::MAX);
+        let device = device.ok_or(Refusal::NotEnrolled { number: basis })?;
         if header.seq < length {
             let held = usize::try_from(header.seq).ok().and_then(|seq| chain.get(seq));
             let held = held.map_or(EntryId::ZERO, |place| place.id);
@@ -167,11 +240,12 @@ impl Places {
             return Err(Refusal::OlderBasis { named: basis, before });
         }
         ask_register(register, entry, device, basis)?;
+        ask_end(register, entry, device, basis)?;
         Ok(Standing::Free { device, basis })
     }
 
     /// Gives an entry the place that [`Standing::Free`] promised; returns its number in its chain.
-    pub fn give(&mut self, device: u32, basis: u32, place: Place) -> u32 {
+    pub fn give(&mut self, device: u32, basis: u32, office: Option<Office>, place: Place) -> u32 {
         let at = index(device);
         if self.chains.len() <= at {
             self.chains.resize(at + 1, Chain::default());
@@ -180,7 +254,10 @@ impl Places {
         let seq = u32::try_from(chain.places.len()).expect("a chain is shorter than 2^32 entries");
         chain.places.push(place);
         chain.basis = basis;
-        self.by_id.insert(place.id, (device, seq));
+        if let Some(office) = office {
+            chain.offices.insert(office, seq.saturating_add(1));
+        }
+        self.by_id.insert(&place.id, (device, seq));
         seq
     }
 
@@ -188,6 +265,13 @@ impl Places {
     #[must_use]
     pub fn chain(&self, device: u32) -> &[Place] {
         self.chains.get(index(device)).map_or(&[], |chain| &chain.places)
+    }
+
+    /// How many entries of a chain there are up to the last that it wrote for a role.
+    #[must_use]
+    pub fn served(&self, device: u32, office: Office) -> u32 {
+        let chain = self.chains.get(index(device));
+        chain.and_then(|chain| chain.offices.get(&office)).copied().unwrap_or(0)
     }
 
     /// How many chains have an entry, or had a device before one that has.
@@ -218,7 +302,7 @@ impl Places {
     /// An entry's chain and its number there.
     #[must_use]
     pub fn position(&self, id: &EntryId) -> Option<(u32, u32)> {
-        self.by_id.get(id).copied()
+        self.by_id.find(id, |(device, seq)| self.at(device, seq).map(|place| place.id))
     }
 
     /// The place of a number in a chain.
@@ -283,10 +367,42 @@ fn ask_register(
         return Err(Refusal::NotHead { head });
     }
     let author = register.record(device).map(|record| record.member);
-    if author == Some(register.holder(Role::Registrar, basis)) {
+    let called = |act: &Act| register.succeeds(author, act);
+    if author == Some(register.holder(Office::Registrar, basis))
+        || matches!(entry.content(), Content::Known(act) if called(act))
+    {
         Ok(())
     } else {
         Err(Refusal::NotRegistrar)
+    }
+}
+
+/// Rule 22: nothing is placed behind a cut that is placed here.
+fn ask_end(register: &Register, entry: &Entry, device: u32, basis: u32) -> Result<(), Refusal> {
+    let end = register.record(device).and_then(|record| record.end);
+    let relieved = office(entry.content()).and_then(|it| register.relieved(it, device, basis));
+    for End { number, length } in end.into_iter().chain(relieved) {
+        if entry.header().seq >= u64::from(length) {
+            return Err(Refusal::Behind { number, length });
+        }
+    }
+    Ok(())
+}
+
+/// The role for which an act is written, if it is for one.
+#[must_use]
+pub fn office(content: &Content) -> Option<Office> {
+    let Content::Known(act) = content else { return None };
+    match act {
+        Act::Subscribe(_)
+        | Act::Invoice(_)
+        | Act::Income(_)
+        | Act::Expense(_)
+        | Act::Pay(_)
+        | Act::Close(_) => Some(Office::Treasurer),
+        Act::Distribute(_) => Some(Office::Distributor),
+        act if act.is_register() => Some(Office::Registrar),
+        _ => None,
     }
 }
 

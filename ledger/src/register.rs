@@ -2,31 +2,24 @@
 //!
 //! Its facts are a function of the register chain alone, never of settlement: a node that has
 //! placed register entry n knows them up to n. So nothing here looks at a ballot; what decisions
-//! change is the state's business. An admission that breaks its rule (40 to 45) keeps its number
-//! and adds nobody. Model, section 3; README, section 3.
+//! change is the state's business. An entry that breaks its rule keeps its number and changes
+//! nothing. Model, section 3; README, section 3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use talea_protocol::act::{Act, Admit, Approval, Content, Enrol, Request, enrolment};
+use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::{Charter, Kind, Member, Roster};
-use talea_protocol::cut::DEVICES_MAX;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{Context, EntryId, Hash};
-use talea_protocol::key::{DeviceKey, Purpose, Signature, examine, verify_for};
+use talea_protocol::key::DeviceKey;
+use talea_protocol::recovery::Guardians;
+pub use talea_protocol::recovery::Office;
 
 use crate::profile::{Refusal, accept};
 use crate::verdict::Void;
 
-/// What one member may do for all.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Role {
-    /// Numbers the register.
-    Registrar,
-    /// Writes money.
-    Treasurer,
-    /// Computes the runs.
-    Distributor,
-}
+mod enact;
+mod examine;
 
 /// A member, as the register has it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +35,17 @@ pub struct MemberRecord {
     /// Its name for ever: the id of the entry that admitted it; a founder's is the hash, under
     /// [`Context::Founding`], of the charter's id and the founder's number (u32).
     pub id: Hash,
+    /// Number of the register entry by which it left or was removed.
+    pub left: Option<u32>,
+}
+
+/// Where a device's chain ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct End {
+    /// Number of the register entry that says so.
+    pub number: u32,
+    /// How many entries of the chain still count.
+    pub length: u32,
 }
 
 /// A device, as the register has it.
@@ -53,6 +57,22 @@ pub struct DeviceRecord {
     pub member: Member,
     /// Number of the register entry that enrolled it; 0 for founders' first devices.
     pub enrolled: u32,
+    /// Where its chain ends, if it does.
+    pub end: Option<End>,
+}
+
+/// Who holds a role, from a register entry on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Term {
+    /// Which role.
+    pub office: Office,
+    /// The first register entry of the term.
+    pub number: u32,
+    /// Who.
+    pub holder: Member,
+    /// Where the predecessor's chain ends as far as this role is concerned: the device, and how
+    /// many of its entries count.
+    pub before: Option<(u32, u32)>,
 }
 
 /// Why an entry is not the register's next. Placing has asked before; nothing changes.
@@ -90,6 +110,15 @@ pub struct Register {
     devices: Vec<DeviceRecord>,
     keys: BTreeMap<DeviceKey, u32>,
     faults: BTreeMap<u32, Void>,
+    /// Every term, in the order of numbers; the charter's first.
+    terms: Vec<Term>,
+    guardians: BTreeMap<Member, (u32, Guardians)>,
+    /// Heals by device and place, with the branch that goes on.
+    heals: BTreeMap<(u32, u32), Option<EntryId>>,
+    /// Rosters by the number from which they are in force; the charter's first.
+    rosters: Vec<(u32, Roster)>,
+    /// Decisions that a register entry has carried out.
+    executed: BTreeSet<EntryId>,
 }
 
 impl Register {
@@ -108,11 +137,17 @@ impl Register {
             devices: Vec::new(),
             keys: BTreeMap::new(),
             faults: BTreeMap::new(),
+            terms: terms(&charter),
+            guardians: BTreeMap::new(),
+            heals: BTreeMap::new(),
+            rosters: vec![(0, charter.roster.clone())],
+            executed: BTreeSet::new(),
         };
         for (number, founder) in (0_u32..).zip(&charter.founders) {
             let (college, stage, kind) = (founder.college, founder.stage, founder.kind);
             let id = Context::Founding.hash_of(&(id, number));
-            register.members.push(MemberRecord { admitted: 0, college, stage, kind, id });
+            let left = None;
+            register.members.push(MemberRecord { admitted: 0, college, stage, kind, id, left });
             register.enter(founder.device, Member(number), 0);
         }
         Ok(register)
@@ -130,10 +165,10 @@ impl Register {
         &self.charter
     }
 
-    /// The nodes whose receipts count.
+    /// The nodes whose receipts count now.
     #[must_use]
-    pub const fn roster(&self) -> &Roster {
-        &self.charter.roster
+    pub fn roster(&self) -> &Roster {
+        self.rosters.last().map_or(&self.charter.roster, |(_, roster)| roster)
     }
 
     /// The number of a register entry.
@@ -171,8 +206,9 @@ impl Register {
         if basis != head {
             return Err(Misplaced::Basis { head, basis });
         }
-        let registrar = self.holder(Role::Registrar, at);
-        if self.owner(&entry.header().device, at) != Some(registrar) {
+        let registrar = self.holder(Office::Registrar, at);
+        let author = self.owner(&entry.header().device, at);
+        if author != Some(registrar) && !self.succeeds(author, act) {
             return Err(Misplaced::Author { registrar });
         }
         let number = at.checked_add(1).ok_or(Misplaced::Full)?;
@@ -187,32 +223,23 @@ impl Register {
         Ok(number)
     }
 
-    /// Whether this act, as the register's next, admits or enrols whom it says.
-    ///
-    /// # Errors
-    /// [`Void`], rules 40 to 45. An act that neither admits nor enrols breaks none of them.
-    pub fn examine(&self, act: &Act) -> Result<(), Void> {
-        if let Act::Admit(admit) = act {
-            self.examine_admit(admit)
-        } else if let Act::Enrol(enrol) = act {
-            self.examine_enrol(enrol)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Why the register entry with this number is void, if it is an admission or an enrolment
-    /// that breaks its rule.
+    /// Why the register entry with this number is void, if it breaks its rule.
     #[must_use]
     pub fn fault(&self, number: u32) -> Option<Void> {
         self.faults.get(&number).copied()
     }
 
-    /// The number of a device that is enrolled at register entry `at`.
+    /// The number of a device that is enrolled, and not ended, at register entry `at`.
     #[must_use]
     pub fn device(&self, key: &DeviceKey, at: u32) -> Option<u32> {
-        let number = self.keys.get(key).copied()?;
-        self.record(number).filter(|device| device.enrolled <= at).map(|_| number)
+        let number = self.known(key)?;
+        self.record(number).filter(|device| device.writes(at)).map(|_| number)
+    }
+
+    /// The number of a device, enrolled or ended.
+    #[must_use]
+    pub fn known(&self, key: &DeviceKey) -> Option<u32> {
+        self.keys.get(key).copied()
     }
 
     /// Every device, by number.
@@ -245,12 +272,25 @@ impl Register {
         self.device(key, at).and_then(|device| self.record(device)).map(|device| device.member)
     }
 
-    /// A member's first device: the one that debits for it, so that whatever can be contended has
-    /// one writer.
+    /// The device that debits for a member at register entry `at`, so that whatever can be
+    /// contended has one writer: its first one that has not ended.
     #[must_use]
-    pub fn spender(&self, member: Member) -> Option<u32> {
-        let first = self.devices.iter().position(|device| device.member == member)?;
-        u32::try_from(first).ok()
+    pub fn spender(&self, member: Member, at: u32) -> Option<u32> {
+        let mut own = (0..).zip(&self.devices).filter(|(_, device)| device.member == member);
+        own.find(|(_, device)| device.writes(at)).map(|(number, _)| number)
+    }
+
+    /// Every device of a member, by number.
+    pub fn devices_of(&self, member: Member) -> impl Iterator<Item = (u32, &DeviceRecord)> {
+        (0..).zip(&self.devices).filter(move |(_, device)| device.member == member)
+    }
+
+    /// Chains that a member's spender goes on from at register entry `at`: each earlier device
+    /// and how many of its entries count.
+    pub fn spent(&self, member: Member, at: u32) -> impl Iterator<Item = (u32, u32)> {
+        let ended = move |device: &DeviceRecord| device.end.filter(|end| end.number <= at);
+        self.devices_of(member)
+            .filter_map(move |(number, device)| ended(device).map(|end| (number, end.length)))
     }
 
     /// How many devices are enrolled at register entry `at`.
@@ -265,89 +305,103 @@ impl Register {
         self.members.partition_point(|member| member.admitted <= at)
     }
 
-    /// Who holds a role at register entry `at`. Roles change hands in a later version.
+    /// Whether a member is one at register entry `at`: admitted, and not gone.
     #[must_use]
-    pub const fn holder(&self, role: Role, _at: u32) -> Member {
-        let roles = &self.charter.roles;
-        match role {
-            Role::Registrar => roles.registrar,
-            Role::Treasurer => roles.treasurer,
-            Role::Distributor => roles.distributor,
+    pub fn is_member(&self, member: Member, at: u32) -> bool {
+        self.member(member)
+            .is_some_and(|it| it.admitted <= at && it.left.is_none_or(|left| left > at))
+    }
+
+    /// How many members there are at register entry `at`.
+    #[must_use]
+    pub fn present(&self, at: u32) -> usize {
+        (0..).take(self.members.len()).filter(|member| self.is_member(Member(*member), at)).count()
+    }
+
+    /// Who holds a role at register entry `at`.
+    #[must_use]
+    pub fn holder(&self, office: Office, at: u32) -> Member {
+        self.term(office, at).map_or(self.charter.roles.registrar, |term| term.holder)
+    }
+
+    /// The term of a role that runs at register entry `at`.
+    #[must_use]
+    pub fn term(&self, office: Office, at: u32) -> Option<&Term> {
+        self.terms_of(office).filter(|term| term.number <= at).last()
+    }
+
+    /// Every term of a role, in order.
+    pub fn terms_of(&self, office: Office) -> impl Iterator<Item = &Term> {
+        self.terms.iter().filter(move |term| term.office == office)
+    }
+
+    /// A member's choice of guardians.
+    #[must_use]
+    pub fn guardians(&self, member: Member) -> Option<&Guardians> {
+        self.guardians.get(&member).map(|(_, guardians)| guardians)
+    }
+
+    /// What a heal said of a place: the branch that goes on, or none.
+    #[must_use]
+    pub fn healed(&self, device: u32, seq: u32) -> Option<Option<EntryId>> {
+        self.heals.get(&(device, seq)).copied()
+    }
+
+    /// Members whose calls replace the registrar.
+    #[must_use]
+    pub fn calls_needed(&self, at: u32) -> usize {
+        match self.charter.recovery {
+            0 => self.present(at) / 2 + 1,
+            recovery => usize::from(recovery),
         }
+    }
+
+    /// Where a device's acts for a role end, if it writes them under register entry `basis`: the
+    /// term that ends its holder's, and how many of its entries count.
+    #[must_use]
+    pub fn relieved(&self, office: Office, device: u32, basis: u32) -> Option<End> {
+        let member = self.record(device)?.member;
+        if self.holder(office, basis) != member {
+            return None;
+        }
+        let later = |term: &&Term| term.number > basis;
+        let next = self.terms_of(office).filter(later).find_map(|term| {
+            let (of, length) = term.before?;
+            (of == device).then_some(End { number: term.number, length })
+        });
+        next
+    }
+
+    /// Whether a register entry has carried out this decision.
+    #[must_use]
+    pub fn executed(&self, decision: &EntryId) -> bool {
+        self.executed.contains(decision)
     }
 
     fn enter(&mut self, key: DeviceKey, member: Member, enrolled: u32) {
         self.keys.insert(key, count(self.devices.len()));
-        self.devices.push(DeviceRecord { key, member, enrolled });
+        self.devices.push(DeviceRecord { key, member, enrolled, end: None });
     }
+}
 
-    fn enact(&mut self, number: u32, id: EntryId, act: &Act) {
-        if let Act::Admit(admit) = act {
-            let member = Member(count(self.members.len()));
-            let (college, stage, kind) = (admit.college, admit.stage, admit.request.kind);
-            let id = Hash(id.0);
-            self.members.push(MemberRecord { admitted: number, college, stage, kind, id });
-            self.enter(admit.request.device, member, number);
-        } else if let Act::Enrol(enrol) = act {
-            self.enter(enrol.request.device, enrol.member, number);
-        }
+impl DeviceRecord {
+    /// Whether it is enrolled, and has not ended, at register entry `at`.
+    #[must_use]
+    pub fn writes(&self, at: u32) -> bool {
+        self.enrolled <= at && self.end.is_none_or(|end| end.number > at)
     }
+}
 
-    fn examine_admit(&self, admit: &Admit) -> Result<(), Void> {
-        self.check_request(&admit.request, &admit.proof)?;
-        let college = usize::from(admit.college) < self.charter.colleges.len();
-        if !college || usize::from(admit.stage) >= self.charter.stages.len() {
-            return Err(Void::Unknown);
-        }
-        let given = self.vouching(&admit.request, &admit.sponsors);
-        let needed = self.charter.sponsors;
-        if given < u32::from(needed) { Err(Void::Sponsors { given, needed }) } else { Ok(()) }
-    }
-
-    fn examine_enrol(&self, enrol: &Enrol) -> Result<(), Void> {
-        self.check_request(&enrol.request, &enrol.proof)?;
-        let member = enrol.member;
-        if self.member(member).is_none_or(|record| record.kind != enrol.request.kind) {
-            return Err(Void::Unknown);
-        }
-        let approved = self.approver(&enrol.request, &enrol.approval) == Some(member);
-        if approved { Ok(()) } else { Err(Void::Approval { member }) }
-    }
-
-    fn check_request(&self, request: &Request, proof: &Signature) -> Result<(), Void> {
-        let device = request.device;
-        examine(&device.0).map_err(Void::Key)?;
-        if self.keys.contains_key(&device) || self.devices.len() >= DEVICES_MAX {
-            return Err(Void::Enrolled { device });
-        }
-        let signed = enrolment(&self.cooperative(), request);
-        if !verify_for(Purpose::Enrolment, &device, proof, &signed) {
-            return Err(Void::Proof);
-        }
-        Ok(())
-    }
-
-    /// Distinct members whose approvals stand. None stands in a list that is not strictly
-    /// ascending by device, so that one admission has one encoding.
-    fn vouching(&self, request: &Request, approvals: &[Approval]) -> u32 {
-        if !approvals.is_sorted_by(|a, b| a.device < b.device) {
-            return 0;
-        }
-        let mut members: Vec<Member> =
-            approvals.iter().filter_map(|approval| self.approver(request, approval)).collect();
-        members.sort_unstable();
-        members.dedup();
-        count(members.len())
-    }
-
-    /// Who has approved, if the device is enrolled and the signature its own.
-    fn approver(&self, request: &Request, approval: &Approval) -> Option<Member> {
-        let device = self.keys.get(&approval.device)?;
-        let signed = enrolment(&self.cooperative(), request);
-        verify_for(Purpose::Approval, &approval.device, &approval.signature, &signed)
-            .then(|| self.record(*device).map(|record| record.member))
-            .flatten()
-    }
+/// The terms that a charter begins.
+fn terms(charter: &Charter) -> Vec<Term> {
+    let roles = &charter.roles;
+    let begin = |(office, holder)| Term { office, number: 0, holder, before: None };
+    let holders = [
+        (Office::Registrar, roles.registrar),
+        (Office::Treasurer, roles.treasurer),
+        (Office::Distributor, roles.distributor),
+    ];
+    holders.map(begin).to_vec()
 }
 
 /// A count of what has a u32 for its number: lists here are far shorter than that.

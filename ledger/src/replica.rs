@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use talea_protocol::entry::{Commitment, Entry, Refusal as Unsound, Signed};
+use talea_protocol::entry::{Commitment, Entry, Refusal as Unsound, Signed, SignedHeader};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
 use talea_protocol::message::{Message, Payload};
 pub use talea_protocol::sync::Moment;
 use talea_protocol::sync::{self, Sync};
 
+use crate::freeze::Freezes;
 use crate::place::{Places, Refusal};
 use crate::register::Register;
 use crate::settle::Mirror;
@@ -25,16 +26,22 @@ mod room;
 mod submit;
 mod mirrors;
 mod serve;
+mod fork;
+mod stray;
 mod restore;
+mod behind;
 
+pub use behind::Behind;
 pub use mirrors::mirror_key;
 pub use own::{Commit, OwnLeaf, leaf_key, tile_key};
 pub use restore::{Disk, Unreadable};
 pub use serve::{Part, Parts, leaves};
 pub use submit::payload_key;
 
+use behind::Past;
 use own::OwnLog;
 use room::Room;
+use stray::{Dead, Strays};
 
 /// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
 pub const AHEAD_MS_MAX: u64 = 10 * 60 * 1_000;
@@ -82,6 +89,13 @@ pub enum Input {
         /// The note.
         note: Vec<u8>,
     },
+    /// The answer to [`Output::Recall`]: the leaf's bytes.
+    Recalled {
+        /// Which leaf.
+        leaf: u64,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
     /// A frame of leaves was sent up to `next`; `next` = `from` if there was nothing to send.
     Served {
         /// To whom.
@@ -127,6 +141,11 @@ pub enum Output {
         /// Its leaf in this node's log.
         leaf: u64,
     },
+    /// Read a leaf of this node's own log; then [`Input::Recalled`].
+    Recall(u64),
+    /// A place that this log had given is taken over by another entry, durably: drop this replica
+    /// and restore it from disk.
+    Reload,
     /// Something that an operator must know.
     Alarm(Alarm),
 }
@@ -163,6 +182,8 @@ pub enum Alarm {
     Root(NodeKey),
     /// A peer has another state for the same settled cut. It is cosigned no more.
     State(NodeKey),
+    /// A device has written twice in one place; the proof is in the log.
+    Fork(DeviceKey, u64),
 }
 
 /// Why a check is under way.
@@ -193,6 +214,7 @@ pub struct Replica {
     settled: u64,
     unsettled: BTreeMap<(u32, u32), Signed>,
     own: OwnLog,
+    past: Past,
     mirrors: BTreeMap<NodeKey, Mirror>,
     sync: Sync,
     room: Room,
@@ -207,6 +229,19 @@ pub struct Replica {
     equal: BTreeMap<NodeKey, Moment>,
     /// The last frontier of each peer: cut root and state root.
     frontiers: BTreeMap<NodeKey, (talea_protocol::hash::Hash, talea_protocol::hash::Hash)>,
+    freezes: Freezes,
+    strays: Strays,
+    dead: Dead,
+    /// Register entries that a succession adopts although their author's chain stands still.
+    adopted: BTreeSet<EntryId>,
+    /// Contradictions whose other half is to be read, by its leaf, and whether it was asked for.
+    recalls: BTreeMap<u64, (SignedHeader, bool)>,
+    /// Payloads that this log says are erased.
+    erased: BTreeSet<EntryId>,
+    /// The leaf that takes a given place over; what follows needs a restart from disk.
+    reload: Option<u64>,
+    /// Whether entries come from this node's own log, which has judged them before.
+    restoring: bool,
     now: Moment,
     outputs: VecDeque<Output>,
 }
@@ -227,6 +262,7 @@ impl Replica {
             settled: 0,
             unsettled: BTreeMap::new(),
             own: OwnLog::default(),
+            past: Past::default(),
             mirrors: BTreeMap::new(),
             sync: Sync::new(cooperative, me, now),
             room: Room::default(),
@@ -238,6 +274,14 @@ impl Replica {
             asked: 0,
             equal: BTreeMap::new(),
             frontiers: BTreeMap::new(),
+            freezes: Freezes::default(),
+            strays: Strays::default(),
+            dead: Dead::default(),
+            adopted: BTreeSet::new(),
+            recalls: BTreeMap::new(),
+            erased: BTreeSet::new(),
+            reload: None,
+            restoring: false,
             now,
             outputs: VecDeque::new(),
         };
@@ -261,12 +305,20 @@ impl Replica {
                 self.submitted(Submission { ticket, source, payload }, *entry);
             }
             Input::Checked { check, entries } => self.checked(check, entries),
-            Input::Connected(peer) => self.sync.connected(peer),
-            Input::Lost(peer) => self.sync.lost(peer),
+            Input::Connected(peer) => {
+                self.sync.connected(peer);
+                self.tell_forks(peer);
+            }
+            Input::Lost(peer) => {
+                self.sync.lost(peer);
+                self.told_no_more(&peer);
+            }
             Input::Message(peer, message) => self.message(peer, *message),
             Input::Committed { token, note } => self.committed(token, &note),
+            Input::Recalled { leaf, bytes } => self.recalled(leaf, &bytes),
             Input::Served { peer, log, from, next } => self.sync.served(peer, log, from, next),
         }
+        self.try_strays();
         self.drain_sync();
     }
 
@@ -274,6 +326,7 @@ impl Replica {
     pub fn wake(&mut self, now: Moment) {
         self.now = self.now.max(now);
         self.sync.wake(self.now);
+        self.wait();
         self.ask_for_stalled();
         self.ask_for_payloads();
         self.testify();
@@ -287,7 +340,8 @@ impl Replica {
     #[must_use]
     pub fn deadline(&self) -> Moment {
         let stalled = self.mirrors.values().filter_map(|mirror| mirror.stalled);
-        let others = [self.own.testify_at, self.ask_at, self.room.deadline()];
+        let past = self.past.deadline(self.now, self.own.tree.size());
+        let others = [self.own.testify_at, self.ask_at, self.room.deadline(), past];
         stalled
             .map(|since| since.after(STALL_MS))
             .chain(others.into_iter().flatten())
@@ -310,7 +364,7 @@ impl Replica {
             | Message::More { .. }
             | Message::Leaves { .. } => {
                 if self.is_peer(&peer) {
-                    self.sync.message(peer, message);
+                    self.heard(peer, message);
                 }
             }
             Message::Cosigned { note, .. } => self.cosigned(&note),
@@ -318,7 +372,11 @@ impl Replica {
                 self.outputs.push_back(Output::Fetch(peer, entries.to_vec()));
             }
             Message::Given { payload, .. } => self.given(payload),
-            Message::Ask { .. } | Message::Submit { .. } | Message::Answer { .. } => {}
+            Message::Forked { fork, .. } if self.is_peer(&peer) => self.told(peer, &fork),
+            Message::Ask { .. }
+            | Message::Submit { .. }
+            | Message::Answer { .. }
+            | Message::Forked { .. } => {}
         }
     }
 
@@ -330,6 +388,9 @@ impl Replica {
     fn drain_sync(&mut self) {
         while let Some(output) = self.sync.poll() {
             match output {
+                // Its own log first: the others are asked for again when it goes on.
+                sync::Output::Send(_, Message::Follow { .. } | Message::More { .. })
+                    if self.past.holds() => {}
                 sync::Output::Send(peer, message) => {
                     self.outputs.push_back(Output::Send(peer, message));
                 }
@@ -358,6 +419,8 @@ impl Replica {
         }
         if self.settled > before {
             self.own.news(self.now);
+            self.strays.moved();
+            self.erase();
         }
     }
 
@@ -429,6 +492,12 @@ impl Replica {
     #[must_use]
     pub fn equal_since(&self, peer: &NodeKey) -> Option<Moment> {
         self.equal.get(peer).copied()
+    }
+
+    /// Which chains stand still, and why.
+    #[must_use]
+    pub const fn freezes(&self) -> &Freezes {
+        &self.freezes
     }
 
     /// How many payloads are missing.

@@ -40,6 +40,8 @@ pub enum Row {
     Redirect(EntryId),
     /// 11: the last month closed.
     Closed,
+    /// 12: an entry whose payload is to be erased.
+    Erased(EntryId),
 }
 
 impl Row {
@@ -58,6 +60,7 @@ impl Row {
             Self::Run(id) => encode(&(9_u8, *id)),
             Self::Redirect(id) => encode(&(10_u8, *id)),
             Self::Closed => encode(&11_u8),
+            Self::Erased(id) => encode(&(12_u8, *id)),
         }
     }
 }
@@ -83,6 +86,18 @@ impl Stale {
             let held = held(entry.key());
             entry.insert(held);
         }
+    }
+
+    /// How many rows have changed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Brings the sum of all rows up to date; `value` says what each row holds now.

@@ -19,8 +19,10 @@ use talea_protocol::tree::{Frontier, TreeHash};
 pub enum Seen {
     /// Accepts an entry that has a place here: its chain and its number there.
     Held(u32, u32),
-    /// Of another kind, or of an entry whose place here holds another: its bytes.
+    /// Of another kind: its bytes.
     Other(Vec<u8>),
+    /// Gives this entry a place that it has not here, or in another way: its bytes.
+    Claim(EntryId, Vec<u8>),
 }
 
 /// Successive leaves of another node's log on disk: by reference to this node's own log, or with
@@ -74,6 +76,10 @@ pub struct Mirror {
     pub stalled: Option<talea_protocol::sync::Moment>,
     /// Its owner contradicted itself or sent what no honest node sends; it is followed no more.
     pub accused: bool,
+    /// Its owner has another state for the same settled cut: it is cosigned no more.
+    pub differs: bool,
+    /// Entries of the leaves in `others` that accept or resolve one, by index.
+    pub claims: BTreeMap<u64, EntryId>,
     /// Accept leaves checked since this node's last peer leaf about it.
     pub news: bool,
 }
@@ -97,6 +103,8 @@ impl Mirror {
             kept: 0,
             stalled: None,
             accused: false,
+            differs: false,
+            claims: BTreeMap::new(),
             news: false,
         }
     }
@@ -111,6 +119,11 @@ impl Mirror {
                 self.order.push(None);
                 self.others.insert(index, leaf);
             }
+            Seen::Claim(id, leaf) => {
+                self.order.push(None);
+                self.others.insert(index, leaf);
+                self.claims.insert(index, id);
+            }
         }
     }
 
@@ -120,6 +133,7 @@ impl Mirror {
         let size = self.checked.size();
         self.order.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         self.others.split_off(&size);
+        self.claims.split_off(&size);
         self.waiting.clear();
         self.fresh.clear();
         self.stalled = None;

@@ -30,6 +30,10 @@ use crate::waiting::{Lane, Waiter, Waiting};
 mod effect;
 mod judgement;
 
+/// Changed rows that may gather before they are hashed, some 10 ms of work: while many entries
+/// settle, a root that is asked for would otherwise take a tenth of a second, and their keys
+/// 100 bytes each.
+const STALE_MAX: usize = 8_192;
 /// Stands for the author where the register knows no such device, which placing refuses.
 const NOBODY: Member = Member(u32::MAX);
 
@@ -44,6 +48,8 @@ pub struct State {
     runs: Runs,
     books: Books,
     voids: BTreeMap<EntryId, Void>,
+    /// Entries whose payload is to be erased, and the order with the lowest id.
+    erased: BTreeMap<EntryId, EntryId>,
     waiting: Waiting,
     /// The set hash of all rows, as of the last root.
     sum: SetHash,
@@ -84,6 +90,9 @@ impl State {
                 self.waiting.sleep(Waiter { stamp, act }, need);
             }
         }
+        if self.stale.len() >= STALE_MAX {
+            self.refresh();
+        }
     }
 
     /// What became of an entry; `None` if it is not settled.
@@ -113,10 +122,16 @@ impl State {
 
     /// The hash of all rows: equal states have equal roots.
     pub fn root(&mut self) -> Hash {
+        self.refresh();
+        self.sum.root()
+    }
+
+    /// Brings the sum of all rows up to date. Only between entries: a row that is about to change
+    /// would be forgotten.
+    fn refresh(&mut self) {
         let (stale, mut sum) = (std::mem::take(&mut self.stale), std::mem::take(&mut self.sum));
         stale.refresh(&mut sum, |row| self.row(row));
         self.sum = sum;
-        self.sum.root()
     }
 
     /// The cut of everything settled.
@@ -210,6 +225,12 @@ impl State {
     #[must_use]
     pub const fn voids(&self) -> &BTreeMap<EntryId, Void> {
         &self.voids
+    }
+
+    /// Entries whose payload is to be erased, each with the order that says so.
+    #[must_use]
+    pub const fn erased(&self) -> &BTreeMap<EntryId, EntryId> {
+        &self.erased
     }
 
     /// Every entry that waits, with what it waits for.

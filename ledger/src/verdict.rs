@@ -288,6 +288,37 @@ pub enum Void {
         /// The payment that counts.
         pay: EntryId,
     },
+    /// Rule 79.
+    #[error("rule 79: neither a device of member {} asks for this nor its guardians", member.0)]
+    Words {
+        /// Whose word is missing.
+        member: Member,
+    },
+    /// Rule 80.
+    #[error(
+        "rule 80: guardians are in ascending order, their threshold is among them, and the choice is newer than the last"
+    )]
+    Guardians,
+    /// Rule 81.
+    #[error("rule 81: the decision is not adopted, or says something else")]
+    Decision {
+        /// The entry named.
+        id: EntryId,
+    },
+    /// Rule 82.
+    #[error("rule 82: the call names no register entry that it knows, or nobody who can go on")]
+    Call,
+    /// Rule 83.
+    #[error("rule 83: {given} members call for this, {needed} must; each once, by its device")]
+    Calls {
+        /// Distinct members whose word stands.
+        given: u32,
+        /// Members needed.
+        needed: u32,
+    },
+    /// Rule 84.
+    #[error("rule 84: only its author or the registrar orders that a payload be erased")]
+    Erasure,
 }
 
 impl Void {
@@ -334,6 +365,12 @@ impl Void {
             Self::Owed { .. } => 76,
             Self::Recipient => 77,
             Self::Paid { .. } => 78,
+            Self::Words { .. } => 79,
+            Self::Guardians => 80,
+            Self::Decision { .. } => 81,
+            Self::Call => 82,
+            Self::Calls { .. } => 83,
+            Self::Erasure => 84,
         }
     }
 }

@@ -82,24 +82,28 @@ pub struct Voter {
 
 /// All proposals that count.
 #[derive(Clone, Debug, Default)]
-pub struct Votes(BTreeMap<EntryId, Proposal>);
+pub struct Votes {
+    proposals: BTreeMap<EntryId, Proposal>,
+    /// What adopted decisions order, by decision, but for changes of the charter.
+    orders: BTreeMap<EntryId, Effect>,
+}
 
 impl Votes {
     /// A proposal that counts.
     #[must_use]
     pub fn proposal(&self, id: &EntryId) -> Option<&Proposal> {
-        self.0.get(id)
+        self.proposals.get(id)
     }
 
     /// Every proposal that counts, by id.
     pub fn iter(&self) -> impl Iterator<Item = (&EntryId, &Proposal)> {
-        self.0.iter()
+        self.proposals.iter()
     }
 
     /// Judges a proposal.
     ///
     /// # Errors
-    /// [`Void`], rules 58 to 60.
+    /// [`Void`], rules 43 and 58 to 60.
     pub fn propose(
         register: &Register,
         terms: &Terms,
@@ -108,6 +112,18 @@ impl Votes {
     ) -> Result<Proposal, Void> {
         if is_machine(register, stamp.member) {
             return Err(Void::Machine);
+        }
+        match &act.effect {
+            Effect::Remove(member) | Effect::Appoint(_, member)
+                if !register.is_member(*member, stamp.basis) =>
+            {
+                return Err(Void::Unknown);
+            }
+            Effect::Appoint(_, member) if is_machine(register, *member) => {
+                return Err(Void::Machine);
+            }
+            Effect::Reform(roster) if !roster.is_safe() => return Err(Void::Amendment),
+            _ => {}
         }
         if let Effect::Amend(change) = &act.effect {
             let fits = |amendment: &Amendment| fits(register, terms, stamp, change, amendment);
@@ -141,7 +157,7 @@ impl Votes {
         if is_machine(register, member) {
             return Err(Void::Machine);
         }
-        if !is_admitted(register, member, proposal.basis) {
+        if !register.is_member(member, proposal.basis) {
             return Err(Void::NotElector { member });
         }
         Ok(Ballot { basis: stamp.basis, place: stamp.place, choice: act.choice })
@@ -178,12 +194,12 @@ impl Votes {
 
     /// Takes in a proposal.
     pub fn add(&mut self, id: EntryId, proposal: Proposal) {
-        self.0.insert(id, proposal);
+        self.proposals.insert(id, proposal);
     }
 
     /// Takes in a vote.
     pub fn cast(&mut self, proposal: &EntryId, member: Member, ballot: Ballot) {
-        if let Some(proposal) = self.0.get_mut(proposal) {
+        if let Some(proposal) = self.proposals.get_mut(proposal) {
             let ballots = proposal.ballots.entry(member).or_default();
             let at = ballots.partition_point(|before| before.age() < ballot.age());
             ballots.insert(at, ballot);
@@ -192,13 +208,28 @@ impl Votes {
 
     /// Takes in a decision; returns the change that it puts in force.
     pub fn close(&mut self, proposal: &EntryId, decision: Decision) -> Option<Change> {
-        let proposal = self.0.get_mut(proposal)?;
-        let adopted = decision.outcome == Outcome::Adopted;
+        let proposal = self.proposals.get_mut(proposal)?;
+        let (id, adopted) = (decision.id, decision.outcome == Outcome::Adopted);
         proposal.decision = Some(decision);
         match &proposal.act.effect {
             Effect::Amend(change) if adopted => Some(change.clone()),
-            Effect::Amend(_) | Effect::Policy => None,
+            order @ (Effect::Remove(_) | Effect::Appoint(..) | Effect::Reform(_)) if adopted => {
+                self.orders.insert(id, order.clone());
+                None
+            }
+            _ => None,
         }
+    }
+
+    /// What an adopted decision orders; nothing if it changes the charter or puts a text in force.
+    #[must_use]
+    pub fn order(&self, decision: &EntryId) -> Option<&Effect> {
+        self.orders.get(decision)
+    }
+
+    /// All that adopted decisions order, by decision.
+    pub fn orders(&self) -> impl Iterator<Item = (&EntryId, &Effect)> {
+        self.orders.iter()
     }
 
     /// The value of a proposal's row: the decision that counts and its outcome.
@@ -228,6 +259,7 @@ impl Proposal {
         (0_u32..)
             .map(Member)
             .take(register.member_count(self.basis))
+            .filter(|member| register.is_member(*member, self.basis))
             .map(|member| Voter {
                 member,
                 binding: is_binding(register, member),
@@ -284,10 +316,6 @@ fn fits(
 
 fn is_machine(register: &Register, member: Member) -> bool {
     register.member(member).is_none_or(|record| record.kind == Kind::Machine)
-}
-
-fn is_admitted(register: &Register, member: Member, at: u32) -> bool {
-    register.member(member).is_some_and(|record| record.admitted <= at)
 }
 
 fn is_binding(register: &Register, member: Member) -> bool {

@@ -48,7 +48,19 @@ impl Lane {
             | Act::Decide(_)
             | Act::Contribution(_)
             | Act::Propose(_)
-            | Act::Vote(_) => None,
+            | Act::Vote(_)
+            | Act::Report(_)
+            | Act::Revoke(_)
+            | Act::Guardians(_)
+            | Act::Leave
+            | Act::Depart(_)
+            | Act::Remove(_)
+            | Act::HandOver(_)
+            | Act::Call(_)
+            | Act::Succeed(_)
+            | Act::Reform(_)
+            | Act::Heal(_)
+            | Act::Erase(_) => None,
         }
     }
 }
@@ -95,6 +107,17 @@ impl Waiting {
     #[must_use]
     pub fn first(&self, lane: Lane, length: u32) -> Option<EntryId> {
         self.lanes.get(&lane)?.first().filter(|(seq, _)| *seq < length).map(|(_, id)| *id)
+    }
+
+    /// An act that debits, of any lane of a device, that waits and stands among the first
+    /// `length` of its chain.
+    #[must_use]
+    pub fn first_of(&self, device: u32, length: u32) -> Option<EntryId> {
+        let redirects =
+            Lane::Redirects(device, EntryId([0; 32]))..=Lane::Redirects(device, EntryId([255; 32]));
+        let lanes = [Lane::Treasury(device), Lane::Runs(device)];
+        let redirects = self.lanes.range(redirects).map(|(lane, _)| *lane);
+        lanes.into_iter().chain(redirects).find_map(|lane| self.first(lane, length))
     }
 
     /// Remembers an entry whose act no version known here can judge.

@@ -10,6 +10,7 @@ use talea_protocol::act::{
     Act, Admit, Attest, Choice, Close, Contribution, Decide, Effect, Enrol, Expense, Income,
     Invoice, Job, Mark, Matter, Method, Outcome, Pay, Propose, Redirect, Stream, Vote,
 };
+use talea_protocol::bytes::List;
 use talea_protocol::charter::{Amendment, Change, Kind, Member, Rate, Thresholds};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::{EntryId, Hash};
@@ -235,7 +236,8 @@ impl Writer {
         if dice.roll(2) == 0 {
             let member = u32::try_from(dice.roll(4)).unwrap();
             let approval = self.world.approval(index(member), &request);
-            return Act::Enrol(Enrol { member: Member(member), request, proof, approval });
+            let words = List::new(vec![approval]).unwrap();
+            return Act::Enrol(Enrol { member: Member(member), request, proof, words });
         }
         let mut sponsors = [0, 3].map(|by| self.world.approval(by, &request)).to_vec();
         sponsors.sort_by_key(|approval| approval.device);

@@ -6,21 +6,24 @@
 //! unknown, and a second sync would report what the first one lost as kept.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use talea_ledger::batch::{Batch, Column};
-use talea_ledger::replica::{Commit, leaf_key};
+use talea_ledger::replica::{Commit, Replica, leaf_key};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::SecretKey;
+use talea_protocol::key::{NodeKey, SecretKey};
 use talea_protocol::tree::leaf_hash;
 
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders};
 use crate::promise::{Promise, PromiseFault, Promises};
+use crate::restore::{self, RestoreFault};
 use crate::span::Span;
 use crate::store::{Store, StoreFault};
 use crate::thread;
@@ -34,6 +37,10 @@ pub enum Job {
     Commit(Box<Commit>),
     /// The node's own notes.
     Keep(Batch, Then),
+    /// Read a leaf of this node's own log, after what was to be written before.
+    Recall(EntryId, u64),
+    /// Restore a cooperative as it is on disk, after what was to be written before.
+    Reload(EntryId, Vec<NodeKey>),
 }
 
 /// Called when a batch is on the disk.
@@ -133,10 +140,9 @@ impl Writing {
     }
 
     fn write(&mut self, group: Group) -> Result<(), CommitFault> {
-        let clock = self.disk.clock;
-        let begun = (clock.steady)();
+        let begun = (self.disk.clock.steady)();
         self.disk.store.write(&group.batch)?;
-        self.metrics.sync.observe((clock.steady)().saturating_sub(begun).as_secs_f64());
+        self.metrics.sync.observe(self.since(begun));
         let leaves: usize = group.commits.iter().map(|commit| commit.hashes.len()).sum();
         self.metrics.group.observe(f64::from(u32::try_from(leaves).unwrap_or(u32::MAX)));
         for then in group.kept {
@@ -146,14 +152,39 @@ impl Writing {
             let note = self.sign(&commit)?;
             let (cooperative, token) = (commit.cooperative, commit.token);
             self.orders.give(Order::Committed { cooperative, token, note });
-            self.metrics.commit.observe((clock.steady)().saturating_sub(begun).as_secs_f64());
+            self.metrics.commit.observe(self.since(begun));
+        }
+        for (cooperative, leaf) in group.recalls {
+            let bytes = self.disk.store.read(Column::Leaf, &leaf_key(&cooperative, leaf))?;
+            let bytes = bytes.unwrap_or_default();
+            self.orders.give(Order::Recalled { cooperative, leaf, bytes });
+        }
+        for (cooperative, hosts) in group.reloads {
+            let replica = Box::new(self.reload(cooperative, &hosts));
+            self.orders.give(Order::Reloaded { cooperative, replica });
         }
         Ok(())
     }
 
+    fn reload(&self, cooperative: EntryId, hosts: &[NodeKey]) -> Result<Replica, RestoreFault> {
+        let Disk { store, key, clock, kept, .. } = &self.disk;
+        let newest = kept.get(&cooperative).and_then(Promises::newest);
+        let promised = newest.map(|promise| (promise.size, promise.root));
+        let (key, now) = (Arc::clone(key), clock.moment());
+        restore::replica(store, cooperative, key, now, hosts, promised)
+    }
+
+    /// Seconds since a moment.
+    fn since(&self, begun: Duration) -> f64 {
+        (self.disk.clock.steady)().saturating_sub(begun).as_secs_f64()
+    }
+
     /// Signs a checkpoint whose leaves read back and whose promise is kept.
     fn sign(&mut self, commit: &Commit) -> Result<Vec<u8>, CommitFault> {
-        self.read_back(commit)?;
+        let begun = (self.disk.clock.steady)();
+        read_back(&self.disk.store, commit)?;
+        self.metrics.read_back.observe(self.since(begun));
+        let begun = (self.disk.clock.steady)();
         let promises = match self.disk.kept.entry(commit.cooperative) {
             std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
             std::collections::btree_map::Entry::Vacant(free) => {
@@ -162,24 +193,27 @@ impl Writing {
         };
         let (size, root) = (commit.checkpoint.size, commit.checkpoint.root);
         promises.keep(Promise { size, root, time: (self.disk.clock.wall)() })?;
-        Ok(commit.checkpoint.sign(&self.disk.key).to_string().into_bytes())
+        let note = commit.checkpoint.sign(&self.disk.key).to_string().into_bytes();
+        self.metrics.promise.observe(self.since(begun));
+        Ok(note)
     }
+}
 
-    fn read_back(&self, commit: &Commit) -> Result<(), CommitFault> {
-        let cooperative = commit.cooperative;
-        let from = leaf_key(&cooperative, commit.from);
-        let span = Span::prefix(&cooperative.0).starting_at(&from);
-        let read = self.disk.store.range(Column::Leaf, &span, commit.hashes.len())?;
-        let mut read = read.iter();
-        for (index, expected) in (commit.from..).zip(&commit.hashes) {
-            let same = read.next().is_some_and(|(key, leaf)| {
-                *key == leaf_key(&cooperative, index) && leaf_hash(leaf) == *expected
-            });
-            if !same {
-                return Err(CommitFault::ReadBack { cooperative, index });
-            }
-        }
-        Ok(())
+/// Whether every new leaf is on the disk as it was appended.
+fn read_back(store: &Store, commit: &Commit) -> Result<(), CommitFault> {
+    let cooperative = commit.cooperative;
+    let from = leaf_key(&cooperative, commit.from);
+    let span = Span::prefix(&cooperative.0).starting_at(&from);
+    let mut hashes = (commit.from..).zip(&commit.hashes).peekable();
+    store.visit(Column::Leaf, &span, |key, leaf| {
+        let same = hashes.next_if(|(index, expected)| {
+            key == leaf_key(&cooperative, *index) && leaf_hash(leaf) == **expected
+        });
+        if same.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    match hashes.next() {
+        Some((index, _)) => Err(CommitFault::ReadBack { cooperative, index }),
+        None => Ok(()),
     }
 }
 
@@ -189,6 +223,8 @@ struct Group {
     batch: Batch,
     commits: Vec<Commit>,
     kept: Vec<Then>,
+    recalls: Vec<(EntryId, u64)>,
+    reloads: Vec<(EntryId, Vec<NodeKey>)>,
 }
 
 impl Group {
@@ -206,6 +242,61 @@ impl Group {
                 self.kept.push(then);
                 0
             }
+            Job::Recall(cooperative, leaf) => {
+                self.recalls.push((cooperative, leaf));
+                0
+            }
+            Job::Reload(cooperative, hosts) => {
+                self.reloads.push((cooperative, hosts));
+                0
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talea_protocol::checkpoint::{Checkpoint, origin};
+
+    const COOPERATIVE: EntryId = EntryId([1; 32]);
+
+    /// A commit of leaves 3 to 5, of which the disk holds `kept`, by index.
+    fn read(kept: &[(u64, &[u8])]) -> Result<(), CommitFault> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let mut batch = Batch::new();
+        for (index, leaf) in kept {
+            batch.put(Column::Leaf, leaf_key(&COOPERATIVE, *index), leaf.to_vec());
+        }
+        store.write(&batch).unwrap();
+        let key = SecretKey::from_seed(&[9; 32]);
+        let hashes: Vec<_> = [b"three", b"four.", b"five."].map(|leaf| leaf_hash(leaf)).to_vec();
+        let origin = origin(&COOPERATIVE, &key.node());
+        let checkpoint = Checkpoint { origin, size: 6, root: hashes[0] };
+        let (token, from, batch) = (0, 3, Batch::new());
+        let cooperative = COOPERATIVE;
+        read_back(&store, &Commit { token, cooperative, batch, from, hashes, checkpoint })
+    }
+
+    #[test]
+    fn a_leaf_that_is_missing_changed_or_elsewhere_does_not_read_back() {
+        let (two, three, four, five) =
+            ((2, &b"two"[..]), (3, &b"three"[..]), (4, &b"four."[..]), (5, &b"five."[..]));
+        assert!(read(&[two, three, four, five]).is_ok());
+        assert!(read(&[three, four, five, (6, b"six")]).is_ok());
+        for (kept, at) in [
+            (&[][..], 3),
+            (&[two], 3),
+            (&[four, five], 3),
+            (&[three, five], 4),
+            (&[three, (4, b"Four."), five], 4),
+            (&[three, four], 5),
+            (&[three, four, (6, b"five.")], 5),
+        ] {
+            let fault = read(kept);
+            let named = matches!(&fault, Err(CommitFault::ReadBack { index, .. }) if *index == at);
+            assert!(named, "{kept:?}: {fault:?}");
         }
     }
 }

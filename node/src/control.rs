@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,18 +22,22 @@ use serde_json::json;
 use talea_ledger::batch::{Batch, Column};
 use talea_ledger::place::Refusal;
 use talea_ledger::register::Register;
+use talea_ledger::replica::{Behind, Replica};
 use talea_protocol::entry::{Entry, Signed, check};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use talea_protocol::tree::TreeHash;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
+use crate::backup;
 use crate::config::{PEERS_MAX, Peer};
-use crate::hosted::HOSTS_MAX;
+use crate::hosted::{self, HOSTS_MAX};
 use crate::http::Shared;
 use crate::http::problem::Problem;
 use crate::http::{cooperatives, json as answer};
 use crate::order::{Host, Hosting, Order};
+use crate::promise::{self, Promise, Promises};
 use crate::reception;
 use crate::restore::peer_row;
 
@@ -102,11 +107,13 @@ struct PeersRequest {
 }
 
 /// What the operator may ask.
-pub fn router(app: Shared) -> Router {
+pub fn router(app: Shared, data: &Path) -> Router {
+    let (promises, data) = (data.join(promise::FOLDER), data.to_owned());
     Router::new()
         .route("/status", get(status))
-        .route("/host", post(host))
+        .route("/host", post(move |app, body| host(app, promises.clone(), body)))
         .route("/peers", post(peers))
+        .route("/backup", post(move |app, body| backup(app, data.clone(), body)))
         .with_state(app)
 }
 
@@ -119,11 +126,12 @@ async fn status(State(app): State<Shared>) -> Result<Response, Problem> {
             if let Some(fields) = overview.as_object_mut() {
                 fields.insert("state".to_owned(), json!(root));
             }
-            overview
+            (overview, hosted.replica.behind().map(|why| behind(&hosted.replica, &why)))
         });
-        all.collect::<Vec<_>>()
+        all.unzip::<_, _, Vec<_>, Vec<_>>()
     });
-    let hosted = hosted.await.ok_or_else(Problem::stopping)?;
+    let (hosted, behind) = hosted.await.ok_or_else(Problem::stopping)?;
+    let behind: Vec<_> = behind.into_iter().flatten().collect();
     let peers: Vec<_> = app.book.nodes().iter().map(|node| peer(&app, node)).collect();
     let failed: Vec<_> = app
         .failed
@@ -136,9 +144,19 @@ async fn status(State(app): State<Shared>) -> Result<Response, Problem> {
         "quic": app.addresses.quic,
         "cooperatives": hosted,
         "failed": failed,
+        "behind": behind,
         "peers": peers,
         "disk_bytes": app.store.disk_bytes().ok(),
     })))
+}
+
+/// A cooperative that gets no new leaf, why, and what to do.
+fn behind(replica: &Replica, why: &Behind) -> serde_json::Value {
+    json!({
+        "cooperative": replica.cooperative(),
+        "reason": why.to_string(),
+        "hint": hosted::hint(why),
+    })
 }
 
 fn peer(app: &Shared, node: &NodeKey) -> serde_json::Value {
@@ -155,10 +173,19 @@ async fn peers(State(app): State<Shared>, body: Bytes) -> Result<Response, Probl
     Ok(answer(&json!({ "peers": request.peers.len() })))
 }
 
-async fn host(State(app): State<Shared>, body: Bytes) -> Result<Response, Problem> {
+async fn host(
+    State(app): State<Shared>,
+    promises: PathBuf,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let HostRequest { cooperative, peers, charter } = parse(&body)?;
     let charter = charter.map(|text| charter_of(&cooperative, &text)).transpose()?;
     meet(&app, &peers).await?;
+    let is_known = app.orders.ask(move |hosts| hosts.contains_key(&cooperative)).await;
+    if is_known == Some(false) {
+        let time = (app.clock.wall)();
+        blocking(move || begin_promise(&promises, cooperative, time)).await?;
+    }
     let hosts = peers.iter().map(|peer| peer.node).take(HOSTS_MAX).collect();
     let (done, kept) = oneshot::channel();
     let charter = charter.map(|charter| Box::new(Entry::clone(&charter)));
@@ -177,6 +204,52 @@ async fn host(State(app): State<Shared>, body: Bytes) -> Result<Response, Proble
         Ok(Hosting::Stopping) | Err(_) => return Err(Problem::stopping()),
     };
     Ok(answer(&json!({ "cooperative": cooperative, "status": status })))
+}
+
+/// Promises an empty log, unless more is promised already. So a promise that is missing later has
+/// been lost, and what this node has signed is for the roster to say.
+fn begin_promise(folder: &Path, cooperative: EntryId, time: u64) -> Result<(), Problem> {
+    let begun = Promises::open(folder, cooperative).and_then(|mut promises| {
+        let nothing = Promise { size: 0, root: TreeHash::EMPTY, time };
+        if promises.newest().is_some() { Ok(()) } else { promises.keep(nothing) }
+    });
+    begun.map_err(|fault| disk(&fault, fault.hint()))
+}
+
+/// Where a backup goes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupRequest {
+    to: PathBuf,
+}
+
+/// Copies the store and the promises while the node goes on; whoever asked audits the copy.
+async fn backup(
+    State(app): State<Shared>,
+    data: PathBuf,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let BackupRequest { to } = parse(&body)?;
+    if !to.is_absolute() {
+        return Err(Problem::bad_request("where a backup goes is named from / on"));
+    }
+    let store = Arc::clone(&app.store);
+    let part = backup::unfinished(&to);
+    blocking(move || backup::copy(&data, &store, &to).map_err(|fault| disk(&fault, fault.hint())))
+        .await?;
+    let time = (app.clock.wall)();
+    Ok(answer(&json!({ "unfinished": part, "node": app.me, "time": time })))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::stopping()))
+}
+
+fn disk(fault: &impl std::fmt::Display, hint: &'static str) -> Problem {
+    let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "disk", fault.to_string(), hint)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use talea_ledger::replica::{OwnLeaf, Replica};
+use talea_ledger::replica::{Behind, Replica};
 use talea_protocol::bytes::List;
 use talea_protocol::charter::Visibility;
 use talea_protocol::hash::EntryId;
@@ -19,6 +19,35 @@ pub const HOSTS_MAX: usize = 16;
 
 /// What is kept on disk about the hosting itself: where to ask while there is no charter.
 pub type Record = List<NodeKey, HOSTS_MAX>;
+
+/// The record of a hosting.
+#[must_use]
+pub fn record(hosts: &[NodeKey]) -> Record {
+    Record::new(hosts.iter().copied().take(HOSTS_MAX).collect()).unwrap_or_default()
+}
+
+/// What the operator can do about a node that lacks what it has signed.
+#[must_use]
+pub const fn hint(behind: &Behind) -> &'static str {
+    match behind {
+        Behind::Contradicted { .. } => {
+            "another disk has been used with this node's key: put that one back, or stop the node, \
+             and have all fetched anew with talead recover --anew"
+        }
+        Behind::Leaves { .. } | Behind::Claimed { .. } => {
+            "it fetches the rest from the roster's other nodes: see that they are reached, or name \
+             one with talead recover"
+        }
+        Behind::Alone => {
+            "put the newest store or promise back; talead rebuild --vouch goes on without, at \
+             your word that this node signed nothing after this store was kept"
+        }
+        Behind::Answers { .. } => {
+            "it waits for the roster's other nodes: see that they are reached, or name one with \
+             talead recover"
+        }
+    }
+}
 
 /// What happened to an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -51,6 +80,10 @@ pub struct Hosted {
     pub connected: BTreeSet<NodeKey>,
     /// Whether the roster's nodes are known as such, so that they are let in.
     pub met: bool,
+    /// Why nothing is appended, as the operator was told last.
+    pub behind: Option<Behind>,
+    /// Whether the disk says that it came from a backup and may lack what was signed since.
+    pub is_doubted: bool,
     events: broadcast::Sender<Event>,
     /// Own accept leaves that are told of as placed and not as settled.
     open: BTreeSet<u64>,
@@ -67,7 +100,29 @@ impl Hosted {
     pub fn new(replica: Replica, hosts: Vec<NodeKey>) -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
         let (connected, open) = (BTreeSet::new(), BTreeSet::new());
-        let mut hosted = Self { replica, hosts, connected, met: false, events, open, told: 0 };
+        let mut hosted = Self {
+            replica,
+            hosts,
+            connected,
+            met: false,
+            behind: None,
+            is_doubted: false,
+            events,
+            open,
+            told: 0,
+        };
+        let _ = hosted.tell_placed();
+        hosted
+    }
+
+    /// The same cooperative as its disk has it now: whoever listens goes on listening.
+    #[must_use]
+    pub fn reloaded(self, replica: Replica) -> Self {
+        let connected = BTreeSet::new();
+        let mut hosted = Self { replica, connected, open: BTreeSet::new(), ..self };
+        if hosted.is_doubted {
+            hosted.replica.doubt();
+        }
         let _ = hosted.tell_placed();
         hosted
     }
@@ -104,9 +159,8 @@ impl Hosted {
         let mut count = 0;
         for index in self.told..self.replica.published() {
             self.told = index + 1;
-            let Some(OwnLeaf::Accept { device, seq, .. }) = self.replica.own_leaf(index) else {
-                continue;
-            };
+            let leaf = self.replica.own_leaf(index);
+            let Some((device, seq)) = leaf.and_then(|leaf| leaf.place()) else { continue };
             let Some(place) = self.replica.places().at(device, seq) else { continue };
             let entry = place.id;
             count += 1;
@@ -152,9 +206,8 @@ impl Hosted {
         let to = self.told.min(from.saturating_add(limit));
         let mut events = Vec::new();
         for index in from..to {
-            let Some(OwnLeaf::Accept { device, seq, .. }) = self.replica.own_leaf(index) else {
-                continue;
-            };
+            let leaf = self.replica.own_leaf(index);
+            let Some((device, seq)) = leaf.and_then(|leaf| leaf.place()) else { continue };
             let Some(place) = self.replica.places().at(device, seq) else { continue };
             let resume = self.open.first().copied().unwrap_or(u64::MAX).min(index + 1);
             let placed = Occurrence { entry: place.id, index, resume: resume.min(index) };

@@ -28,6 +28,8 @@ pub mod problem;
 pub mod caller;
 pub mod server;
 pub mod entries;
+mod imports;
+mod forks;
 pub mod cooperatives;
 mod state;
 mod log;
@@ -84,7 +86,7 @@ impl App {
         caller: Caller,
         question: impl FnOnce(&mut Hosted) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let answer = self.orders.ask(move |hosts| {
+        let answer = self.orders.query(self.clock.steady, move |hosts| {
             let hosted = hosts.get_mut(&cooperative);
             let hosted = hosted.ok_or_else(|| Problem::unknown_cooperative(&cooperative))?;
             if hosted.replica.register().is_none() {

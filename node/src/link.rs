@@ -10,8 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use talea_ledger::batch::Batch;
 use talea_protocol::key::NodeKey;
 use tokio::sync::{mpsc, watch};
+
+mod anchors;
+
+use anchors::Anchors;
+pub use anchors::{ANCHORS_KEY, ANCHORS_MAX};
 
 /// What may wait for one peer, in bytes: the frames of all logs that it may have under way, twice.
 pub const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -85,6 +91,7 @@ pub enum Joined {
 pub struct Links {
     me: NodeKey,
     links: Mutex<(BTreeMap<NodeKey, Link>, u64)>,
+    anchors: Mutex<Anchors>,
     changes: watch::Sender<u64>,
 }
 
@@ -92,7 +99,31 @@ impl Links {
     /// No sessions yet.
     #[must_use]
     pub fn new(me: NodeKey) -> Self {
-        Self { me, links: Mutex::new((BTreeMap::new(), 0)), changes: watch::Sender::new(0) }
+        let (links, anchors) = (Mutex::new((BTreeMap::new(), 0)), Mutex::default());
+        Self { me, links, anchors, changes: watch::Sender::new(0) }
+    }
+
+    /// Takes the row of [`ANCHORS_KEY`] as it was kept.
+    pub fn remember(&self, row: &[u8]) {
+        *self.anchors() = Anchors::parse(row);
+    }
+
+    /// Those nodes first that answered before the last restart.
+    #[must_use]
+    pub fn anchors_first(&self, mut nodes: Vec<NodeKey>) -> Vec<NodeKey> {
+        let anchors = self.anchors();
+        nodes.sort_by_key(|node| !anchors.nodes().contains(node));
+        nodes
+    }
+
+    /// A node that was dialled has answered for a while; returns what is to be kept, if anything.
+    #[must_use]
+    pub fn answered(&self, node: NodeKey) -> Option<Batch> {
+        self.anchors().answered(node, |anchor| self.has(anchor))
+    }
+
+    fn anchors(&self) -> MutexGuard<'_, Anchors> {
+        self.anchors.lock().expect("nothing panics while it holds the anchors")
     }
 
     /// Enters a session that `dialler` has begun at `now`, and calls `then` before anybody else
@@ -224,6 +255,17 @@ mod tests {
         let _old = join(&links, 2, 1, 0);
         assert!(matches!(join(&links, 2, 2, 2_999), Joined::Duplicate));
         assert!(matches!(join(&links, 2, 2, 3_000), Joined::Kept { replaced: true, .. }));
+    }
+
+    #[test]
+    fn who_answered_before_a_restart_is_dialled_first_after_it() {
+        let links = Links::new(node(1));
+        let batch = links.answered(node(9)).unwrap();
+        let again = Links::new(node(1));
+        again.remember(&batch.puts()[0].2);
+        let nodes = vec![node(2), node(5), node(9)];
+        assert_eq!(again.anchors_first(nodes.clone()), [node(9), node(2), node(5)]);
+        assert_eq!(Links::new(node(1)).anchors_first(nodes.clone()), nodes);
     }
 
     #[test]

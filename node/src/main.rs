@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -10,12 +11,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
+use talea_node::audit::{AuditFault, audit};
+use talea_node::backup::{self, BackupFault};
 use talea_node::clock::{Clock, millis};
 use talea_node::commit::CommitFault;
-use talea_node::config::{self, Config, ConfigFault, LogFormat, Overrides};
+use talea_node::config::{self, Config, ConfigFault, LogFormat, Overrides, Peer};
+use talea_node::door::{self, DoorFault};
 use talea_node::identity::{self, IdentityFault};
+use talea_node::promise;
+use talea_node::rebuild::{RebuildFault, rebuild};
+use talea_node::recover::{self, RecoverFault};
 use talea_node::run::{Running, Setup, StartFault, start};
-use talea_node::store::{Store, StoreFault};
+use talea_node::store::{self, Store, StoreFault};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -55,10 +62,57 @@ enum Command {
         #[command(flatten)]
         folder: Folder,
     },
-    /// Read everything on disk and compare all checksums, while the node is stopped
+    /// Read everything on disk while the node is stopped, and name the first key that is wrong
+    ///
+    /// Checksums, leaves, roots, promises, tiles, mirrors, checkpoints and payloads are compared.
     Check {
         #[command(flatten)]
         folder: Folder,
+    },
+    /// Copy the store and its promises to a new folder, while the node runs or not
+    ///
+    /// The copy is opened and checked before it has its name. The node's key is not in it: keep
+    /// that apart, once.
+    Backup {
+        #[command(flatten)]
+        folder: Folder,
+        /// The new folder
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// Put a backup into a data folder that has the node's key and no store
+    ///
+    /// The node signs nothing before the roster's other nodes have said what it signed since the
+    /// backup was made, and all of that is fetched: so no backup is too old.
+    Restore {
+        #[command(flatten)]
+        folder: Folder,
+        /// The folder that talead backup made
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+    },
+    /// Fetch what the node has signed and lacks from a peer, and wait until all of it is here
+    Recover {
+        #[command(flatten)]
+        folder: Folder,
+        /// A node of the roster: its key, @, its host and UDP port
+        #[arg(long, value_name = "NODE@HOST:PORT", value_parser = recover::peer)]
+        from: Peer,
+        /// Put the store aside, as one that cannot be used, and fetch all of it
+        #[arg(long)]
+        anew: bool,
+        /// Give up when nothing has come for so many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        patience: u64,
+    },
+    /// Make tiles anew from the leaves, and forget mirrors that are damaged, while it is stopped
+    Rebuild {
+        #[command(flatten)]
+        folder: Folder,
+        /// Vouch that this node has signed nothing that is not in this store, and make its promises
+        /// anew: if that is not so, it signs a second history, which is proof against it
+        #[arg(long)]
+        vouch: bool,
     },
 }
 
@@ -80,6 +134,16 @@ enum Fault {
     Start(#[from] StartFault),
     #[error(transparent)]
     Store(#[from] StoreFault),
+    #[error(transparent)]
+    Audit(#[from] AuditFault),
+    #[error(transparent)]
+    Backup(#[from] BackupFault),
+    #[error(transparent)]
+    Door(#[from] DoorFault),
+    #[error(transparent)]
+    Recover(#[from] RecoverFault),
+    #[error(transparent)]
+    Rebuild(#[from] RebuildFault),
     #[error("{}: {cause}", path.display())]
     Folder { path: PathBuf, cause: io::Error },
     #[error("the log filter {filter:?}: {cause}")]
@@ -91,12 +155,17 @@ enum Fault {
 }
 
 impl Fault {
-    const fn hint(&self) -> &'static str {
+    fn hint(&self) -> &str {
         match self {
             Self::Config(fault) => fault.hint(),
             Self::Identity(fault) => fault.hint(),
             Self::Start(fault) => fault.hint(),
             Self::Store(fault) => fault.hint(),
+            Self::Audit(fault) => fault.hint(),
+            Self::Backup(fault) => fault.hint(),
+            Self::Door(fault) => fault.hint(),
+            Self::Recover(fault) => fault.hint(),
+            Self::Rebuild(fault) => fault.hint(),
             Self::Folder { .. } => "name a folder that this user may make and write",
             Self::Filter { .. } => "for instance: info, warn, or info,talea_node=debug",
             Self::System(_) | Self::Randomness(_) => "this is the system's to solve",
@@ -110,6 +179,12 @@ fn main() -> ExitCode {
         Command::Run { folder, over } => run(&folder.data, &over),
         Command::Id { folder } => id(&folder.data),
         Command::Check { folder } => check(&folder.data),
+        Command::Backup { folder, to } => back_up(&folder.data, &to),
+        Command::Restore { folder, from } => restore(&folder.data, &from),
+        Command::Recover { folder, from, anew, patience } => {
+            recover(&folder.data, &from, anew, Duration::from_secs(patience))
+        }
+        Command::Rebuild { folder, vouch } => make_anew(&folder.data, vouch),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,9 +217,78 @@ fn id(data: &Path) -> Result<(), Fault> {
 }
 
 fn check(data: &Path) -> Result<(), Fault> {
-    let census = Store::open(&data.join(talea_node::run::STORE))?.check()?;
-    println!("{}", json!({ "keys": census.keys, "bytes": census.bytes }));
+    let node = identity::read(data, credentials().as_deref())?.node();
+    Config::read(data, &Overrides::default())?;
+    let store = Store::open(&data.join(store::FOLDER))?;
+    print(&audit(&store, &data.join(promise::FOLDER), &node)?);
+    Ok(store.close()?)
+}
+
+fn back_up(data: &Path, to: &Path) -> Result<(), Fault> {
+    let to = std::path::absolute(to)?;
+    let key = || identity::read(data, credentials().as_deref());
+    match door::ask(data, "POST", "/backup", &json!({ "to": to })) {
+        Ok(_) => {}
+        Err(DoorFault::Closed { .. }) => {
+            let store = Store::open(&data.join(store::FOLDER))?;
+            backup::copy(data, &store, &to)?;
+            store.close()?;
+        }
+        Err(fault) => return Err(fault.into()),
+    }
+    print(&backup::finish(&to, key()?.node(), wall())?);
     Ok(())
+}
+
+fn restore(data: &Path, from: &Path) -> Result<(), Fault> {
+    let node = identity::read(data, credentials().as_deref())?.node();
+    print(&backup::restore(from, data, node)?);
+    eprintln!(
+        "restored; until the roster's nodes have said what it signed since, it signs nothing"
+    );
+    Ok(())
+}
+
+fn make_anew(data: &Path, vouch: bool) -> Result<(), Fault> {
+    let mut store = Store::open(&data.join(store::FOLDER))?;
+    print(&rebuild(&mut store, &data.join(promise::FOLDER), vouch.then(wall))?);
+    Ok(store.close()?)
+}
+
+/// Asks the node that runs, or else starts one for as long as it takes.
+fn recover(data: &Path, from: &Peer, anew: bool, patience: Duration) -> Result<(), Fault> {
+    let tell = |lacking: &str| eprintln!("{lacking}");
+    let runs = door::ask(data, "GET", "/status", &json!(null));
+    if !matches!(runs, Err(DoorFault::Closed { .. })) {
+        if anew {
+            return Err(StoreFault::InUse { path: data.join(store::FOLDER) }.into());
+        }
+        print(&recover::recover(data, from, patience, tell)?);
+        return Ok(());
+    }
+    if anew && let Some(aside) = recover::set_aside(data)? {
+        eprintln!("the store is now {}", aside.display());
+    }
+    let http = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let config = Config::read(data, &Overrides { http, ..Overrides::default() })?;
+    start_logging(&Config { log: "warn".to_owned(), ..config.clone() })?;
+    let key = identity::read(data, credentials().as_deref())?;
+    let setup = Setup { data: data.to_owned(), config, key, clock: clock(), abort };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let running = start(setup).await?;
+        let (data, from) = (data.to_owned(), from.clone());
+        let watch = move || recover::recover(&data, &from, patience, tell);
+        let done = tokio::task::spawn_blocking(watch).await.map_err(io::Error::other)?;
+        running.stop().await;
+        print(&done?);
+        Ok(())
+    })
+}
+
+/// One line of JSON, for whoever reads the standard output.
+fn print<T: serde::Serialize>(value: &T) {
+    println!("{}", json!(value));
 }
 
 /// Where systemd puts the credentials of a unit.

@@ -27,6 +27,10 @@ pub enum Queue {
     Serve,
 }
 
+impl Queue {
+    const ALL: [Self; 4] = [Self::Writer, Self::Intake, Self::Commit, Self::Serve];
+}
+
 /// What an alarm is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, EncodeLabelValue)]
 pub enum AlarmKind {
@@ -36,8 +40,36 @@ pub enum AlarmKind {
     Root,
     /// A peer has another state for the same settled entries.
     State,
+    /// A device has written twice in one place.
+    Fork,
     /// A cooperative's disk is not what this node promised.
     Disk,
+}
+
+/// A limit that somebody met.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, EncodeLabelValue)]
+pub enum Limit {
+    /// Connections, of all, of an address or of a key.
+    Connections,
+    /// Handshakes, at a time or a second.
+    Handshakes,
+    /// Bytes a second.
+    Bytes,
+    /// Signatures a second.
+    Signatures,
+    /// Entries a minute of one device.
+    Entries,
+    /// A frame that came, or was taken, too slowly.
+    Slow,
+    /// A frame that is none.
+    Frame,
+    /// Bad signatures of one session.
+    BadSignatures,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct LimitLabel {
+    limit: Limit,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -58,6 +90,11 @@ struct RuleLabel {
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct PeerLabel {
     peer: String,
+}
+
+/// From 100 us to 1.6 s.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0001, 2.0, 15))
 }
 
 /// Seconds as a gauge shows them.
@@ -82,15 +119,20 @@ pub struct Metrics {
     pub commit: Histogram,
     /// The synced write in it.
     pub sync: Histogram,
+    /// Reading the new leaves back, after it.
+    pub read_back: Histogram,
+    /// Keeping the promise, which is synced too, and signing, after that.
+    pub promise: Histogram,
     /// New leaves in one synced write.
     pub group: Histogram,
-    queues: Family<QueueLabel, Gauge>,
+    queues: [Gauge; Queue::ALL.len()],
     /// Sessions with known nodes.
     pub peers: Gauge,
     /// Connections of strangers.
     pub strangers: Gauge,
     /// Arrivals that were refused.
     pub turned_away: Counter,
+    limits: Family<LimitLabel, Counter>,
     /// Bytes of frames received from known nodes.
     pub received: Counter,
     /// Bytes of frames sent to known nodes.
@@ -99,6 +141,8 @@ pub struct Metrics {
     alarms: Family<AlarmLabel, Counter>,
     /// HTTP requests answered.
     pub requests: Counter,
+    /// What readers' questions took of the writer's time.
+    pub query: Histogram,
 }
 
 impl Default for Metrics {
@@ -119,19 +163,23 @@ impl Metrics {
             busy: Counter::default(),
             waiting: Gauge::default(),
             checked: Counter::default(),
-            // 100 us to 1.6 s.
-            commit: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
-            sync: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
+            commit: seconds(),
+            sync: seconds(),
+            read_back: seconds(),
+            promise: seconds(),
             group: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
-            queues: Family::default(),
+            queues: Default::default(),
             peers: Gauge::default(),
             strangers: Gauge::default(),
             turned_away: Counter::default(),
+            limits: Family::default(),
             received: Counter::default(),
             sent: Counter::default(),
             ages: Family::default(),
             alarms: Family::default(),
             requests: Counter::default(),
+            // 10 us to 160 ms.
+            query: Histogram::new(exponential_buckets(0.000_01, 4.0, 8)),
         };
         metrics.register_entries();
         metrics.register_disk();
@@ -148,6 +196,8 @@ impl Metrics {
         it.register("entries_waiting", "Submissions under way", self.waiting.clone());
         it.register("signatures_checked", "Signatures checked", self.checked.clone());
         it.register("http_requests", "HTTP requests answered", self.requests.clone());
+        let query = self.query.clone();
+        it.register_with_unit("query", "One reader's question", Unit::Seconds, query);
     }
 
     fn register_disk(&mut self) {
@@ -156,8 +206,16 @@ impl Metrics {
         it.register_with_unit("commit", "From order to checkpoint", Unit::Seconds, commit);
         let sync = self.sync.clone();
         it.register_with_unit("sync", "One synced write", Unit::Seconds, sync);
+        let read_back = self.read_back.clone();
+        it.register_with_unit("read_back", "New leaves read again", Unit::Seconds, read_back);
+        let promise = self.promise.clone();
+        it.register_with_unit("promise", "A root kept and signed", Unit::Seconds, promise);
         it.register("commit_leaves", "New leaves in one synced write", self.group.clone());
-        it.register("queue", "Orders that wait for a thread", self.queues.clone());
+        let queues: Family<QueueLabel, Gauge> = Family::default();
+        for (queue, gauge) in Queue::ALL.into_iter().zip(&mut self.queues) {
+            *gauge = queues.get_or_create_owned(&QueueLabel { queue });
+        }
+        it.register("queue", "Orders that wait for a thread", queues);
     }
 
     fn register_peers(&mut self) {
@@ -165,6 +223,7 @@ impl Metrics {
         it.register("peers", "Sessions with known nodes", self.peers.clone());
         it.register("strangers", "Connections of strangers", self.strangers.clone());
         it.register("turned_away", "Connections refused", self.turned_away.clone());
+        it.register("limits_met", "How often a limit was met, by limit", self.limits.clone());
         let received = self.received.clone();
         it.register_with_unit("received", "Frames of known nodes", Unit::Bytes, received);
         it.register_with_unit("sent", "Frames to known nodes", Unit::Bytes, self.sent.clone());
@@ -178,14 +237,29 @@ impl Metrics {
         self.refused.get_or_create(&RuleLabel { rule }).inc();
     }
 
+    /// Somebody met a limit.
+    pub fn limit(&self, limit: Limit) {
+        self.limits.get_or_create(&LimitLabel { limit }).inc();
+    }
+
     /// Something went into a queue.
     pub fn queued(&self, queue: Queue) {
-        self.queues.get_or_create(&QueueLabel { queue }).inc();
+        self.queue(queue).inc();
     }
 
     /// Something was taken out of a queue.
     pub fn taken(&self, queue: Queue) {
-        self.queues.get_or_create(&QueueLabel { queue }).dec();
+        self.queue(queue).dec();
+    }
+
+    const fn queue(&self, queue: Queue) -> &Gauge {
+        let [writer, intake, commit, serve] = &self.queues;
+        match queue {
+            Queue::Writer => writer,
+            Queue::Intake => intake,
+            Queue::Commit => commit,
+            Queue::Serve => serve,
+        }
     }
 
     /// An alarm was raised.

@@ -1,23 +1,27 @@
 //! What the writer is asked to do, and how: the one door to the cooperatives kept here.
 //!
-//! Orders are taken one after another by one thread. What strangers can cause is limited here:
-//! submissions beyond [`ENTRIES_MAX`] or [`BYTES_MAX`] are sent away at once, in a few
-//! nanoseconds, and told when to come back.
+//! Orders are taken one after another by one thread. What anybody can cause is limited here:
+//! submissions beyond [`ENTRIES_MAX`], [`BYTES_MAX`] or their device's rate are sent away at once
+//! and told when to come back, and questions leave the writer half of its time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::Duration;
 
 use talea_ledger::batch::Batch;
-use talea_ledger::replica::Reply;
+use talea_ledger::replica::{Replica, Reply};
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Message, Payload};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::sleep;
 
 use crate::hosted::Hosts;
-use crate::metrics::{Metrics, Queue};
+use crate::metrics::{Limit, Metrics, Queue};
+use crate::rate::{Chain, Devices, ImportFault, Share};
+use crate::restore::RestoreFault;
 
 /// Submissions under way: 4,096 that are being checked, and 4,096 that wait for the commit
 /// (reliability, section 5). With half of it a core in five is idle under load.
@@ -26,6 +30,9 @@ pub const ENTRIES_MAX: usize = 8_192;
 pub const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// When whoever was sent away may come back, in ms: a few commits later.
 pub const RETRY_MS: u32 = 200;
+/// What questions of readers may take of the writer's time in one go (reliability, section 5).
+/// After one that took longer nobody asks for as long as it took.
+pub const QUERY_SLICE: Duration = Duration::from_millis(10);
 
 /// The answers of [`talea_protocol::entry::check`].
 pub type Verdicts = Vec<Result<Signed, (Entry, Unsound)>>;
@@ -66,6 +73,22 @@ pub enum Order {
         token: u64,
         /// The signed note.
         note: Vec<u8>,
+    },
+    /// A leaf of this node's own log was read.
+    Recalled {
+        /// Of which cooperative.
+        cooperative: EntryId,
+        /// Which.
+        leaf: u64,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// A cooperative was restored from disk.
+    Reloaded {
+        /// Which.
+        cooperative: EntryId,
+        /// As it is there.
+        replica: Box<Result<Replica, RestoreFault>>,
     },
     /// A frame of leaves was sent, or there was none to send.
     Served(Served),
@@ -136,7 +159,7 @@ pub enum Hosting {
 /// Whom to tell of a submission, and its place among those under way.
 pub struct Answer {
     to: oneshot::Sender<Reply>,
-    _seat: Option<Seat>,
+    seat: Option<Seat>,
 }
 
 impl Answer {
@@ -144,11 +167,14 @@ impl Answer {
     #[must_use]
     pub fn privileged() -> (Self, oneshot::Receiver<Reply>) {
         let (to, receiver) = oneshot::channel();
-        (Self { to, _seat: None }, receiver)
+        (Self { to, seat: None }, receiver)
     }
 
-    /// Tells it.
-    pub fn give(self, reply: Reply) {
+    /// Tells it. An entry that got a place, or may get one, counts for its device's rate.
+    pub fn give(mut self, reply: Reply) {
+        if let (Some(seat), Reply::Placed(_) | Reply::Waiting(_)) = (&mut self.seat, reply) {
+            seat.pass = None;
+        }
         // Whoever asked may have left.
         let _ = self.to.send(reply);
     }
@@ -164,20 +190,46 @@ struct Seat {
     room: Arc<Room>,
     bytes: usize,
     metrics: Arc<Metrics>,
+    devices: Arc<Mutex<Devices>>,
+    /// What is given back if the entry gets no place.
+    pass: Option<(Chain, Share)>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if let Some((chain, share)) = self.pass {
+            lock(&self.devices).give_back(chain, share);
+        }
         self.room.entries.fetch_sub(1, Ordering::Relaxed);
         self.room.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.metrics.waiting.dec();
     }
 }
 
-/// Too much is under way: again after [`RETRY_MS`].
+/// Why a submission is not even looked at. Nobody's fault: it may come again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{ENTRIES_MAX} entries or {BYTES_MAX} bytes are under way")]
-pub struct Busy;
+pub enum Busy {
+    /// Too much is under way: again after [`RETRY_MS`].
+    #[error("{ENTRIES_MAX} entries or {BYTES_MAX} bytes are under way")]
+    Full,
+    /// The device has had as many entries placed as it may: again after this time.
+    #[error("this device writes faster than is allowed: wait {} ms", wait.as_millis())]
+    Often {
+        /// How long to wait.
+        wait: Duration,
+    },
+}
+
+impl Busy {
+    /// When to come again, in ms.
+    #[must_use]
+    pub fn retry_ms(self) -> u32 {
+        match self {
+            Self::Full => RETRY_MS,
+            Self::Often { wait } => u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}
 
 /// Gives orders to the writer. Clones share it.
 #[derive(Clone)]
@@ -185,6 +237,13 @@ pub struct Orders {
     sender: mpsc::Sender<Order>,
     room: Arc<Room>,
     metrics: Arc<Metrics>,
+    devices: Arc<Mutex<Devices>>,
+    /// Held by the one question of a reader that is asked.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+fn lock(devices: &Mutex<Devices>) -> MutexGuard<'_, Devices> {
+    devices.lock().expect("nothing panics while it holds the rates")
 }
 
 impl Orders {
@@ -192,7 +251,8 @@ impl Orders {
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Order>) {
         let (sender, receiver) = mpsc::channel();
-        (Self { sender, room: Arc::default(), metrics }, receiver)
+        let (devices, turn) = (Arc::default(), Arc::default());
+        (Self { sender, room: Arc::default(), metrics, devices, turn }, receiver)
     }
 
     /// Gives an order; dropped if the writer has ended.
@@ -202,19 +262,23 @@ impl Orders {
         }
     }
 
-    /// Submits an entry. What comes of it arrives later, or nothing if the node stops before.
+    /// Submits an entry at `now`. What comes of it arrives later, or nothing if the node stops
+    /// before.
     ///
     /// # Errors
     /// [`Busy`].
     pub fn submit(
         &self,
+        now: Duration,
         source: NodeKey,
         entry: Entry,
         payload: Option<Payload>,
     ) -> Result<oneshot::Receiver<Reply>, Busy> {
-        let seat = self.sit(entry.bytes().len() + payload.as_ref().map_or(0, |p| p.bytes.len()))?;
+        let bytes = entry.bytes().len() + payload.as_ref().map_or(0, |p| p.bytes.len());
+        let mut seat = self.sit(bytes)?;
+        seat.pass = Some(self.pass(now, (entry.cooperative(), entry.header().device))?);
         let (to, receiver) = oneshot::channel();
-        let answer = Answer { to, _seat: Some(seat) };
+        let answer = Answer { to, seat: Some(seat) };
         let (entry, payload) = (Box::new(entry), payload.map(Box::new));
         self.give(Order::Submit(Submission { source, entry, payload, answer }));
         Ok(receiver)
@@ -232,9 +296,60 @@ impl Orders {
         receiver.await.ok()
     }
 
+    /// The same for a reader whose question may take long: one at a time, each as long after the
+    /// one before as that took beyond [`QUERY_SLICE`], so that entries have half of the writer's
+    /// time whatever is asked.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        clock: fn() -> Duration,
+        question: impl FnOnce(&mut Hosts) -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let (metrics, runtime) = (Arc::clone(&self.metrics), Handle::current());
+        // The turn goes along, so that nobody gets round it by asking and leaving.
+        let timed = move |hosts: &mut Hosts| {
+            let begun = clock();
+            let answer = question(hosts);
+            let took = clock().saturating_sub(begun);
+            metrics.query.observe(took.as_secs_f64());
+            if took > QUERY_SLICE {
+                let _ = runtime.spawn(async move {
+                    sleep(took).await;
+                    drop(turn);
+                });
+            }
+            answer
+        };
+        self.ask(timed).await
+    }
+
+    /// A device says beforehand how many entries it will bring at once.
+    ///
+    /// # Errors
+    /// [`ImportFault`].
+    pub fn announce(&self, now: Duration, chain: Chain, entries: u64) -> Result<(), ImportFault> {
+        lock(&self.devices).announce(now, chain, entries)
+    }
+
+    fn pass(&self, now: Duration, chain: Chain) -> Result<(Chain, Share), Busy> {
+        match lock(&self.devices).take(now, chain) {
+            Ok(share) => Ok((chain, share)),
+            Err(wait) => {
+                self.metrics.limit(Limit::Entries);
+                Err(Busy::Often { wait })
+            }
+        }
+    }
+
     fn sit(&self, bytes: usize) -> Result<Seat, Busy> {
         let Room { entries, bytes: held } = &*self.room;
-        let seat = Seat { room: Arc::clone(&self.room), bytes, metrics: Arc::clone(&self.metrics) };
+        let seat = Seat {
+            room: Arc::clone(&self.room),
+            bytes,
+            metrics: Arc::clone(&self.metrics),
+            devices: Arc::clone(&self.devices),
+            pass: None,
+        };
         self.metrics.waiting.inc();
         let before = entries.fetch_add(1, Ordering::Relaxed);
         let bytes_before = held.fetch_add(bytes, Ordering::Relaxed);
@@ -244,7 +359,7 @@ impl Orders {
             Ok(seat)
         } else {
             self.metrics.busy.inc();
-            Err(Busy)
+            Err(Busy::Full)
         }
     }
 }
@@ -252,6 +367,81 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate::DEVICE_ENTRIES_BURST;
+    use talea_ledger::place::Refusal;
+    use talea_protocol::act::{Act, Attest};
+    use talea_protocol::entry::{Header, SCHEME, VERSION, sign};
+    use talea_protocol::key::SecretKey;
+
+    fn entry() -> Entry {
+        let key = SecretKey::from_seed(&[9; 32]);
+        let header = Header {
+            version: VERSION,
+            scheme: SCHEME,
+            cooperative: EntryId([1; 32]),
+            device: key.device(),
+            seq: 1,
+            prev: EntryId([2; 32]),
+            basis: EntryId([3; 32]),
+            time: 0,
+            payload: None,
+        };
+        let act = Act::Attest(Attest { contribution: EntryId([4; 32]) });
+        Entry::clone(&sign(&key, &header, &act).unwrap())
+    }
+
+    /// Submits until it is sent away, each time answered so; how often it was taken.
+    fn until_busy(reply: Reply) -> u64 {
+        let (orders, inbox) = Orders::new(Arc::new(Metrics::new()));
+        let submit = || orders.submit(Duration::ZERO, NodeKey([7; 32]), entry(), None);
+        let mut taken = 0;
+        while taken < 2 * DEVICE_ENTRIES_BURST && submit().is_ok() {
+            let Ok(Order::Submit(submission)) = inbox.recv() else { panic!("a submission") };
+            submission.answer.give(reply);
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn a_device_that_had_600_entries_placed_is_told_when_to_come_back() {
+        assert_eq!(until_busy(Reply::Placed(1)), DEVICE_ENTRIES_BURST);
+        assert_eq!(until_busy(Reply::Waiting(EntryId([2; 32]))), DEVICE_ENTRIES_BURST);
+        assert_eq!(Busy::Often { wait: Duration::from_secs(1) }.retry_ms(), 1_000);
+    }
+
+    #[test]
+    fn entries_that_are_refused_or_known_take_nothing_from_the_device_that_they_name() {
+        let refused = Reply::Refused(Refusal::NotRegistrar);
+        let forged = Reply::Unsound(Unsound::Signature);
+        for reply in [refused, forged, Reply::Known(1), Reply::Busy] {
+            assert_eq!(until_busy(reply), 2 * DEVICE_ENTRIES_BURST, "{reply:?}");
+        }
+    }
+
+    /// A question that took 20 ms leaves the writer alone for as long.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_long_question_the_next_waits_as_long_as_that_took() {
+        fn clock() -> Duration {
+            static TICKS: AtomicUsize = AtomicUsize::new(0);
+            let ticks = TICKS.fetch_add(1, Ordering::Relaxed);
+            Duration::from_millis(u64::try_from(ticks).unwrap_or(u64::MAX) * 20)
+        }
+        let (orders, inbox) = Orders::new(Arc::new(Metrics::new()));
+        let writer = std::thread::spawn(move || {
+            let mut hosts = Hosts::new();
+            while let Ok(Order::Ask(question)) = inbox.recv() {
+                question(&mut hosts);
+            }
+        });
+        let begun = tokio::time::Instant::now();
+        for _ in 0..3 {
+            assert_eq!(orders.query(clock, |_| ()).await, Some(()));
+        }
+        assert_eq!(begun.elapsed(), Duration::from_millis(40));
+        drop(orders);
+        writer.join().unwrap();
+    }
 
     #[test]
     fn one_submission_too_many_is_sent_away_and_a_freed_seat_is_taken() {

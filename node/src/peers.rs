@@ -4,15 +4,15 @@
 //! else. Every limit that a peer can run into is a constant here, with its reason. What messages
 //! mean is the replica's business; how bytes travel is `talea_protocol::quic`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use talea_protocol::hash::Context;
 use talea_protocol::key::NodeKey;
 use talea_protocol::quic::{Arrival, Close, ConnectFault, Connection, Endpoint};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
@@ -20,25 +20,21 @@ use tracing::{debug, info, warn};
 use crate::book::Book;
 use crate::clock::Clock;
 use crate::link::{Joined, Links};
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::order::{Order, Orders};
 
+mod conduct;
+mod guests;
+mod pace;
 mod known;
 mod stranger;
 
-/// Connections that others opened, in all (reliability, section 5).
-pub const INCOMING_MAX: usize = 64;
-/// Of these, connections of strangers: they cannot keep the roster out.
-pub const STRANGERS_MAX: usize = 32;
-/// Connections of one key (reliability, section 5).
-pub const PER_KEY_MAX: usize = 2;
-/// Connections from one address (reliability, section 5); this machine's own are not counted,
-/// since whoever is on it has other ways.
-pub const PER_ADDRESS_MAX: usize = 4;
+pub use guests::Guests;
+use guests::{Seat, Turned};
+
 /// Dials at a time, and nodes dialled (reliability, section 5): with a roster of 16 each pair is
 /// joined if each node dials half of the others.
 pub const OUTGOING_MAX: usize = 8;
-const _: () = assert!(STRANGERS_MAX < INCOMING_MAX);
 /// The first wait after a failed dial; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// The longest wait between two dials of one node.
@@ -69,94 +65,32 @@ pub struct Peers {
     pub guests: Guests,
 }
 
-/// Connections that others opened, counted.
-#[derive(Debug, Default)]
-pub struct Guests(Mutex<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    all: usize,
-    strangers: usize,
-    addresses: BTreeMap<IpAddr, usize>,
-    keys: BTreeMap<NodeKey, usize>,
-}
-
-impl Guests {
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().expect("nothing panics while it holds the counts")
-    }
-}
-
-/// A place among the connections that others opened; given back when dropped.
-struct Seat {
-    peers: Arc<Peers>,
-    address: IpAddr,
-    key: Option<(NodeKey, bool)>,
-}
-
-impl Seat {
-    /// A place for a connection from this address, if there is one.
-    fn take(peers: &Arc<Peers>, address: IpAddr) -> Option<Self> {
-        let mut counts = peers.guests.lock();
-        let here = counts.addresses.get(&address).copied().unwrap_or(0);
-        if counts.all >= INCOMING_MAX || (!address.is_loopback() && here >= PER_ADDRESS_MAX) {
-            return None;
-        }
-        counts.all += 1;
-        *counts.addresses.entry(address).or_default() += 1;
-        Some(Self { peers: Arc::clone(peers), address, key: None })
-    }
-
-    /// Says whose it is; false if that key, or strangers, have no place left.
-    fn name(&mut self, node: NodeKey, is_stranger: bool) -> bool {
-        let mut counts = self.peers.guests.lock();
-        let held = counts.keys.get(&node).copied().unwrap_or(0);
-        if held >= PER_KEY_MAX || (is_stranger && counts.strangers >= STRANGERS_MAX) {
-            return false;
-        }
-        *counts.keys.entry(node).or_default() += 1;
-        counts.strangers += usize::from(is_stranger);
-        drop(counts);
-        self.key = Some((node, is_stranger));
-        true
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.peers.guests.lock();
-        counts.all -= 1;
-        forget(&mut counts.addresses, &self.address);
-        if let Some((node, is_stranger)) = self.key {
-            forget(&mut counts.keys, &node);
-            counts.strangers -= usize::from(is_stranger);
-        }
-    }
-}
-
-fn forget<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
-    }
-}
-
 /// Answers and dials until the endpoint is closed.
 pub async fn run(peers: Arc<Peers>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(dial_all(Arc::clone(&peers)));
     while let Some(arrival) = peers.endpoint.accept().await {
         while tasks.try_join_next().is_some() {}
-        let address = arrival.remote_addr().ip();
-        match Seat::take(&peers, address) {
-            Some(seat) => drop(tasks.spawn(answer(Arc::clone(&peers), arrival, seat))),
+        let (now, address) = ((peers.clock.steady)(), arrival.remote_addr().ip());
+        match peers.guests.seat(now, address, arrival.is_proven()) {
+            Ok(seat) => drop(tasks.spawn(answer(Arc::clone(&peers), arrival, seat))),
+            Err(Turned::Unproven) => arrival.prove(),
             // Dropped, it is refused.
-            None => drop(peers.metrics.turned_away.inc()),
+            Err(Turned::NoPlace) => peers.turn_away(Limit::Connections),
+            Err(Turned::TooMany) => {
+                peers.turn_away(Limit::Handshakes);
+                arrival.pass_over();
+            }
         }
     }
     tasks.shutdown().await;
+}
+
+impl Peers {
+    fn turn_away(&self, limit: Limit) {
+        self.metrics.turned_away.inc();
+        self.metrics.limit(limit);
+    }
 }
 
 async fn answer(peers: Arc<Peers>, arrival: Arrival, mut seat: Seat) {
@@ -167,13 +101,14 @@ async fn answer(peers: Arc<Peers>, arrival: Arrival, mut seat: Seat) {
             return debug!(%fault, "an arrival did not become a connection");
         }
     };
-    let peer = connection.peer();
+    let (peer, now) = (connection.peer(), (peers.clock.steady)());
     let is_stranger = !peers.book.knows(&peer);
-    if peer == peers.links.me() || peers.book.is_banned(&peer, (peers.clock.steady)()) {
+    if peer == peers.links.me() || peers.book.is_banned(&peer, now) {
         return connection.close(Close::NotAdmitted);
     }
-    if !seat.name(peer, is_stranger) {
-        let _ = peers.metrics.turned_away.inc();
+    let named = if is_stranger { seat.stranger(peer) } else { seat.known(now, peer) };
+    if !named || !peers.guests.conduct().wait(now, &peer).is_zero() {
+        peers.turn_away(Limit::Connections);
         return connection.close(Close::Busy);
     }
     if is_stranger {
@@ -191,9 +126,11 @@ async fn dial_all(peers: Arc<Peers>) {
     let mut tasks = JoinSet::new();
     loop {
         changes.mark_unchanged();
-        for node in peers.book.nodes() {
+        for node in peers.links.anchors_first(peers.book.nodes()) {
             if dialled.insert(node) {
-                tasks.spawn(dial(Arc::clone(&peers), node, Arc::clone(&turns)));
+                // As long as there are turns, they are given in this order.
+                let turn = Arc::clone(&turns).try_acquire_owned().ok();
+                tasks.spawn(dial(Arc::clone(&peers), node, Arc::clone(&turns), turn));
             }
         }
         if changes.changed().await.is_err() {
@@ -203,30 +140,50 @@ async fn dial_all(peers: Arc<Peers>) {
 }
 
 /// Holds a session with one node for as long as this node runs.
-async fn dial(peers: Arc<Peers>, node: NodeKey, turns: Arc<Semaphore>) {
+async fn dial(
+    peers: Arc<Peers>,
+    node: NodeKey,
+    turns: Arc<Semaphore>,
+    mut turn: Option<OwnedSemaphorePermit>,
+) {
     let mut backoff = BACKOFF_MIN;
     let mut attempt = 0_u64;
     if peers.links.me() > node {
         sleep(COURTESY).await;
     }
     loop {
-        peers.links.wait_gone(&node).await;
-        let Ok(turn) = turns.acquire().await else { return };
+        if peers.links.has(&node) {
+            turn = None;
+            peers.links.wait_gone(&node).await;
+        }
+        let held_turn = match turn.take() {
+            Some(turn) => turn,
+            None => match Arc::clone(&turns).acquire_owned().await {
+                Ok(turn) => turn,
+                Err(_) => return,
+            },
+        };
         let began = (peers.clock.steady)();
         let dialled = reach(&peers, node).await;
         let held = match dialled {
-            Ok(connection) => known::hold(&peers, &connection).await,
+            Ok(connection) => {
+                let address = connection.remote_addr().ip();
+                peers.guests.learn((peers.clock.steady)(), address);
+                known::hold(&peers, &connection).await
+            }
             Err(ConnectFault::Closed) => return,
             Err(fault) => {
                 debug!(peer = %node, %fault, "not reached");
                 false
             }
         };
-        drop(turn);
-        let lasted = (peers.clock.steady)().saturating_sub(began);
+        drop(held_turn);
+        let now = (peers.clock.steady)();
+        let lasted = now.saturating_sub(began);
         backoff = if held && lasted > LASTING { BACKOFF_MIN } else { backoff };
         attempt += 1;
-        sleep(backoff + jitter(&peers.links.me(), &node, attempt, backoff)).await;
+        let jitter = jitter(&peers.links.me(), &node, attempt, backoff);
+        sleep((backoff + jitter).max(peers.guests.conduct().wait(now, &node))).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
 }

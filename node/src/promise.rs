@@ -14,6 +14,8 @@ use talea_protocol::bytes::{decode, encode};
 use talea_protocol::hash::EntryId;
 use talea_protocol::tree::TreeHash;
 
+/// The promises' folder in the data folder.
+pub const FOLDER: &str = "promise";
 /// From one slot to the next, in bytes: a block of every file system, so that a write that is torn
 /// by a power cut reaches one slot only.
 const SLOT_STRIDE: usize = 4096;
@@ -81,12 +83,10 @@ impl PromiseFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => {
-                "check the disk; if the roster's nodes are reachable, move this file away: the \
-                 node asks them for the newest checkpoint of its own before it signs"
+                "check the disk; the node asks the roster what it has signed before it signs again"
             }
             Self::Smaller { .. } | Self::OtherRoot { .. } => {
-                "the store is older than what this node has signed: let it catch up from its \
-                 peers, and keep this file"
+                "start again and keep this file: the node then fetches what it lacks"
             }
             Self::Disk { .. } => "make room or mend the disk and start again",
         }
@@ -146,6 +146,34 @@ impl Promises {
             Some(_) => Ok(promises),
             None => Err(PromiseFault::Damaged { path: promises.path }),
         }
+    }
+
+    /// As if nothing had ever been promised: for a file that is damaged, once it is known from
+    /// elsewhere what was. The next promise takes its place.
+    #[must_use]
+    pub fn lost(folder: &Path, cooperative: EntryId) -> Self {
+        let path = folder.join(cooperative.to_string());
+        Self { path, cooperative, newest: None, slot: Slot::First }
+    }
+
+    /// The cooperatives to which something was promised, by the names of the files.
+    ///
+    /// # Errors
+    /// [`PromiseFault::Disk`].
+    pub fn list(folder: &Path) -> Result<Vec<EntryId>, PromiseFault> {
+        let fault = |cause| PromiseFault::Disk { path: folder.to_owned(), cause };
+        let files = match fs::read_dir(folder) {
+            Ok(files) => files,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(fault(cause)),
+        };
+        let mut ids = Vec::new();
+        for file in files {
+            let name = file.map_err(fault)?.file_name();
+            ids.extend(name.to_str().and_then(|name| name.parse::<EntryId>().ok()));
+        }
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     fn consider(&mut self, slot: Slot, file: &[u8]) {
@@ -228,7 +256,8 @@ fn write_slot(path: &Path, slot: Slot, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The first promise: beside its place and then moved there, so that a file always holds one. Both
-/// slots get their blocks now: a full disk stops no later promise.
+/// slots get their blocks now: a full disk stops no later promise. The folder's own name is synced
+/// too: it may have been made just before.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut whole = bytes.to_vec();
@@ -237,7 +266,11 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(&whole)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    for folder in path.ancestors().skip(1).take(2) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -327,6 +360,18 @@ mod tests {
         let file = fs::read(file(folder.path())).unwrap();
         assert_eq!(promise_in(&file[..SLOT_BYTES], &COOPERATIVE), Some(promise(1)));
         assert_eq!(kept(folder.path()), Some(promise(2)));
+    }
+
+    #[test]
+    fn a_lost_promise_is_made_anew_over_what_is_left_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(file(folder.path()), [7; 90]).unwrap();
+        let mut promises = Promises::lost(folder.path(), COOPERATIVE);
+        assert_eq!(promises.newest(), None);
+        promises.keep(promise(9)).unwrap();
+        assert_eq!(kept(folder.path()), Some(promise(9)));
+        assert_eq!(Promises::list(folder.path()).unwrap(), [COOPERATIVE]);
+        assert_eq!(Promises::list(&folder.path().join("none")).unwrap(), []);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! From disk to memory at start: which cooperatives are kept here, and how far each has come.
 //!
 //! Each is an island: one that cannot be restored is left out, reported and touched no more, and
-//! the others are served. What is read is checked against the promise file by the replica.
+//! the others are served. What is read is checked against the promise file by the replica; one
+//! that lacks what was promised is served as far as it goes, and fetches the rest.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -13,6 +15,7 @@ use talea_ledger::replica::{Disk, Moment, Replica, Unreadable};
 use talea_protocol::bytes::{Malformed, STRUCTURE_BYTES_MAX, decode};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::tree::TreeHash;
 
 use crate::config::{ADDRESS_BYTES_MAX, Peer};
 use crate::hosted::{Hosted, Hosts, Record};
@@ -24,6 +27,9 @@ use crate::store::{Pair, Store, StoreFault};
 const PAGE: usize = 1_024;
 /// Keys of the peers that the operator named, in [`Column::Meta`].
 const PEER_KEY: &[u8] = b"peer/";
+/// Keys of the cooperatives that came from a backup, in [`Column::Meta`], until it is known that
+/// nothing is lacking that was signed since.
+const DOUBT_KEY: &[u8] = b"doubt/";
 
 /// Why a cooperative is not served. The disk's fault, or the operator's.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,21 @@ impl RestoreFault {
     }
 }
 
+/// What a start has to go by.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// The database.
+    pub store: &'a Store,
+    /// The folder of the promises.
+    pub promises: &'a Path,
+    /// This node's key.
+    pub key: &'a Arc<SecretKey>,
+    /// The time.
+    pub now: Moment,
+    /// Known peers: they are asked for what only the promises know of.
+    pub peers: &'a [NodeKey],
+}
+
 /// What a start found.
 #[derive(Default)]
 pub struct Restored {
@@ -72,50 +93,111 @@ pub struct Restored {
 ///
 /// # Errors
 /// [`StoreFault`], if not even the list of them can be read.
-pub fn all(
-    store: &Store,
-    promises: &Path,
-    key: &Arc<SecretKey>,
-    now: Moment,
-) -> Result<Restored, StoreFault> {
+pub fn all(start: &Start<'_>) -> Result<Restored, StoreFault> {
     let mut restored = Restored::default();
-    for (id, record) in store.range(Column::Cooperative, &Span::all(), usize::MAX)? {
+    for (id, record) in start.store.range(Column::Cooperative, &Span::all(), usize::MAX)? {
         let Ok(id) = <[u8; 32]>::try_from(id).map(EntryId) else { continue };
-        match one(store, promises, key, now, id, &record) {
-            Ok((hosted, kept)) => {
-                restored.hosts.insert(id, hosted);
-                restored.promises.insert(id, kept);
+        restored.take(id, start.one(id, &record));
+    }
+    // What was promised, and of which the store knows nothing: it is asked for at all peers.
+    match Promises::list(start.promises) {
+        Ok(promised) => {
+            for id in promised {
+                if !restored.failed.contains_key(&id) && !restored.hosts.contains_key(&id) {
+                    restored.take_some(id, start.lost(id));
+                }
             }
-            Err(fault) => {
-                restored.failed.insert(id, fault);
-            }
+        }
+        Err(fault) => {
+            restored.failed.insert(EntryId::ZERO, fault.into());
         }
     }
     Ok(restored)
 }
 
-fn one(
+impl Restored {
+    fn take(&mut self, id: EntryId, one: Result<(Hosted, Promises), RestoreFault>) {
+        self.take_some(id, one.map(Some));
+    }
+
+    fn take_some(&mut self, id: EntryId, one: Result<Option<(Hosted, Promises)>, RestoreFault>) {
+        match one {
+            Ok(Some((hosted, promises))) => {
+                self.hosts.insert(id, hosted);
+                self.promises.insert(id, promises);
+            }
+            Ok(None) => {}
+            Err(fault) => {
+                self.failed.insert(id, fault);
+            }
+        }
+    }
+}
+
+impl Start<'_> {
+    fn one(&self, id: EntryId, record: &[u8]) -> Result<(Hosted, Promises), RestoreFault> {
+        let hosts: Record = decode(record, STRUCTURE_BYTES_MAX)?;
+        let (promises, is_lost) = match Promises::open(self.promises, id) {
+            Ok(promises) => (promises, false),
+            // What it was is then for the roster to say.
+            Err(PromiseFault::Damaged { .. }) => (Promises::lost(self.promises, id), true),
+            Err(fault) => return Err(fault.into()),
+        };
+        let promised = promises.newest().map(|promise| (promise.size, promise.root));
+        let mut replica =
+            replica(self.store, id, Arc::clone(self.key), self.now, &hosts, promised)?;
+        let is_doubted = self.store.read(Column::Meta, &doubt_key(&id))?.is_some();
+        if is_doubted || is_lost {
+            replica.doubt();
+        }
+        let mut hosted = Hosted::new(replica, hosts.to_vec());
+        hosted.is_doubted = is_doubted;
+        Ok((hosted, promises))
+    }
+
+    /// A cooperative that the store does not name, if anything was promised to it.
+    fn lost(&self, id: EntryId) -> Result<Option<(Hosted, Promises)>, RestoreFault> {
+        let promises = Promises::open(self.promises, id)?;
+        let Some(promise) = promises.newest().filter(|promise| promise.size > 0) else {
+            return Ok(None);
+        };
+        let promised = Some((promise.size, promise.root));
+        let (key, hosts) = (Arc::clone(self.key), self.peers);
+        let replica = replica(self.store, id, key, self.now, hosts, promised)?;
+        Ok(Some((Hosted::new(replica, hosts.to_vec()), promises)))
+    }
+}
+
+/// A cooperative as it is kept in the store, held against what was promised.
+///
+/// # Errors
+/// [`RestoreFault`].
+pub fn replica(
     store: &Store,
-    promises: &Path,
-    key: &Arc<SecretKey>,
-    now: Moment,
     id: EntryId,
-    record: &[u8],
-) -> Result<(Hosted, Promises), RestoreFault> {
-    let hosts: Record = decode(record, STRUCTURE_BYTES_MAX)?;
-    let promises = Promises::open(promises, id)?;
-    let mut fault = None;
+    key: Arc<SecretKey>,
+    now: Moment,
+    hosts: &[NodeKey],
+    promised: Option<(u64, TreeHash)>,
+) -> Result<Replica, RestoreFault> {
+    let fault = RefCell::new(None);
     let disk = Disk {
-        leaves: Leaves::new(store, Span::prefix(&id.0), &mut fault),
+        leaves: || Leaves::new(store, Span::prefix(&id.0), &fault),
         mirrors: mirrors(store, &id)?,
         notes: notes(store, &id)?,
-        promised: promises.newest().map(|promise| (promise.size, promise.root)),
+        promised,
     };
-    let replica = Replica::restore(now, id, Arc::clone(key), &hosts, disk);
-    if let Some(fault) = fault {
-        return Err(fault.into());
+    let replica = Replica::restore(now, id, key, hosts, disk);
+    match fault.into_inner() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(replica?),
     }
-    Ok((Hosted::new(replica?, hosts.to_vec()), promises))
+}
+
+/// Key under which it is kept that a cooperative came from a backup.
+#[must_use]
+pub fn doubt_key(cooperative: &EntryId) -> Vec<u8> {
+    [DOUBT_KEY, &cooperative.0].concat()
 }
 
 /// The leaves of a log, read a page at a time. A fault ends them and is left with the caller.
@@ -124,11 +206,11 @@ struct Leaves<'a> {
     span: Span,
     page: VecDeque<Pair>,
     is_last: bool,
-    fault: &'a mut Option<StoreFault>,
+    fault: &'a RefCell<Option<StoreFault>>,
 }
 
 impl<'a> Leaves<'a> {
-    fn new(store: &'a Store, span: Span, fault: &'a mut Option<StoreFault>) -> Self {
+    fn new(store: &'a Store, span: Span, fault: &'a RefCell<Option<StoreFault>>) -> Self {
         Self { store, span, page: VecDeque::new(), is_last: false, fault }
     }
 
@@ -144,7 +226,7 @@ impl<'a> Leaves<'a> {
             }
             Err(fault) => {
                 self.is_last = true;
-                *self.fault = Some(fault);
+                self.fault.replace(Some(fault));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -23,7 +23,7 @@ use tracing::{error, info};
 use crate::book::Book;
 use crate::clock::Clock;
 use crate::commit::{Abort, Committer, Disk};
-use crate::config::Config;
+use crate::config::{Config, Peer};
 use crate::control::{self, ControlFault};
 use crate::http::{self, Addresses, App, Shared, server};
 use crate::intake::Intake;
@@ -31,16 +31,13 @@ use crate::link::Links;
 use crate::metrics::{AlarmKind, Metrics};
 use crate::order::{Order, Orders};
 use crate::peers::{self, Guests, Peers};
+use crate::promise;
 use crate::restore::{self, Restored};
 use crate::serve::Reader;
-use crate::store::{Store, StoreFault};
+use crate::store::{self, Store, StoreFault};
 use crate::thread;
 use crate::writer::Writer;
 
-/// The database's folder in the data folder.
-pub const STORE: &str = "store";
-/// The promises' folder in the data folder.
-pub const PROMISES: &str = "promise";
 /// The longest that peers may take to hear of the end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -130,20 +127,27 @@ struct Sockets {
 /// [`StartFault`].
 pub async fn start(setup: Setup) -> Result<Running, StartFault> {
     let Setup { data, config, key, clock, abort } = setup;
-    let store = Arc::new(Store::open(&data.join(STORE))?);
+    let store = Arc::new(Store::open(&data.join(store::FOLDER))?);
     let key = Arc::new(key);
-    let restored = restore::all(&store, &data.join(PROMISES), &key, clock.moment())?;
+    let known: Vec<Peer> = config.peers.iter().cloned().chain(restore::peers(&store)?).collect();
+    let restored = restore::all(&restore::Start {
+        store: &store,
+        promises: &data.join(promise::FOLDER),
+        key: &key,
+        now: clock.moment(),
+        peers: &known.iter().map(|peer| peer.node).collect::<Vec<_>>(),
+    })?;
     let sockets = open(&data, &config, &key).await?;
     let metrics = Arc::new(Metrics::new());
     let (orders, inbox) = Orders::new(Arc::clone(&metrics));
     let links = Arc::new(Links::new(key.node()));
     let book = Arc::new(Book::new(key.node()));
-    for peer in config.peers.iter().chain(&restore::peers(&store)?) {
+    for peer in &known {
         book.add(peer);
     }
     let failed = report(&restored, &metrics, &book);
     let shared = Together { store, key, clock, metrics, orders, links, book };
-    let promises = data.join(PROMISES);
+    let promises = data.join(promise::FOLDER);
     let threads = shared.start_threads(restored, promises, inbox, abort)?;
     let app = Arc::new(App {
         me: shared.key.node(),
@@ -157,17 +161,13 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
         failed,
         stopping: watch::Sender::new(false),
     });
-    let running = shared.answer(sockets, app, threads);
+    let running = shared.answer(sockets, app, &data, threads);
     let Addresses { http, quic } = running.addresses;
     info!(node = %running.node, %http, %quic, "serving");
     Ok(running)
 }
 
-async fn open(
-    data: &std::path::Path,
-    config: &Config,
-    key: &SecretKey,
-) -> Result<Sockets, StartFault> {
+async fn open(data: &Path, config: &Config, key: &SecretKey) -> Result<Sockets, StartFault> {
     let endpoint = Endpoint::bind(config.quic, key)?;
     let address = config.http;
     let fault = |cause| StartFault::Http { address, cause };
@@ -220,7 +220,7 @@ impl Together {
         let (orders, metrics) = (|| self.orders.clone(), || Arc::clone(&self.metrics));
         let disk = Disk {
             store: Arc::clone(&self.store),
-            promises,
+            promises: promises.clone(),
             kept: restored.promises,
             key: Arc::clone(&self.key),
             clock: self.clock,
@@ -232,6 +232,7 @@ impl Together {
         let (reader, serve) = Reader::start(Arc::clone(&self.store), links, orders(), metrics())
             .map_err(StartFault::Thread)?;
         let writer = Writer {
+            promises,
             hosts: restored.hosts,
             key: Arc::clone(&self.key),
             clock: self.clock,
@@ -247,7 +248,13 @@ impl Together {
         Ok(vec![write, commit, check, serve])
     }
 
-    fn answer(self, sockets: Sockets, app: Shared, threads: Vec<JoinHandle<()>>) -> Running {
+    fn answer(
+        self,
+        sockets: Sockets,
+        app: Shared,
+        data: &Path,
+        threads: Vec<JoinHandle<()>>,
+    ) -> Running {
         let Sockets { endpoint, http, control, addresses } = sockets;
         let stopped = app.stopping.subscribe();
         let mut servers = JoinSet::new();
@@ -256,7 +263,7 @@ impl Together {
         };
         let public = http::router(Arc::clone(&app));
         servers.spawn(server::serve(http, public, until(stopped.clone())));
-        let private = control::router(Arc::clone(&app));
+        let private = control::router(Arc::clone(&app), data);
         servers.spawn(server::serve(control, private, until(stopped)));
         let mut tasks = JoinSet::new();
         tasks.spawn(peers::run(Arc::new(Peers {
@@ -290,6 +297,12 @@ impl Running {
     #[must_use]
     pub fn orders(&self) -> &Orders {
         &self.app.orders
+    }
+
+    /// Its numbers, as they are shown over HTTP.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.app.metrics
     }
 
     /// Takes nothing new, finishes what was begun, tells the peers, and lets go of the disk.

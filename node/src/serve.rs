@@ -16,7 +16,7 @@ use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Message, Payload};
 use tracing::error;
 
-use crate::link::{Frame, Links};
+use crate::link::{ANCHORS_KEY, Frame, Links};
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders, Served};
 use crate::span::Span;
@@ -45,7 +45,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread; it ends when the reader is dropped.
+    /// Starts the thread; it ends when the reader is dropped. Tells the links at once who is to
+    /// be dialled first.
     ///
     /// # Errors
     /// The system's, if it gives no thread.
@@ -55,6 +56,10 @@ impl Reader {
         orders: Orders,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        match store.read(Column::Meta, ANCHORS_KEY) {
+            Ok(row) => links.remember(&row.unwrap_or_default()),
+            Err(fault) => error!(%fault, "who answered before is not known"),
+        }
         let (jobs, inbox) = channel();
         let reading = Reading { store, links, orders, metrics: Arc::clone(&metrics) };
         let thread = thread::spawn("serve", move || reading.run(&inbox))?;

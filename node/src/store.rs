@@ -22,6 +22,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
     CompactOptions, DB, DBRecoveryMode, ErrorKind, FlushOptions, LogLevel, Options, ReadOptions,
@@ -32,9 +33,14 @@ use talea_protocol::bytes::hex;
 
 use crate::span::Span;
 
+/// The database's folder in the data folder.
+pub const FOLDER: &str = "store";
 /// The format that this program writes. Another one is refused: it may mean something else.
 pub const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
+
+/// Columns that can be had again: the tiles from the leaves, the mirrors from the roster.
+const RENEWED: [Column; 2] = [Column::Tile, Column::Mirror];
 
 /// Memory for blocks read, tables' indexes and unflushed writes together, in bytes: a node
 /// that idles should fit in 100 MB with its state.
@@ -184,7 +190,11 @@ impl Store {
                 return Err(StoreFault::NoStore { path: path.to_owned() });
             }
             // A newer format may have columns unknown here; all must be named to read its number.
-            names.extend(DB::list_cf(&options, path).map_err(fault)?);
+            let kept = DB::list_cf(&options, path).map_err(fault)?;
+            // `renew` was cut off between the old column and the new one.
+            let is_gone = |column: &Column| !kept.iter().any(|name| name == column.as_str());
+            options.create_missing_column_families(RENEWED.iter().any(is_gone));
+            names.extend(kept);
         }
         let columns =
             names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
@@ -304,6 +314,31 @@ impl Store {
         self.db.wait_for_compact(&wait).map_err(|cause| self.fault(cause))
     }
 
+    /// Makes a store of everything that is here now in the folder `path`, which must not exist.
+    /// Readers and the writer go on meanwhile. It shares files with this one where the system can:
+    /// it is a moment's picture, and no backup yet.
+    ///
+    /// # Errors
+    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`].
+    pub fn picture(&self, path: &Path) -> Result<(), StoreFault> {
+        let taken = Checkpoint::new(&self.db).and_then(|it| it.create_checkpoint(path));
+        taken.map_err(|cause| self.fault(cause))
+    }
+
+    /// Throws a column away with all its files, unread, and goes on with an empty one. It is one of
+    /// those that can be had again: tiles or mirrors.
+    ///
+    /// # Errors
+    /// [`StoreFault::Disk`] or [`StoreFault::Damaged`].
+    pub fn renew(&mut self, column: Column) -> Result<(), StoreFault> {
+        let name = column.as_str();
+        let renewed = options().and_then(|options| {
+            self.db.drop_cf(name)?;
+            self.db.create_cf(name, &options)
+        });
+        renewed.map_err(|cause| self.fault(cause))
+    }
+
     /// Bytes that the store's files take.
     ///
     /// # Errors
@@ -364,7 +399,7 @@ impl Snapshot<'_> {
         value.map_err(|cause| self.store.fault(cause))
     }
 
-    /// The first `limit` keys of a stretch with their values.
+    /// The first `limit` keys of a stretch with their values, read as by [`Self::visit`].
     ///
     /// # Errors
     /// [`StoreFault::Unreadable`].
@@ -375,7 +410,7 @@ impl Snapshot<'_> {
         limit: usize,
     ) -> Result<Vec<Pair>, StoreFault> {
         let mut pairs = Vec::new();
-        self.walk(column, span, self.options(), |key, value| {
+        self.visit(column, span, |key, value| {
             if pairs.len() == limit {
                 return ControlFlow::Break(());
             }
@@ -386,7 +421,7 @@ impl Snapshot<'_> {
     }
 
     /// Shows the keys of a stretch with their values, in order, until `each` breaks. What is read
-    /// in this way does not displace what others read often.
+    /// in this way does not displace what others read often: a start reads all of a log once.
     ///
     /// # Errors
     /// [`StoreFault::Unreadable`].
@@ -394,20 +429,10 @@ impl Snapshot<'_> {
         &self,
         column: Column,
         span: &Span,
-        each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StoreFault> {
         let mut options = self.options();
         options.fill_cache(false);
-        self.walk(column, span, options, each)
-    }
-
-    fn walk(
-        &self,
-        column: Column,
-        span: &Span,
-        mut options: ReadOptions,
-        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreFault> {
         if span.is_empty() {
             return Ok(());
         }

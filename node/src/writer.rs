@@ -5,13 +5,14 @@
 //! itself that takes long. What an entry means is the replica's business.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use talea_ledger::batch::{Batch, Column};
 use talea_ledger::place::Refusal;
-use talea_ledger::replica::{Alarm, Input, Moment, Output, Replica, Reply};
+use talea_ledger::replica::{Alarm, Behind, Input, Moment, Output, Replica, Reply};
 use talea_protocol::bytes::encode;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
@@ -21,12 +22,14 @@ use tracing::{error, info, warn};
 use crate::book::Book;
 use crate::clock::Clock;
 use crate::commit::{self, Committer};
-use crate::hosted::{HOSTS_MAX, Hosted, Hosts, Record};
+use crate::hosted::{self, HOSTS_MAX, Hosted, Hosts, record};
 use crate::intake::{self, Intake};
 use crate::link::{Frame, Links};
 use crate::metrics::{AlarmKind, Metrics, Queue};
 use crate::order::{Answer, Host, Hosting, Order, Submission};
+use crate::promise::Promises;
 use crate::reception;
+use crate::restore::{RestoreFault, doubt_key};
 use crate::serve::{self, Reader};
 
 /// Orders taken before the replicas are asked what is to be done: what came together is checked
@@ -39,6 +42,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// What the writer works with.
 pub struct Writer {
+    /// The folder of the promises.
+    pub promises: PathBuf,
     /// The cooperatives, as restored.
     pub hosts: Hosts,
     /// This node's key.
@@ -62,7 +67,9 @@ pub struct Writer {
 /// The state of the loop.
 struct Loop {
     it: Writer,
-    answers: BTreeMap<u64, Answer>,
+    answers: BTreeMap<u64, (EntryId, Answer)>,
+    /// Cooperatives that are being restored from disk.
+    reloading: BTreeMap<EntryId, Hosted>,
     next_ticket: u64,
     touched: BTreeSet<EntryId>,
     /// Checks and commits that were not answered yet.
@@ -77,6 +84,7 @@ impl Writer {
         let mut it = Loop {
             it: self,
             answers: BTreeMap::new(),
+            reloading: BTreeMap::new(),
             next_ticket: 0,
             touched,
             under_way: 0,
@@ -155,7 +163,35 @@ impl Loop {
                 self.touched.insert(*id);
             }
         }
+        self.tell_behind();
         self.show_ages(now);
+    }
+
+    /// Tells the operator when a cooperative begins or ceases to lack what this node has signed.
+    fn tell_behind(&mut self) {
+        for (id, hosted) in &mut self.it.hosts {
+            let behind = hosted.replica.behind();
+            let told = std::mem::replace(&mut hosted.behind, behind);
+            let kind = |behind: &Option<Behind>| behind.as_ref().map(std::mem::discriminant);
+            match behind {
+                None if told.is_some() || hosted.is_doubted => {
+                    info!(cooperative = %id, "all that this node has signed is here: it goes on");
+                    hosted.is_doubted = false;
+                    let mut batch = Batch::new();
+                    batch.delete(Column::Meta, doubt_key(id));
+                    batch.put(Column::Cooperative, id.0.to_vec(), encode(&record(&hosted.hosts)));
+                    self.it.committer.write(commit::Job::Keep(batch, Box::new(|| {})));
+                }
+                Some(why) if kind(&told) != kind(&behind) => {
+                    if matches!(why, Behind::Contradicted { .. }) {
+                        self.it.metrics.alarm(AlarmKind::Disk);
+                    }
+                    let hint = hosted::hint(&why);
+                    warn!(cooperative = %id, %why, hint, "nothing is appended or signed");
+                }
+                None | Some(_) => {}
+            }
+        }
     }
 
     /// Once a second, for monitoring.
@@ -201,6 +237,14 @@ impl Loop {
                 let (from, next) = (served.from, served.next);
                 self.tell(&served.cooperative, Input::Served { peer, log, from, next });
             }
+            Order::Recalled { cooperative, leaf, bytes } => {
+                self.under_way -= 1;
+                self.tell(&cooperative, Input::Recalled { leaf, bytes });
+            }
+            Order::Reloaded { cooperative, replica } => {
+                self.under_way -= 1;
+                self.reloaded(cooperative, *replica);
+            }
             Order::Host(host) => self.host(host),
             Order::Keep(batch, then) => self.it.committer.write(commit::Job::Keep(batch, then)),
             Order::Ask(question) => question(&mut self.it.hosts),
@@ -219,6 +263,9 @@ impl Loop {
     fn submit(&mut self, submission: Submission) {
         let Submission { source, entry, payload, answer } = submission;
         let cooperative = entry.cooperative();
+        if self.reloading.contains_key(&cooperative) {
+            return answer.give(Reply::Busy);
+        }
         if !self.it.hosts.contains_key(&cooperative) {
             let refusal = Refusal::Cooperative { named: cooperative };
             self.it.metrics.refuse(refusal.rule());
@@ -226,7 +273,7 @@ impl Loop {
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.answers.insert(ticket, answer);
+        self.answers.insert(ticket, (cooperative, answer));
         self.tell(&cooperative, Input::Submit { ticket, source, entry, payload });
     }
 
@@ -278,7 +325,12 @@ impl Loop {
         let now = self.now();
         let hosted = self.it.hosts.entry(cooperative).or_insert_with(|| {
             let key = Arc::clone(&self.it.key);
-            Hosted::new(Replica::new(now, cooperative, key, &[]), Vec::new())
+            let mut replica = Replica::new(now, cooperative, key, &[]);
+            let promises = Promises::open(&self.it.promises, cooperative).ok();
+            if let Some(promise) = promises.as_ref().and_then(Promises::newest) {
+                replica.remember((promise.size, promise.root));
+            }
+            Hosted::new(replica, Vec::new())
         });
         hosted.hosts.extend(&hosts);
         hosted.hosts.sort_unstable();
@@ -286,7 +338,7 @@ impl Loop {
         hosted.replica.set_hosts(&hosted.hosts);
         let mut batch = Batch::new();
         hosted.hosts.truncate(HOSTS_MAX);
-        let record = Record::new(hosted.hosts.clone()).unwrap_or_default();
+        let record = record(&hosted.hosts);
         batch.put(Column::Cooperative, cooperative.0.to_vec(), encode(&record));
         self.touched.insert(cooperative);
         let founded = hosted.replica.register().is_some();
@@ -351,7 +403,39 @@ impl Loop {
                     hosted.tell_settled(entry, leaf);
                 }
             }
+            Output::Recall(leaf) => {
+                self.under_way += 1;
+                self.it.committer.write(commit::Job::Recall(cooperative, leaf));
+            }
+            Output::Reload => self.reload(cooperative),
             Output::Alarm(alarm) => self.alarm(&cooperative, alarm),
+        }
+    }
+
+    /// Has a cooperative restored from its disk. Whoever waits for an answer asks again.
+    fn reload(&mut self, cooperative: EntryId) {
+        let Some(hosted) = self.it.hosts.remove(&cooperative) else { return };
+        let concerned = |_: &u64, it: &mut (EntryId, Answer)| it.0 == cooperative;
+        for (_, (_, answer)) in self.answers.extract_if(.., concerned) {
+            answer.give(Reply::Busy);
+        }
+        self.under_way += 1;
+        self.it.committer.write(commit::Job::Reload(cooperative, hosted.hosts.clone()));
+        self.reloading.insert(cooperative, hosted);
+    }
+
+    fn reloaded(&mut self, cooperative: EntryId, replica: Result<Replica, RestoreFault>) {
+        let Some(hosted) = self.reloading.remove(&cooperative) else { return };
+        match replica {
+            Ok(replica) => {
+                self.it.hosts.insert(cooperative, hosted.reloaded(replica));
+                self.touched.insert(cooperative);
+                self.introduce(&cooperative, &self.it.links.peers());
+            }
+            Err(fault) => {
+                self.it.metrics.alarm(AlarmKind::Disk);
+                error!(%cooperative, hint = fault.hint(), "no longer served: {fault}");
+            }
         }
     }
 
@@ -360,7 +444,7 @@ impl Loop {
             self.it.metrics.refuse(rule);
         }
         // A guest of the waiting room was answered when it entered.
-        if let Some(answer) = self.answers.remove(&ticket) {
+        if let Some((_, answer)) = self.answers.remove(&ticket) {
             answer.give(reply);
         }
     }
@@ -370,6 +454,11 @@ impl Loop {
             Alarm::Unsound(peer) => (AlarmKind::Unsound, peer, "its log holds what is no entry"),
             Alarm::Root(peer) => (AlarmKind::Root, peer, "it signed a root its leaves do not have"),
             Alarm::State(peer) => (AlarmKind::State, peer, "it has another state for the same cut"),
+            Alarm::Fork(device, seq) => {
+                self.it.metrics.alarm(AlarmKind::Fork);
+                error!(%cooperative, %device, seq, "alarm: it signed two entries for one place");
+                return;
+            }
         };
         self.it.metrics.alarm(kind);
         error!(%cooperative, %peer, "alarm: {what}");

@@ -7,10 +7,15 @@
 use serde::Serialize;
 
 use crate::bytes::{Code, Day, Decode, Encode, List, Malformed, Month, Quantity, decode, encode};
-use crate::charter::{Change, Charter, KINDS_MAX, Kind, Member};
+use crate::charter::{Change, Charter, KINDS_MAX, Kind, Member, Roster};
 use crate::cut::Cut;
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+pub use crate::recovery::{Approval, SPONSORS_MAX};
+use crate::recovery::{
+    Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Office, Reform, Remove, Report,
+    Revoke, Succeed,
+};
 
 /// Longest act, in bytes.
 pub const ACT_BYTES_MAX: usize = 48 * 1024;
@@ -18,8 +23,6 @@ pub const ACT_BYTES_MAX: usize = 48 * 1024;
 pub const LINES_MAX: usize = 1024;
 /// Tags of a contribution.
 pub const TAGS_MAX: usize = 16;
-/// Sponsors of an admission.
-pub const SPONSORS_MAX: usize = 16;
 
 /// What an entry says. The tag is a u32, in the order below, from 0.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
@@ -59,10 +62,34 @@ pub enum Act {
     Pay(Pay),
     /// 16, treasurer: closes a month.
     Close(Close),
+    /// 17: reports a device as lost or stolen.
+    Report(Report),
+    /// 18, register: ends a device's chain.
+    Revoke(Revoke),
+    /// 19, register: names who may restore a member's right to enrol.
+    Guardians(Guardians),
+    /// 20: the author leaves.
+    Leave,
+    /// 21, register: ends the chains of a member that leaves.
+    Depart(Depart),
+    /// 22, register: ends the chains of a member that is removed.
+    Remove(Remove),
+    /// 23, register: hands a role over.
+    HandOver(HandOver),
+    /// 24: calls for another registrar.
+    Call(Call),
+    /// 25, register: the successor goes on with the register.
+    Succeed(Succeed),
+    /// 26, register: replaces the roster.
+    Reform(Reform),
+    /// 27, register: ends the quarrel about a fork.
+    Heal(Heal),
+    /// 28: orders that a payload be deleted.
+    Erase(Erase),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 17;
+pub const TAGS: u32 = 29;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -70,7 +97,19 @@ impl Act {
     pub const fn is_register(&self) -> bool {
         matches!(
             self,
-            Self::Charter(_) | Self::Admit(_) | Self::Enrol(_) | Self::Mark(_) | Self::Decide(_)
+            Self::Charter(_)
+                | Self::Admit(_)
+                | Self::Enrol(_)
+                | Self::Mark(_)
+                | Self::Decide(_)
+                | Self::Revoke(_)
+                | Self::Guardians(_)
+                | Self::Depart(_)
+                | Self::Remove(_)
+                | Self::HandOver(_)
+                | Self::Succeed(_)
+                | Self::Reform(_)
+                | Self::Heal(_)
         )
     }
 
@@ -94,14 +133,26 @@ impl Act {
             | Self::Invoice(_)
             | Self::Income(_)
             | Self::Expense(_)
-            | Self::Redirect(_) => None,
+            | Self::Redirect(_)
+            // Chains that end are cut by placing: what is inside need not be settled first.
+            | Self::Report(_)
+            | Self::Revoke(_)
+            | Self::Guardians(_)
+            | Self::Leave
+            | Self::Depart(_)
+            | Self::Remove(_)
+            | Self::HandOver(_)
+            | Self::Call(_)
+            | Self::Succeed(_)
+            | Self::Reform(_)
+            | Self::Heal(_)
+            | Self::Erase(_) => None,
         }
     }
 }
 
 /// An act, or the tag of one that a later version will know: kept and passed on, never guessed at.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every act is known, and the others are rare")]
 pub enum Content {
     /// An act of this version.
     Known(Act),
@@ -149,16 +200,6 @@ pub struct Request {
     pub kind: Kind,
 }
 
-/// A device's word for an enrolment.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Approval {
-    /// Who approves.
-    pub device: DeviceKey,
-    /// Its signature, for [`crate::key::Purpose::Approval`], over the encoding of the
-    /// cooperative's id and the request.
-    pub signature: Signature,
-}
-
 /// Enrols another device of a member.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Enrol {
@@ -168,8 +209,9 @@ pub struct Enrol {
     pub request: Request,
     /// The new device's signature, as in [`Admit::proof`].
     pub proof: Signature,
-    /// The word of a device that the member has already.
-    pub approval: Approval,
+    /// Who approves: one device that the member has already, its recovery key, or as many
+    /// guardians as it chose; strictly ascending by device.
+    pub words: List<Approval, GUARDIANS_MAX>,
 }
 
 /// A plain cut.
@@ -256,6 +298,12 @@ pub enum Effect {
     Policy,
     /// Changes the charter.
     Amend(Change),
+    /// Removes a member.
+    Remove(Member),
+    /// Gives a role to a member.
+    Appoint(Office, Member),
+    /// Replaces the roster.
+    Reform(Roster),
 }
 
 /// Asks the members. The electorate is the membership at the entry's basis.

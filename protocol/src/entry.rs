@@ -16,7 +16,7 @@ use crate::hash::{Context, EntryId, Hash};
 use crate::key::{Claim, DeviceKey, Purpose, SecretKey, Signature, verify_batch};
 
 /// This version of the entry's layout.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Ed25519 under suite 1. 2 is reserved for FIDO ssh keys, 3 for ML-DSA-44.
 pub const SCHEME: u8 = 1;
 /// Longest entry with its signature, in bytes.
@@ -26,7 +26,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 255 * 1024;
 /// Bytes of a signature.
 const SIGNATURE_BYTES: usize = 64;
 /// Bytes of a header with a payload.
-const HEADER_BYTES_MAX: usize = 1 + 1 + 32 + 32 + 8 + 32 + 32 + 8 + 1 + 36;
+const HEADER_BYTES_MAX: usize = 1 + 1 + 32 + 32 + 8 + 32 + 32 + 8 + 1 + COMMITMENT_BYTES;
+/// Bytes of a commitment.
+const COMMITMENT_BYTES: usize = 36;
 const _: () = assert!(HEADER_BYTES_MAX + ACT_BYTES_MAX + SIGNATURE_BYTES <= ENTRY_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_MAX <= STRUCTURE_BYTES_MAX);
 
@@ -147,11 +149,18 @@ impl Refusal {
 }
 
 /// A statement with the right shape. Whose it is has not been asked yet.
+///
+/// It is handed from thread to thread and from list to list: its parts stay where they are.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entry {
+pub struct Entry(Box<Parts>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Parts {
     bytes: Vec<u8>,
     id: EntryId,
     header: Header,
+    /// Hash of the act's bytes.
+    act: Hash,
     content: Content,
     signature: Signature,
 }
@@ -186,47 +195,95 @@ impl Entry {
         if is_root(&header) != matches!(content, Content::Known(Act::Charter(_))) {
             return Err(Refusal::Root);
         }
-        let id = EntryId(Context::Entry.hash(&[unsigned]).0);
+        let act = Context::Act.hash(&[act]);
         let signature = Signature(*signature);
-        Ok(Self { bytes, id, header, content, signature })
+        let id = [unsigned.get(..used).unwrap_or_default(), &act.0];
+        let id = EntryId(Context::Entry.hash(&id).0);
+        Ok(Self(Box::new(Parts { bytes, id, header, act, content, signature })))
     }
 
     /// The statement's name.
     #[must_use]
     pub const fn id(&self) -> EntryId {
-        self.id
+        self.0.id
     }
 
     /// What comes before the act.
     #[must_use]
     pub const fn header(&self) -> &Header {
-        &self.header
+        &self.0.header
     }
 
     /// The act, or the tag of one that this version does not know.
     #[must_use]
     pub const fn content(&self) -> &Content {
-        &self.content
+        &self.0.content
     }
 
     /// The received bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The cooperative that it belongs to: its own id if it is a charter.
     #[must_use]
     pub fn cooperative(&self) -> EntryId {
-        if is_root(&self.header) { self.id } else { self.header.cooperative }
+        let Parts { id, header, .. } = &*self.0;
+        if is_root(header) { *id } else { header.cooperative }
     }
 
     /// Prepares the signature's check, so that many can be checked together.
     #[must_use]
     pub fn claim(&self) -> Claim {
-        let unsigned = self.bytes.len().saturating_sub(SIGNATURE_BYTES);
-        let message = Purpose::Entry.message(self.bytes.get(..unsigned).unwrap_or_default());
+        let Parts { bytes, header, act, signature, .. } = &*self.0;
+        let bare = header.payload.map_or(HEADER_BYTES_MAX - COMMITMENT_BYTES, |_| HEADER_BYTES_MAX);
+        let statement = [bytes.get(..bare).unwrap_or_default(), &act.0].concat();
+        Claim::new(&header.device.0, signature, &Purpose::Entry.message(&statement))
+    }
+
+    /// The entry without its act: what is signed, and the signature.
+    #[must_use]
+    pub fn signed_header(&self) -> SignedHeader {
+        let Parts { header, act, signature, .. } = &*self.0;
+        SignedHeader { header: *header, act: *act, signature: *signature }
+    }
+}
+
+/// An entry without its act, whose hash stands for it: enough to check the signature, and to show
+/// that a device has written twice in one place, whatever it wrote there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct SignedHeader {
+    /// The header.
+    pub header: Header,
+    /// Hash of the act's bytes, under [`Context::Act`].
+    pub act: Hash,
+    /// The device's signature, for [`Purpose::Entry`], over the two.
+    pub signature: Signature,
+}
+
+impl SignedHeader {
+    /// The entry's name.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        name(&self.statement())
+    }
+
+    /// The cooperative that it belongs to: its own id if it is a charter's.
+    #[must_use]
+    pub fn cooperative(&self) -> EntryId {
+        if is_root(&self.header) { self.id() } else { self.header.cooperative }
+    }
+
+    /// Prepares the signature's check.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        let message = Purpose::Entry.message(&self.statement());
         Claim::new(&self.header.device.0, &self.signature, &message)
+    }
+
+    fn statement(&self) -> Vec<u8> {
+        encode(&(self.header, self.act))
     }
 }
 
@@ -253,7 +310,6 @@ impl std::ops::Deref for Signed {
 
 /// Checks the signatures of many entries at once; each gets the verdict that it would get alone.
 #[must_use]
-#[expect(clippy::result_large_err, reason = "the entry goes back to whoever must name it")]
 pub fn check(entries: Vec<Entry>) -> Vec<Result<Signed, (Entry, Refusal)>> {
     let claims: Vec<Claim> = entries.iter().map(Entry::claim).collect();
     let verdicts = verify_batch(&claims);
@@ -267,18 +323,32 @@ pub fn check(entries: Vec<Entry>) -> Vec<Result<Signed, (Entry, Refusal)>> {
 /// # Errors
 /// [`Refusal`], if what would come out is not an entry.
 pub fn sign(key: &SecretKey, header: &Header, act: &Act) -> Result<Signed, Refusal> {
-    let mut bytes = unsigned(header, act);
-    let signature = key.sign(Purpose::Entry, &bytes);
-    bytes.extend_from_slice(&signature.0);
-    Entry::parse(bytes).map(Signed)
+    let bytes = unsigned(header, act);
+    let signature = key.sign(Purpose::Entry, &statement(&bytes).unwrap_or_default());
+    Entry::parse([bytes.as_slice(), &signature.0].concat()).map(Signed)
 }
 
-/// The bytes that are hashed and signed.
+/// An entry's bytes before its signature.
 #[must_use]
 pub fn unsigned(header: &Header, act: &Act) -> Vec<u8> {
     let mut bytes = encode(header);
     bytes.extend(encode(act));
     bytes
+}
+
+/// What is hashed and signed of an entry's bytes before its signature: the header's bytes and the
+/// hash of the act's. `None` if no header begins the bytes.
+#[must_use]
+pub fn statement(unsigned: &[u8]) -> Option<Vec<u8>> {
+    let (_, used) = decode_prefix::<Header>(unsigned, ENTRY_BYTES_MAX).ok()?;
+    let (header, act) = unsigned.split_at_checked(used)?;
+    Some([header, &Context::Act.hash(&[act]).0].concat())
+}
+
+/// The name of a statement.
+#[must_use]
+pub fn name(statement: &[u8]) -> EntryId {
+    EntryId(Context::Entry.hash(&[statement]).0)
 }
 
 fn is_root(header: &Header) -> bool {
@@ -340,9 +410,9 @@ mod tests {
     fn rules_2_and_3_another_version_or_scheme_is_refused() {
         let (_, entry) = vote();
         let mut bytes = entry.bytes().to_vec();
-        bytes[0] = 2;
-        assert_eq!(refused(bytes.clone()), 2);
         bytes[0] = 1;
+        assert_eq!(refused(bytes.clone()), 2);
+        bytes[0] = VERSION;
         bytes[1] = 2;
         assert_eq!(refused(bytes), 3);
     }
@@ -373,6 +443,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_named_and_signed_by_its_header_and_the_hash_of_its_act() {
+        let (key, entry) = vote();
+        let (before, signature) = entry.bytes().split_last_chunk::<64>().unwrap();
+        let statement = statement(before).unwrap();
+        assert_eq!(statement.len(), 147 + 32);
+        assert_eq!((name(&statement), entry.signed_header().id()), (entry.id(), entry.id()));
+        assert_eq!(key.sign(Purpose::Entry, &statement).0, *signature);
+        assert_eq!(super::statement(&before[..146]), None);
+    }
+
+    #[test]
     fn one_statement_signed_twice_has_one_id() {
         let (_, entry) = vote();
         let mut other = entry.bytes().to_vec();
@@ -387,7 +468,7 @@ mod tests {
         let mut bytes = encode(&header(&key));
         bytes.extend_from_slice(&900_u32.to_le_bytes());
         bytes.extend_from_slice(b"whatever");
-        let signature = key.sign(Purpose::Entry, &bytes);
+        let signature = key.sign(Purpose::Entry, &statement(&bytes).unwrap());
         bytes.extend_from_slice(&signature.0);
         assert_eq!(*Entry::parse(bytes).unwrap().content(), Content::Unknown(900));
     }

@@ -28,8 +28,10 @@ impl EntryId {
 /// A use of the hash function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Context {
-    /// Entry id, over the bytes without the signature.
+    /// Entry id, over the header and the hash of the act.
     Entry,
+    /// An entry's act, over its bytes.
+    Act,
     /// Payload commitment, over the salt and the payload.
     Payload,
     /// Root of a cut, over its (device, length, last id) triples.
@@ -55,7 +57,8 @@ impl Context {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Entry => "talea 2026-11 entry id v1",
+            Self::Entry => "talea 2026-11 entry id v2",
+            Self::Act => "talea 2026-11 act v1",
             Self::Payload => "talea 2026-11 payload v1",
             Self::Cut => "talea 2026-11 cut v1",
             Self::Founding => "talea 2026-11 founding v1",
@@ -95,8 +98,9 @@ impl Context {
 mod tests {
     use super::*;
 
-    const ALL: [Context; 10] = [
+    const ALL: [Context; 11] = [
         Context::Entry,
+        Context::Act,
         Context::Payload,
         Context::Cut,
         Context::Founding,

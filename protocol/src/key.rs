@@ -55,7 +55,7 @@ impl From<Signature> for String {
 /// What a signature is for. Its string begins the signed bytes, and none begins another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
-    /// An entry: its bytes before the signature.
+    /// An entry: its header and the hash of its act.
     Entry,
     /// A founder's or an applicant's consent and proof that the key is theirs.
     Enrolment,
@@ -65,6 +65,14 @@ pub enum Purpose {
     Subscription,
     /// A wallet's request to a node.
     Request,
+    /// A word against a device that is lost or stolen.
+    Revocation,
+    /// A member's choice of who may restore its right to enrol.
+    Guardians,
+    /// A member's word that it leaves.
+    Departure,
+    /// A member's call for another registrar.
+    Succession,
 }
 
 impl Purpose {
@@ -72,11 +80,15 @@ impl Purpose {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Entry => "talea entry v1\n",
+            Self::Entry => "talea entry v2\n",
             Self::Enrolment => "talea enrolment v1\n",
             Self::Approval => "talea approval v1\n",
             Self::Subscription => "talea subscription v1\n",
             Self::Request => "talea request v1\n",
+            Self::Revocation => "talea revocation v1\n",
+            Self::Guardians => "talea guardians v1\n",
+            Self::Departure => "talea departure v1\n",
+            Self::Succession => "talea succession v1\n",
         }
     }
 

@@ -1,15 +1,16 @@
 //! What a node's log holds: one leaf for each thing that it accepted or found.
 //!
-//! A leaf's first byte is its kind, the rest is that kind's. Kinds 4 to 7 are reserved (README,
-//! section 10) and, like those of later versions, kept whole and passed on. What a leaf does to a
-//! state is the ledger's business, and where leaves lie is `tile`'s.
+//! A leaf's first byte is its kind, the rest is that kind's (README, section 10). Kinds of later
+//! versions are kept whole and passed on. What a leaf does to a state is the ledger's business, and
+//! where leaves lie is `tile`'s.
 
 use serde::Serialize;
 
 use crate::bytes::{Decode, Encode, Malformed, decode, encode};
 use crate::cut::Cut;
 use crate::entry::{ENTRY_BYTES_MAX, Entry, Refusal};
-use crate::hash::Hash;
+use crate::fork::Fork;
+use crate::hash::{EntryId, Hash};
 use crate::key::NodeKey;
 use crate::tile::{BundleFault, LEAF_BYTES_MAX};
 use crate::tree::TreeHash;
@@ -20,13 +21,14 @@ pub const ACCEPT: u8 = 1;
 pub const FRONTIER: u8 = 2;
 /// Kind of a leaf with a [`Peer`].
 pub const PEER: u8 = 3;
-/// Reserved: two signed headers with one place and different ids.
+/// Kind of a leaf with a [`Forked`].
 pub const FORK: u8 = 4;
-/// Reserved: a healed or elsewhere settled id for a place that holds another here.
+/// Kind of a leaf with the complete bytes of an entry that is settled elsewhere, or healed, in a
+/// place that this log has given to another, or to none because the chain was frozen.
 pub const RESOLVE: u8 = 5;
-/// Reserved: a commitment whose payload and salt this node has deleted.
+/// Kind of a leaf with an [`Erased`].
 pub const ERASED: u8 = 6;
-/// Reserved: the end of this log.
+/// Kind of a leaf with a [`Closed`].
 pub const CLOSED: u8 = 7;
 
 /// What this node has accepted and holds for settled, and what that adds up to.
@@ -53,6 +55,32 @@ pub struct Peer {
     pub root: TreeHash,
     /// Time of the cosignature, in seconds since 1970 UTC.
     pub time: u64,
+}
+
+/// A device has written twice in one place; this log gives its chain no new place from there on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Forked {
+    /// The proof.
+    pub fork: Fork,
+    /// What this log holds in that place; if nothing, it will give it to nobody but whom a heal
+    /// adopts.
+    pub held: Option<EntryId>,
+}
+
+/// This node has deleted a payload and its salt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Erased {
+    /// The entry whose payload it was.
+    pub entry: EntryId,
+    /// The entry that ordered it, and says on what ground.
+    pub order: EntryId,
+}
+
+/// The end of this log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Closed {
+    /// The register entry that replaced the roster.
+    pub order: EntryId,
 }
 
 /// Why bytes are not a leaf. The log's node is at fault: it signed a root over them.
@@ -86,6 +114,14 @@ pub enum Leaf {
     Frontier(Box<Frontier>),
     /// Where another node stands.
     Peer(Peer),
+    /// A proof.
+    Fork(Box<Forked>),
+    /// An entry that takes a place which this log had given to another, or to none.
+    Resolve(Box<Entry>),
+    /// A payload is gone.
+    Erased(Erased),
+    /// The log ends.
+    Closed(Closed),
     /// Of a kind that this version keeps and passes on, never guesses at.
     Other(u8),
 }
@@ -106,6 +142,12 @@ impl Leaf {
             ACCEPT => Entry::parse(rest.to_vec())
                 .map(|entry| Self::Accept(Box::new(entry)))
                 .map_err(LeafFault::Entry),
+            RESOLVE => Entry::parse(rest.to_vec())
+                .map(|entry| Self::Resolve(Box::new(entry)))
+                .map_err(LeafFault::Entry),
+            FORK => decode(rest, LEAF_BYTES_MAX).map(|it| Self::Fork(Box::new(it))).map_err(value),
+            ERASED => decode(rest, LEAF_BYTES_MAX).map(Self::Erased).map_err(value),
+            CLOSED => decode(rest, LEAF_BYTES_MAX).map(Self::Closed).map_err(value),
             FRONTIER => {
                 decode(rest, LEAF_BYTES_MAX).map(|it| Self::Frontier(Box::new(it))).map_err(value)
             }
@@ -139,11 +181,17 @@ pub fn accept(entry: &Entry) -> Vec<u8> {
     [&[ACCEPT], entry.bytes()].concat()
 }
 
-/// The entry's bytes in an accept leaf, without a copy; `None` for any other leaf.
+/// The bytes of the leaf that takes an entry over.
+#[must_use]
+pub fn resolve(entry: &Entry) -> Vec<u8> {
+    [&[RESOLVE], entry.bytes()].concat()
+}
+
+/// The entry's bytes in an accept or resolve leaf, without a copy; `None` for any other leaf.
 #[must_use]
 pub fn accepted(leaf: &[u8]) -> Option<&[u8]> {
     match leaf {
-        [ACCEPT, entry @ ..] if entry.len() <= ENTRY_BYTES_MAX => Some(entry),
+        [ACCEPT | RESOLVE, entry @ ..] if entry.len() <= ENTRY_BYTES_MAX => Some(entry),
         _ => None,
     }
 }
@@ -153,6 +201,30 @@ impl Frontier {
     #[must_use]
     pub fn leaf(&self) -> Vec<u8> {
         [vec![FRONTIER], encode(self)].concat()
+    }
+}
+
+impl Forked {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![FORK], encode(self)].concat()
+    }
+}
+
+impl Erased {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![ERASED], encode(self)].concat()
+    }
+}
+
+impl Closed {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![CLOSED], encode(self)].concat()
     }
 }
 
@@ -171,7 +243,6 @@ mod tests {
     use crate::bytes::List;
     use crate::cut::DEVICES_MAX;
     use crate::entry::{Header, SCHEME, VERSION, sign};
-    use crate::hash::EntryId;
     use crate::key::SecretKey;
     use crate::tile::push_leaf;
 
@@ -200,6 +271,17 @@ mod tests {
         let leaf = accept(&entry);
         assert_eq!(accepted(&leaf), Some(entry.bytes()));
         assert_eq!(Leaf::parse(&leaf), Ok(Leaf::Accept(Box::new((*entry).clone()))));
+
+        let taken = resolve(&entry);
+        assert_eq!(accepted(&taken), Some(entry.bytes()));
+        assert_eq!(Leaf::parse(&taken), Ok(Leaf::Resolve(Box::new((*entry).clone()))));
+        let fork = Fork::new(entry.signed_header(), entry.signed_header());
+        let forked = Forked { fork, held: Some(entry.id()) };
+        assert_eq!(Leaf::parse(&forked.leaf()), Ok(Leaf::Fork(Box::new(forked))));
+        let erased = Erased { entry: entry.id(), order: EntryId([5; 32]) };
+        assert_eq!(Leaf::parse(&erased.leaf()), Ok(Leaf::Erased(erased)));
+        let closed = Closed { order: EntryId([5; 32]) };
+        assert_eq!(Leaf::parse(&closed.leaf()), Ok(Leaf::Closed(closed)));
 
         let peer = Peer { node: key.node(), size: 3, root: TreeHash::EMPTY, time: 8 };
         assert_eq!(Leaf::parse(&peer.leaf()), Ok(Leaf::Peer(peer)));
@@ -242,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_a_later_version_is_kept_and_not_guessed_at() {
-        assert_eq!(Leaf::parse(&[CLOSED, 1, 2]), Ok(Leaf::Other(CLOSED)));
+        assert!(Leaf::parse(&[CLOSED, 1, 2]).is_err());
         assert_eq!(Leaf::parse(&[200]), Ok(Leaf::Other(200)));
     }
 }

@@ -9,6 +9,7 @@ use crate::bytes::{
 };
 use crate::charter::ROSTER_MAX;
 use crate::entry::{ENTRY_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::fork::Fork;
 use crate::hash::EntryId;
 use crate::key::NodeKey;
 
@@ -179,6 +180,13 @@ pub enum Message {
         /// What became of it.
         reception: Reception,
     },
+    /// 9: a device has written twice in one place. Said before everything else.
+    Forked {
+        /// Of which cooperative.
+        cooperative: EntryId,
+        /// The proof.
+        fork: Box<Fork>,
+    },
 }
 
 impl Message {
@@ -206,7 +214,8 @@ impl Message {
             | Self::Leaves { cooperative, .. }
             | Self::Cosigned { cooperative, .. }
             | Self::Ask { cooperative, .. }
-            | Self::Given { cooperative, .. } => Some(*cooperative),
+            | Self::Given { cooperative, .. }
+            | Self::Forked { cooperative, .. } => Some(*cooperative),
             Self::Submit { .. } | Self::Answer { .. } => None,
         }
     }

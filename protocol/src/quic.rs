@@ -41,7 +41,7 @@ pub const RECEIVE_WINDOW_BYTES: u32 = 1024 * 1024;
 /// What is kept for a peer until it acknowledges it, in bytes (quinn's default: 10 MB).
 pub const SEND_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const _: () = assert!(STREAM_WINDOW_BYTES <= RECEIVE_WINDOW_BYTES);
-/// Arrivals that wait for [`Endpoint::accept`]; more are refused (quinn's default: 65,536).
+/// Arrivals that wait for [`Endpoint::accept`]; more are passed over (quinn's default: 65,536).
 pub const ARRIVALS_MAX: usize = 256;
 /// What one waiting arrival may send, in bytes: a first flight is one or two datagrams, and
 /// without 0-RTT nothing follows before it is answered (quinn's default: 10 MiB).
@@ -231,6 +231,17 @@ impl Arrival {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.0.remote_address_validated()
+    }
+
+    /// Has the dialer come again with a proof that its address is its own (Retry, RFC 9000,
+    /// section 8.1.2). Of one that has proven it already, nothing is asked, and it is refused.
+    pub fn prove(self) {
+        let _ = self.0.retry();
+    }
+
+    /// Says nothing, which costs least. An honest dialer tries again within [`HANDSHAKE`].
+    pub fn pass_over(self) {
+        self.0.ignore();
     }
 
     /// Answers. To be awaited apart from [`Endpoint::accept`], as a slow one takes its time.

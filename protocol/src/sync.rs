@@ -212,7 +212,8 @@ impl Sync {
             | Message::Ask { .. }
             | Message::Given { .. }
             | Message::Submit { .. }
-            | Message::Answer { .. } => {}
+            | Message::Answer { .. }
+            | Message::Forked { .. } => {}
         }
     }
 

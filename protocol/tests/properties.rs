@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use talea_protocol::act::{Act, Attest, Content, Request, Subscribe, enrolment, subscription};
-use talea_protocol::bytes::{Code, Day, FRAME_BYTES_MAX, Quantity, decode, encode};
+use talea_protocol::bytes::{Code, Day, FRAME_BYTES_MAX, List, Quantity, decode, encode};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::checkpoint::{Checkpoint, cosigner, open, origin};
 use talea_protocol::entry::{Entry, Header, SCHEME, VERSION, check, sign, unsigned};
@@ -18,6 +18,9 @@ use talea_protocol::key::{Purpose, SecretKey, Signature, verify, verify_for};
 use talea_protocol::leaf::Leaf;
 use talea_protocol::message::Message;
 use talea_protocol::note::{Algorithm, SignatureLine, key_id};
+use talea_protocol::recovery::{
+    Approval, Call, Guardians, departure, guardianship, revocation, succession,
+};
 use talea_protocol::tree::TreeHash;
 
 /// The bytes in this field of a file's vectors.
@@ -129,7 +132,10 @@ proptest! {
         match Leaf::parse(&bytes) {
             Ok(Leaf::Frontier(frontier)) => prop_assert_eq!(frontier.leaf(), bytes),
             Ok(Leaf::Peer(peer)) => prop_assert_eq!(peer.leaf(), bytes),
-            Ok(Leaf::Accept(_) | Leaf::Other(_)) | Err(_) => {}
+            Ok(Leaf::Fork(forked)) => prop_assert_eq!(forked.leaf(), bytes),
+            Ok(Leaf::Erased(erased)) => prop_assert_eq!(erased.leaf(), bytes),
+            Ok(Leaf::Closed(closed)) => prop_assert_eq!(closed.leaf(), bytes),
+            Ok(Leaf::Accept(_) | Leaf::Resolve(_) | Leaf::Other(_)) | Err(_) => {}
         }
     }
 }
@@ -142,9 +148,12 @@ struct Object {
 }
 
 /// Everything that is ever signed, by one key, about one cooperative.
-fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 7] {
+fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 11] {
     let request = Request { device: SecretKey::from_seed(&seed).device(), kind: Kind::Person };
     let asked = enrolment(&cooperative, &request);
+    let against = revocation(&cooperative, &request.device);
+    let call = Call { at: cooperative, successor: Member(1) };
+    let chosen = guardians(seed, cooperative);
     let http = format!(
         "GET /v1/cooperatives/{cooperative}\n{}\n{time}",
         SecretKey::from_seed(&seed).node()
@@ -155,6 +164,10 @@ fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 7] {
         of_purpose("approval", seed, Purpose::Approval, asked),
         of_purpose("subscription", seed, Purpose::Subscription, subscribed(seed, cooperative)),
         of_purpose("request", seed, Purpose::Request, http.into_bytes()),
+        of_purpose("revocation", seed, Purpose::Revocation, against),
+        of_purpose("guardians", seed, Purpose::Guardians, guardianship(&cooperative, &chosen)),
+        of_purpose("departure", seed, Purpose::Departure, departure(&cooperative, Member(1))),
+        of_purpose("succession", seed, Purpose::Succession, succession(&cooperative, &call)),
         note(seed, cooperative, time),
         cosignature(seed, cooperative, time),
     ]
@@ -165,6 +178,12 @@ fn of_purpose(name: &'static str, seed: [u8; 32], purpose: Purpose, bytes: Vec<u
     let (signature, device) = (key.sign(purpose, &bytes), key.device());
     let judge = move |other: &Signature| verify_for(purpose, &device, other, &bytes);
     Object { name, signature, judge: Box::new(judge) }
+}
+
+fn guardians(seed: [u8; 32], at: EntryId) -> Guardians {
+    let (device, signature) = (SecretKey::from_seed(&seed).device(), Signature([0; 64]));
+    let (recovery, approval) = (Some(device), Approval { device, signature });
+    Guardians { member: Member(1), recovery, keys: List::default(), threshold: 0, at, approval }
 }
 
 fn subscribed(seed: [u8; 32], cooperative: EntryId) -> Vec<u8> {
@@ -275,6 +294,10 @@ fn no_beginning_of_signed_bytes_begins_another() {
         Purpose::Approval.as_str(),
         Purpose::Subscription.as_str(),
         Purpose::Request.as_str(),
+        Purpose::Revocation.as_str(),
+        Purpose::Guardians.as_str(),
+        Purpose::Departure.as_str(),
+        Purpose::Succession.as_str(),
         "talea/log/",
         "cosignature/v1\n",
         &spaces,

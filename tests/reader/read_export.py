@@ -2,8 +2,9 @@
 """Reads a Talea export and says whether it is valid. Shares no code with Talea: written from protocol/README.md alone.
 
 Checked: digest, frames, leaves, headers, every signature, chains, register order, enrolment, trees, checkpoints,
-cosignatures, mirrored logs, settlement, payloads. Not checked: what acts mean. Prints one line of JSON; exits 0 valid,
-1 no export, 2 invalid, 3 incomplete, 4 forked.
+cosignatures, mirrored logs, forks, settlement, payloads. Not checked: what acts mean, but for which branch of a fork a
+settled heal adopts; its evidence is believed. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
+3 incomplete, 4 forked.
 """
 import base64, hashlib, json, re, struct, sys
 
@@ -60,22 +61,37 @@ class Cursor:
         return self.take(self.count(limit))
 
 
-class Entry:
+class Header:
+    """Who says something, and where. With the hash of the act and the signature, a signed header: a proof's half."""
+    def __init__(self, c):
+        start = c.at
+        version, self.cooperative, self.device, self.seq, self.prev, self.basis, _, option = HEADER.unpack(c.take(147))
+        if version != b"\2\1" or option > 1:
+            raise Bad("rules 2 to 4: version, scheme, or an option that is not 0 or 1")
+        self.payload = (c.take(32), c.int(4)) if option else None
+        self.header = c.data[start:c.at]
+
+    def sign(self, act_hash, signature):
+        """The statement: the header and the hash of the act."""
+        self.id = derived("entry id v2", self.header + act_hash)
+        check_signature(self.device, signature, b"talea entry v2\n" + self.header + act_hash, f"rule 9: {self} is not its device's")
+
+    def is_root(self):
+        return self.cooperative == ZERO and self.basis == ZERO and self.seq == 0
+
+
+class Entry(Header):
     """A signed statement: header, act, signature."""
     def __init__(self, data):
         if not 64 < len(data) <= 65535:
             raise Bad("rule 1: not an entry's length")
-        self.unsigned, signature = data[:-64], data[-64:]
-        self.id = derived("entry id v1", self.unsigned)
-        c = Cursor(self.unsigned)
-        version, self.cooperative, self.device, self.seq, self.prev, self.basis, _, option = HEADER.unpack(c.take(147))
-        if version != b"\1\1" or option > 1:
-            raise Bad("rules 2 to 4: version, scheme, or an option that is not 0 or 1")
-        self.payload = (c.take(32), c.int(4)) if option else None
+        c = Cursor(data[:-64])
+        super().__init__(c)
+        act_hash = derived("act v1", c.data[c.at:])
         self.tag, self.act = c.int(4), c.data[c.at:]
-        if (self.cooperative == ZERO and self.basis == ZERO and self.seq == 0) != (self.tag == 0):
+        if self.is_root() != (self.tag == 0):
             raise Bad("rule 8: only a charter is entry 0 of nothing")
-        check_signature(self.device, signature, b"talea entry v1\n" + self.unsigned, f"rule 9: {self} is not its device's")
+        self.sign(act_hash, data[-64:])
 
     def __str__(self):
         return f"entry {self.id.hex()} (device {self.device.hex()}, place {self.seq})"
@@ -90,9 +106,13 @@ class Entry:
         return founders, c.list(16, lambda: c.take(32)), c.take(2)[1]
 
 
+REGISTER = {0, 1, 2, 3, 4, 18, 19, 21, 22, 23, 25, 26, 27}
+
+
 class Log:
-    """What the file holds of one node's log: (leaf hash, id of the accepted entry or None), None where it is missing."""
+    """What the file holds of one node's log: (leaf hash, id of the entry in it or None), None where it is missing."""
     def __init__(self, node):
+        self.taken = {}  # entries in resolve leaves, by id
         self.node, self.leaves, self.checkpoints, self.sound, self.holes = node, [], {}, 0, False
 
     def __str__(self):
@@ -126,6 +146,7 @@ class Reader:
     def __init__(self):
         self.found, self.entries, self.logs, self.settled = [], {}, {}, {ZERO}
         self.mirrors, self.notes, self.payloads = [], [], []
+        self.forks, self.dead = {}, set()
         self.cooperative, self.own, self.founders, self.roster, self.quorum = ZERO, Log(ZERO), [], [], 1
 
     def say(self, status, text):
@@ -168,19 +189,38 @@ class Reader:
                      c.list(LIST_MAX, lambda: c.take(32)) if tag == 1 else (c.take(32), c.int(8), c.int(4)))
 
     def leaf(self, log, leaf):
-        """Leaves: its hash and, if it accepts a genuine entry, that entry's id."""
+        """Leaves: its hash and, if it accepts or resolves a genuine entry, that entry's id."""
         leaf_hash, entry_id = hashlib.sha256(b"\0" + leaf).digest(), None
         try:
-            if leaf[:1] in (b"", b"\1"):
+            if leaf[:1] == b"\4":
+                self.fork(leaf[1:])
+            elif leaf[:1] in (b"", b"\1", b"\5"):
                 entry = Entry(leaf[1:])
+                if leaf[:1] == b"\5":
+                    log.taken[entry.id] = entry
                 entry_id = entry.id
                 if entry_id == self.cooperative:
                     self.founders, self.roster, self.quorum = entry.charter()
-                self.entries.setdefault(entry_id, (entry, leaf_hash))
+                self.entries.setdefault(entry_id, (entry, hashlib.sha256(b"\0\1" + leaf[1:]).digest()))
         except Bad as bad:
             log.holes = True
             self.say(INVALID, f"a leaf of {log}: {bad}")
         return leaf_hash, entry_id
+
+    def fork(self, data):
+        """Forks: two signed headers in one place, the lower id first; and what the log holds there."""
+        c, halves = Cursor(data), []
+        for _ in range(2):
+            half = Header(c)
+            half.sign(c.take(32), c.take(64))
+            halves.append(half)
+        one, other = halves
+        if c.int(1) and len(c.take(32)) and c.at != len(data) or one.id >= other.id:
+            raise Bad("no fork leaf")
+        if (one.device, one.seq) != (other.device, other.seq) or not all(
+                self.cooperative in (it.cooperative, it.id if it.is_root() else ZERO) for it in halves):
+            raise Bad("a fork leaf that proves no fork")
+        self.forks.setdefault((one.device, one.seq), (one.id, other.id))
 
     def mirror(self, log, start, items):
         """Exports: the order of another log, resolved to leaves."""
@@ -192,7 +232,8 @@ class Reader:
                 leaves += [(self.entries[i][1], i) if i in self.entries else None for i in value]
                 self.found += [(INCOMPLETE, f"entry {i.hex()} of {log} is missing") for i in value if i not in self.entries]
             elif tag == 2 and value[0] == self.own.node:
-                copied = [leaf for leaf in self.own.leaves[value[1]:] if not leaf or leaf[1]][:value[2]]
+                copied = [leaf and (self.entries[leaf[1]][1], leaf[1])
+                          for leaf in self.own.leaves[value[1]:] if not leaf or leaf[1]][:value[2]]
                 leaves += copied + [None] * (value[2] - len(copied))
             else:
                 raise Bad("a copy of a log that is not the exporter's")
@@ -235,15 +276,20 @@ class Reader:
         """Leaves, accept: each place once, each chain in order, each basis before, each device enrolled there."""
         chains, register, devices = {}, [], {}
         fault = INCOMPLETE if log.holes else INVALID
+        taken, lost = {(it.device, it.seq): i for i, it in log.taken.items()}, set()
         for entry in (self.entries[i][0] for i in log.accepts()):
+            if taken.get((entry.device, entry.seq), entry.id) != entry.id or not lost.isdisjoint((entry.prev, entry.basis)):
+                lost.add(entry.id)  # a later leaf gives its place, or one before it, to another
+                continue
             seq, prev = chains.get(entry.device, (0, ZERO))
             if entry.seq > seq:
                 self.say(fault, f"place {seq} of the chain is missing before {entry} in {log}")
             elif entry.seq < seq or entry.prev != prev or self.cooperative not in (entry.cooperative, entry.id):
                 self.say(INVALID, f"{entry} does not follow the entry before it in {log}")
             chains[entry.device] = entry.seq + 1, entry.id
-            follows = not entry.tag or entry.basis in (register[-1:] if entry.tag < 5 else register)
-            if entry.tag < 5:
+            numbered = entry.tag in REGISTER
+            follows = not entry.tag or entry.basis in (register[-1:] if numbered else register)
+            if numbered:
                 for device in {0: self.founders, 1: [entry.act[:32]], 2: [entry.act[4:36]]}.get(entry.tag, []):
                     devices.setdefault(device, len(register))
                 register.append(entry.id)
@@ -257,21 +303,46 @@ class Reader:
         if entry and entry.payload != (derived("payload v1", salt + data), len(data)):
             raise Bad(f"the payload of {entry} is not the one that it commits to")
 
+    def heals(self):
+        """Settled heals: which branch they adopt in which place. Devices are numbered as the register enrols them."""
+        devices, heals = list(self.founders), {}
+        after = {entry.basis: entry for entry, _ in self.entries.values() if entry.tag in REGISTER and entry.id in self.settled}
+        entry = after.get(self.cooperative)
+        while entry:
+            devices += [entry.act[:32]] if entry.tag == 1 else [entry.act[4:36]] if entry.tag == 2 else []
+            if entry.tag == 27:
+                c = Cursor(entry.act)
+                device, seq, adopts = c.int(4), c.int(4), c.int(1)
+                if device < len(devices):
+                    heals.setdefault((devices[device], seq), c.take(32) if adopts else None)
+            entry = after.get(entry.id)
+        return heals
+
     def histories(self):
         """One place, one entry; each log for itself; and what is settled: by q roster logs, and everything before it."""
         places, counted = {}, {i: 0 for i in self.entries}
         for entry, _ in self.entries.values():
             if places.setdefault((entry.device, entry.seq), entry) is not entry:
-                self.say(FORKED, f"{places[entry.device, entry.seq]} and {entry}: one place, two entries")
+                self.forks.setdefault((entry.device, entry.seq), (places[entry.device, entry.seq].id, entry.id))
         for log in self.logs.values():
             self.tree(log)
             self.places(log)
             for i in set(log.accepts(log.sound)) if log.node in self.roster else []:
                 counted[i] += 1
-        for entry, _ in sorted(self.entries.values(), key=lambda found: found[0].seq):
-            if counted[entry.id] >= self.quorum and entry.prev in self.settled:
+        chosen, order = {}, sorted((entry.seq, i) for i, (entry, _) in self.entries.items())
+        for entry in (self.entries[i][0] for _, i in order if counted[i] >= self.quorum):
+            if chosen.setdefault((entry.device, entry.seq), entry.id) != entry.id:
+                self.say(FORKED, f"{entry} and {chosen[entry.device, entry.seq].hex()} are both settled: the roster signed both")
+            elif entry.prev in self.settled:
                 self.settled.add(entry.id)
-        for i in set(self.own.accepts()) - self.settled:
+        heals = self.heals()
+        for entry in (self.entries[i][0] for _, i in order):
+            if heals.get((entry.device, entry.seq), entry.id) != entry.id or entry.prev in self.dead:
+                self.dead |= {entry.id} - self.settled
+        for (device, seq), ids in self.forks.items():
+            if (device, seq) not in heals:
+                self.say(FORKED, f"device {device.hex()}, place {seq}: two entries, {ids[0].hex()} and {ids[1].hex()}")
+        for i in set(self.own.accepts()) - self.settled - self.dead:
             self.say(INCOMPLETE, f"{self.entries[i][0]} is not settled: {counted[i]} of {self.quorum} receipts")
         if not self.founders or max(self.own.checkpoints, default=0) < len(self.own.leaves):
             self.say(INCOMPLETE, f"the charter, or a checkpoint over all leaves of {self.own}, is missing")

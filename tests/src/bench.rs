@@ -1,6 +1,6 @@
 //! What the benchmarks share: nodes in this process, and numbers from the system.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -174,6 +174,39 @@ pub fn resident_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Processor time of this process by now, in nanoseconds, by the name of the thread; threads of
+/// one kind together. The first thread is `main`, and whoever has the program's name a core's.
+#[must_use]
+pub fn processor_ns() -> BTreeMap<String, u64> {
+    let own = fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    let mut spent = BTreeMap::new();
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let name = match read("comm") {
+            _ if task.file_name().to_string_lossy() == std::process::id().to_string() => {
+                "main".to_owned()
+            }
+            name if name == own => "cores".to_owned(),
+            name => name.trim().split(':').next().unwrap_or_default().to_owned(),
+        };
+        let ns = read("schedstat").split(' ').next().and_then(|ns| ns.parse::<u64>().ok());
+        *spent.entry(name).or_insert(0) += ns.unwrap_or(0);
+    }
+    spent
+}
+
+/// Sum in seconds and number of what a node has measured under this name.
+#[must_use]
+pub fn measured(node: &Running, name: &str) -> (f64, f64) {
+    let text = node.metrics().text();
+    let value = |what: &str| {
+        let name = format!("talea_{name}_seconds_{what} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.and_then(|value| value.parse().ok()).unwrap_or(0.0)
+    };
+    (value("sum"), value("count"))
 }
 
 /// Bytes of all files below a folder.

@@ -11,6 +11,17 @@ impl Chance {
         Self(seed)
     }
 
+    /// The generator of one thing among many of a seed: what is drawn for it does not depend on
+    /// what was drawn for others.
+    #[must_use]
+    pub fn of(seed: u64, thing: &[u64]) -> Self {
+        let mut chance = Self(seed);
+        for part in thing {
+            chance = Self(chance.number() ^ part);
+        }
+        Self(chance.number())
+    }
+
     /// Any number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -14,11 +14,14 @@ use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::cut::CutRoot;
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::export::{Section, Writer, leaves};
+use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey};
-use talea_protocol::leaf::{self, Frontier, Peer, accept, accepted};
+use talea_protocol::leaf::{self, Forked, Frontier, Peer, accept, accepted};
 use talea_protocol::message::{Item, Payload};
 use talea_protocol::note::Note;
+use talea_protocol::receipt::Receipt;
+use talea_protocol::recovery::{Evidence, Heal};
 use talea_protocol::tree::{self, TreeHash, leaf_hash};
 
 use crate::people::{START_MS, charter};
@@ -185,6 +188,11 @@ impl Handmade {
         self.heads[member] = (entry.header().seq, entry.header().prev);
     }
 
+    /// Goes on in a member's chain after this entry.
+    pub fn sign_after(&mut self, member: usize, entry: &Signed) {
+        self.heads[member] = (entry.header().seq + 1, entry.id());
+    }
+
     /// Gives an entry the next place in these logs.
     pub fn place(&mut self, entry: &Signed, logs: &[usize]) {
         for log in logs {
@@ -192,22 +200,92 @@ impl Handmade {
         }
     }
 
-    /// A frontier leaf: the node holds for settled all that it has accepted.
+    /// The entries that have a place in a log, in the order of its leaves.
+    fn held(&self, node: usize) -> Vec<&Signed> {
+        let mut held: Vec<&Signed> = Vec::new();
+        for leaf in &self.logs[node] {
+            let Some(bytes) = accepted(leaf) else { continue };
+            let entry = self.entries.iter().find(|entry| entry.bytes() == bytes);
+            let entry = entry.expect("written here");
+            let (device, seq) = (entry.header().device, entry.header().seq);
+            // A leaf that takes a place over empties all behind it in its chain.
+            held.retain(|it| it.header().device != device || it.header().seq < seq);
+            held.push(entry);
+        }
+        held
+    }
+
+    /// Whether two logs hold an entry, and all before it in its chain.
+    fn is_settled(&self, entry: &Signed) -> bool {
+        let holds =
+            |log: &&Vec<Vec<u8>>| log.iter().any(|leaf| accepted(leaf) == Some(entry.bytes()));
+        let before = self.entries.iter().find(|it| it.id() == entry.header().prev);
+        self.logs.iter().filter(holds).count() >= 2 && before.is_none_or(|it| self.is_settled(it))
+    }
+
+    /// Takes an entry over in these logs, whatever they hold in its place.
+    pub fn take_over(&mut self, entry: &Signed, logs: &[usize]) {
+        for log in logs {
+            self.logs[*log].push(leaf::resolve(entry));
+        }
+    }
+
+    /// A fork leaf; the node says that it holds `held`.
+    pub fn tell(&mut self, node: usize, fork: Fork, held: Option<&Signed>) {
+        self.logs[node].push(Forked { fork, held: held.map(|entry| entry.id()) }.leaf());
+    }
+
+    /// The registrar's heal of a place of a founder's chain, with each node's newest fork leaf as
+    /// evidence, signed and not yet placed; entries signed later name it.
+    pub fn heal(
+        &mut self,
+        device: u32,
+        seq: u32,
+        adopt: Option<&Signed>,
+        nodes: &[usize],
+    ) -> Signed {
+        let evidence = nodes.iter().map(|node| self.evidence(*node)).collect();
+        let evidence = List::new(evidence).expect("few");
+        let adopt = adopt.map(|entry| entry.id());
+        let entry = self.sign(0, &Act::Heal(Heal { device, seq, adopt, evidence }), None);
+        self.basis = entry.id();
+        entry
+    }
+
+    fn evidence(&self, node: usize) -> Evidence {
+        let log = &self.logs[node];
+        let index = log.iter().rposition(|leaf| leaf[0] == leaf::FORK).expect("a fork leaf");
+        let mut tree = tree::Tree::default();
+        for leaf in log {
+            tree.append(leaf_hash(leaf));
+        }
+        let (index, size) = (u64::try_from(index).expect("few"), tree.size());
+        let (key, root) = (&self.nodes[node], tree.root());
+        let origin = origin(&self.cooperative, &key.node());
+        let receipt = Receipt {
+            index,
+            proof: tree.prove_inclusion(index, size, |_, _| None).expect("a leaf of it"),
+            checkpoint: Checkpoint { origin, size, root }.sign(key),
+            extra: log[usize::try_from(index).expect("few")].clone(),
+        };
+        let receipt = Octets::new(receipt.to_string().into_bytes()).expect("short");
+        Evidence { node: key.node(), receipt }
+    }
+
+    /// A frontier leaf: the node holds for settled what two logs hold.
     pub fn stand(&mut self, node: usize) {
-        let held: Vec<&Signed> = self.logs[node]
-            .iter()
-            .filter_map(|leaf| accepted(leaf))
-            .filter_map(|bytes| self.entries.iter().find(|entry| entry.bytes() == bytes))
-            .collect();
+        let held = self.held(node);
         let mut register = Register::found(held[0]).expect("a charter");
         let mut state = State::new();
         let mut last: BTreeMap<u32, (u32, EntryId)> = BTreeMap::new();
         for entry in &held {
-            let device = register.device(&entry.header().device, u32::MAX).expect("enrolled");
-            if matches!(entry.content(), Content::Known(Act::Admit(_))) {
+            let device = register.known(&entry.header().device).expect("enrolled");
+            if is_numbered(entry) {
                 register.append(entry).expect("the register's next");
             }
-            state.settle(&register, device, entry);
+            if self.is_settled(entry) {
+                state.settle(&register, device, entry);
+            }
             let head = last.entry(device).or_insert((0, EntryId::ZERO));
             *head = (head.0 + 1, entry.id());
         }
@@ -314,10 +392,15 @@ impl Handmade {
                 }
             }
             // A leaf of another kind in between is passed over by a copy.
-            while own.get(next).is_some_and(|leaf| leaf[0] != leaf::ACCEPT) {
+            while own.get(next).is_some_and(|leaf| accepted(leaf).is_none()) {
                 next += 1;
             }
         }
         items
     }
+}
+
+fn is_numbered(entry: &Signed) -> bool {
+    let Content::Known(act) = entry.content() else { return false };
+    act.is_register() && !matches!(act, Act::Charter(_))
 }

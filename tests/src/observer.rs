@@ -66,6 +66,8 @@ pub struct Kept {
 /// All that a node has ever said, and what of it did not hold.
 #[derive(Default)]
 pub struct Observer {
+    now: u64,
+    told: Vec<(u64, Told)>,
     acknowledged: BTreeMap<EntryId, Kept>,
     fresh: Vec<EntryId>,
     roots: BTreeMap<u64, TreeHash>,
@@ -73,13 +75,47 @@ pub struct Observer {
     faults: BTreeSet<Fault>,
 }
 
+/// What a node said.
+#[derive(Clone, Debug)]
+enum Told {
+    Acknowledged(EntryId, Kept),
+    Shown(u64, TreeHash),
+}
+
 impl Observer {
+    /// What is told from now on was heard at this time, on any clock that never goes back.
+    pub fn at(&mut self, now: u64) -> &mut Self {
+        self.now = now;
+        self
+    }
+
+    /// An observer who has heard what this one had heard until then.
+    #[must_use]
+    pub fn until(&self, then: u64) -> Self {
+        let mut earlier = Self::default();
+        for (_, told) in self.told.iter().filter(|(at, _)| *at <= then) {
+            match told {
+                Told::Acknowledged(entry, kept) => {
+                    earlier.acknowledged.insert(*entry, kept.clone());
+                    earlier.floor = earlier.floor.max(kept.index + 1);
+                }
+                Told::Shown(size, root) => {
+                    earlier.roots.insert(*size, *root);
+                    earlier.floor = earlier.floor.max(*size);
+                }
+            }
+        }
+        earlier
+    }
+
     /// The node has said that the entry has this place.
     pub fn acknowledge(&mut self, entry: &Signed, index: u64) {
         let id = entry.id();
         let kept = self.acknowledged.entry(id).or_insert_with(|| {
             self.fresh.push(id);
-            Kept { index, leaf: accept(entry) }
+            let kept = Kept { index, leaf: accept(entry) };
+            self.told.push((self.now, Told::Acknowledged(id, kept.clone())));
+            kept
         });
         let from = kept.index;
         if from != index {
@@ -97,6 +133,7 @@ impl Observer {
         if *self.roots.entry(size).or_insert(root) != root {
             self.fault(Fault::TwoRoots { size });
         }
+        self.told.push((self.now, Told::Shown(size, root)));
         self.floor = self.floor.max(size);
     }
 
@@ -214,6 +251,22 @@ mod tests {
             observer.give(entry, Some(&(kept.index, kept.leaf[1..].to_vec())));
         }
         assert_eq!(observer.faults(), &BTreeSet::new());
+    }
+
+    #[test]
+    fn what_was_heard_later_is_not_asked_of_an_earlier_time() {
+        let entries = entries();
+        let mut observer = Observer::default();
+        for (index, entry) in (0..).zip(&entries) {
+            observer.at(index * 10).acknowledge(entry, index);
+        }
+        let (_, honest) = told(&entries);
+        let mut earlier = observer.until(20);
+        assert_eq!((earlier.acknowledged().len(), earlier.floor()), (3, 3));
+        earlier.read(&honest[..3]);
+        assert_eq!(earlier.faults(), &BTreeSet::new());
+        earlier.read(&honest[..2]);
+        assert_eq!(earlier.missing(), BTreeSet::from([entries[2].id()]));
     }
 
     #[test]

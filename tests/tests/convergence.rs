@@ -1,6 +1,7 @@
 //! Nodes that can talk to each other long enough agree, whatever happened before.
 
-use talea_tests::world::World;
+use talea_tests::world::scenario::Scenario;
+use talea_tests::world;
 
 /// Seeds of one run; more with `./tools/sim`.
 const SEEDS: u64 = 1_000;
@@ -24,10 +25,14 @@ fn a_thousand_worlds_agree_and_a_seed_gives_the_same_world_again() {
 }
 
 fn run(seed: u64) {
-    let Ok(outcome) = std::panic::catch_unwind(|| World::new(seed).run()) else {
-        panic!("seed {seed} failed");
-    };
-    if seed.is_multiple_of(50) {
-        assert_eq!(World::new(seed).run(), outcome, "seed {seed} is not the same twice");
+    let scenario = Scenario::of(seed);
+    match world::run(&scenario, None) {
+        Ok(outcome) => {
+            if seed.is_multiple_of(50) {
+                let again = world::run(&scenario, None).ok();
+                assert_eq!(again, Some(outcome), "seed {seed} is not the same twice");
+            }
+        }
+        Err(violation) => panic!("seed {seed}: {violation}"),
     }
 }

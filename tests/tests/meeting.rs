@@ -61,6 +61,7 @@ impl Table {
                 Some(told)
             }
             Output::Fetch(..) | Output::Reply { .. } | Output::Settled { .. } => None,
+            Output::Recall(_) | Output::Reload => panic!("nobody contradicts anybody here"),
             Output::Alarm(alarm) => panic!("{alarm:?}"),
         }
     }

@@ -3,7 +3,7 @@
 //! `1234.50`, `3h30`, `2026-01-31` and `2026-01`, in both directions and exactly: no floats, no
 //! rounding, nothing guessed. Units are the charter's; this file knows only the digits.
 
-use talea_protocol::bytes::{Day, Month};
+use talea_protocol::bytes::{AMOUNT_REASON, Day, Month};
 
 /// Why a text is not the number, day or month that was asked for.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum Unread {
         /// Decimal places allowed.
         places: u8,
     },
+    /// A number that no amount is: zero, below it, or beyond an i64. Rule 6.
+    #[error("rule 6: {AMOUNT_REASON}")]
+    Amount,
     /// Not a duration.
     #[error("not a duration such as 3h30, 2h or 45m")]
     Duration,
@@ -60,30 +63,43 @@ fn grouped(digits: &str) -> String {
 /// Reads `1234.5` as minor units. Groups of digits may be set apart by blanks or `_`.
 ///
 /// # Errors
-/// [`Unread::Number`].
+/// [`Unread::Number`]; [`Unread::Amount`], if it is a number and no amount.
 pub fn minor(text: &str, places: u8) -> Result<i64, Unread> {
-    let fault = Unread::Number { places };
     let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '_')).collect();
-    let (whole, part) = plain.split_once(['.', ',']).unwrap_or((&plain, ""));
+    let size = plain.strip_prefix('-').unwrap_or(&plain);
+    let (whole, part) = size.split_once(['.', ',']).unwrap_or((size, ""));
     let digits = |s: &str| s.chars().all(|c| c.is_ascii_digit());
     let width = usize::from(places);
     if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > width {
-        return Err(fault);
+        return Err(Unread::Number { places });
     }
-    format!("{whole}{part:0<width$}").parse().map_err(|_| fault)
+    above_zero(&plain, format!("{whole}{part:0<width$}").parse().ok())
 }
 
 /// Reads `3h30`, `2h`, `45m` or plain minutes.
 ///
 /// # Errors
-/// [`Unread::Duration`].
+/// [`Unread::Duration`]; [`Unread::Amount`], if it is a duration and no amount.
 pub fn minutes(text: &str) -> Result<i64, Unread> {
-    let number = |s: &str| s.parse::<u32>().map(i64::from).map_err(|_| Unread::Duration);
-    match text.trim_end_matches('m').split_once('h') {
-        Some((hours, "")) => Ok(number(hours)? * 60),
-        Some((hours, rest)) => Ok(number(hours)? * 60 + number(rest)?),
-        None => number(text.trim_end_matches('m')),
+    let size = text.strip_prefix('-').unwrap_or(text);
+    let size = size.strip_suffix('m').unwrap_or(size);
+    let (hours, rest) = match size.split_once('h') {
+        Some((hours, "")) => (hours, "0"),
+        Some(parts) => parts,
+        None => ("0", size),
+    };
+    let digits = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_digit());
+    if !digits(hours) || !digits(rest) {
+        return Err(Unread::Duration);
     }
+    let in_hours = hours.parse::<i64>().ok().and_then(|hours| hours.checked_mul(60));
+    let all = in_hours.zip(rest.parse().ok()).and_then(|(hours, rest)| hours.checked_add(rest));
+    above_zero(text, all)
+}
+
+/// An amount, if the number that the text shows is one.
+fn above_zero(text: &str, size: Option<i64>) -> Result<i64, Unread> {
+    size.filter(|size| *size > 0 && !text.starts_with('-')).ok_or(Unread::Amount)
 }
 
 /// Minutes as hours: `3h30`.
@@ -168,8 +184,21 @@ mod tests {
         assert_eq!(decimal(144_000, 2), "1 440.00");
         assert_eq!(decimal(-5, 2), "-0.05");
         assert_eq!(decimal(1_234_567, 0), "1 234 567");
-        for bad in ["", "-1", "1.234", "1e3", "9223372036854775808", "1.2.3", "."] {
-            assert!(minor(bad, 2).is_err(), "{bad}");
+        for bad in ["", "-", "--1", "1.234", "1e3", "1.2.3", "."] {
+            assert_eq!(minor(bad, 2), Err(Unread::Number { places: 2 }), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rule_6_a_number_is_an_amount_from_one_to_the_largest_i64() {
+        assert_eq!(minor("0.01", 2), Ok(1));
+        assert_eq!(minor("9223372036854775807", 0), Ok(i64::MAX));
+        assert_eq!(minutes("1m"), Ok(1));
+        for none in ["0", "0.00", "-1", "-0.01", "92233720368547758.08"] {
+            assert_eq!(minor(none, 2), Err(Unread::Amount), "{none}");
+        }
+        for none in ["0m", "0h00", "-1h", "-3h30", "999999999999999999h", "9223372036854775808"] {
+            assert_eq!(minutes(none), Err(Unread::Amount), "{none}");
         }
     }
 
@@ -193,7 +222,9 @@ mod tests {
         assert_eq!(minutes("2h"), Ok(120));
         assert_eq!(minutes("45m"), Ok(45));
         assert_eq!(minutes("45"), Ok(45));
-        assert!(minutes("3x").is_err());
+        for bad in ["", "h", "m", "3x", "3h-1", "h30", "45mm"] {
+            assert_eq!(minutes(bad), Err(Unread::Duration), "{bad}");
+        }
         assert_eq!(hours(210), "3h30");
         assert_eq!(hours(45), "45m");
     }

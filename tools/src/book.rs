@@ -6,15 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use talea_ledger::profile;
+use talea_ledger::place::{Place, Places, Refusal, Standing, office};
 use talea_ledger::register::{Misplaced, Register};
 use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::Member;
-use talea_protocol::entry::{Header, SCHEME, Signed, VERSION};
+use talea_protocol::entry::{Entry, Header, SCHEME, Signed, VERSION};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
+use talea_protocol::leaf::accept;
+use talea_protocol::tree::leaf_hash;
 
 use crate::names::{Names, Words};
 use crate::verify::Audit;
@@ -25,31 +27,17 @@ const PREFIX_DIGITS_MIN: usize = 6;
 /// Why an entry is not this book's next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unplaced {
-    /// The charter founds nothing.
+    /// It has no place, or founds nothing: rules 10 to 39.
     #[error(transparent)]
-    Charter(#[from] profile::Refusal),
+    Refused(#[from] Refusal),
     /// It is not the register's next.
     #[error(transparent)]
     Register(#[from] Misplaced),
-    /// It names a register entry that is not here.
-    #[error("the entry acts under register entry {basis}, which is not here")]
-    Basis {
+    /// It names a register entry, or an entry before it, that is not here.
+    #[error("it waits for entry {entry}, which is not here")]
+    Waits {
         /// What it names.
-        basis: EntryId,
-    },
-    /// Its device is not enrolled there.
-    #[error("device {device} is not enrolled")]
-    Device {
-        /// The device.
-        device: DeviceKey,
-    },
-    /// It does not continue its chain.
-    #[error("the entry is for place {seq} of its chain, whose next place is {next}")]
-    Chain {
-        /// The place that it is for.
-        seq: u64,
-        /// The next place.
-        next: u32,
+        entry: EntryId,
     },
 }
 
@@ -75,6 +63,7 @@ pub enum Unnamed {
 /// A cooperative, as read.
 pub struct Book {
     register: Register,
+    places: Places,
     state: State,
     names: Names,
     notes: BTreeMap<EntryId, String>,
@@ -86,18 +75,22 @@ impl Book {
     /// A book that holds a charter.
     ///
     /// # Errors
-    /// [`profile::Refusal`], rules 30 to 39.
+    /// [`Refusal::Charter`], rules 30 to 39.
     pub fn found(charter: Signed) -> Result<Self, Unplaced> {
-        let register = Register::found(&charter)?;
+        let register = Register::found(&charter).map_err(Refusal::from)?;
+        let author = charter.header().device;
+        let device = register.device(&author, 0).ok_or(Refusal::NotEnrolled { number: 0 })?;
         let mut book = Self {
             register,
+            places: Places::default(),
             state: State::new(),
             names: Names::default(),
             notes: BTreeMap::new(),
             entries: BTreeMap::new(),
             order: Vec::new(),
         };
-        book.settle(charter)?;
+        book.places.give(device, 0, office(charter.content()), place(&charter));
+        book.settle(device, charter);
         Ok(book)
     }
 
@@ -106,9 +99,9 @@ impl Book {
     pub fn of(audit: Audit) -> Option<Self> {
         let Audit { shown, sum, .. } = audit;
         let sum = sum?;
-        let (register, state, names) = (sum.register, sum.state, sum.names);
+        let (register, places, state, names) = (sum.register, sum.places, sum.state, sum.names);
         let (entries, order, notes) = (shown.entries, sum.order, BTreeMap::new());
-        let mut book = Self { register, state, names, notes, entries, order };
+        let mut book = Self { register, places, state, names, notes, entries, order };
         for payload in &shown.payloads {
             let commitment = book.entries.get(&payload.entry).and_then(|e| e.header().payload);
             if commitment.is_some_and(|bound| bound.binds(&payload.salt, &payload.bytes)) {
@@ -126,17 +119,30 @@ impl Book {
         if self.state.verdict(&entry.id()).is_some() {
             return Ok(());
         }
-        let device = self.device_of(&entry)?;
-        let next = self.state.length(device);
-        let seq = entry.header().seq;
-        if seq != u64::from(next) {
-            return Err(Unplaced::Chain { seq, next });
+        let device = match self.ask(&entry)? {
+            Standing::Waits(entry) => return Err(Unplaced::Waits { entry }),
+            Standing::Known(_) => self.device_of(&entry)?,
+            Standing::Free { device, basis } => {
+                if matches!(entry.content(), Content::Known(act) if act.is_register()) {
+                    self.register.append(&entry)?;
+                }
+                self.places.give(device, basis, office(entry.content()), place(&entry));
+                device
+            }
+        };
+        if entry.header().seq != u64::from(self.state.length(device)) {
+            return Err(Unplaced::Waits { entry: entry.header().prev });
         }
-        let numbered = self.register.number(&entry.id()).is_some();
-        if !numbered && matches!(entry.content(), Content::Known(act) if act.is_register()) {
-            self.register.append(&entry)?;
-        }
-        self.settle(entry)
+        self.settle(device, entry);
+        Ok(())
+    }
+
+    /// Whether an entry has a place, or would get one, by rules 10 to 20; changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn ask(&self, entry: &Entry) -> Result<Standing, Refusal> {
+        self.places.ask(&self.register, entry)
     }
 
     /// Takes what the payload beside an entry says: names, and a note. That the entry commits to
@@ -154,25 +160,23 @@ impl Book {
         self.notes.get(id).map(String::as_str)
     }
 
-    fn settle(&mut self, entry: Signed) -> Result<(), Unplaced> {
-        let device = self.device_of(&entry)?;
+    fn settle(&mut self, device: u32, entry: Signed) {
         self.state.settle(&self.register, device, &entry);
         self.order.push(entry.id());
         self.entries.insert(entry.id(), entry);
-        Ok(())
     }
 
-    fn device_of(&self, entry: &Signed) -> Result<u32, Unplaced> {
+    fn device_of(&self, entry: &Entry) -> Result<u32, Unplaced> {
         let header = entry.header();
-        let at = match entry.content() {
+        let number = match entry.content() {
             Content::Known(Act::Charter(_)) => 0,
             _ => self
                 .register
                 .number(&header.basis)
-                .ok_or(Unplaced::Basis { basis: header.basis })?,
+                .ok_or(Unplaced::Waits { entry: header.basis })?,
         };
-        let device = self.register.device(&header.device, at);
-        device.ok_or(Unplaced::Device { device: header.device })
+        let device = self.register.device(&header.device, number);
+        Ok(device.ok_or(Refusal::NotEnrolled { number })?)
     }
 
     /// The header of the next entry of a device's chain, under the register's newest entry.
@@ -266,7 +270,7 @@ impl Book {
         let named = self.entries.get(id).and_then(|entry| {
             let author = self.author(entry)?;
             let device = self.device_of(entry).ok()?;
-            let first = self.register.spender(author) == Some(device);
+            let first = self.register.devices_of(author).next().map(|(it, _)| it) == Some(device);
             let handle = self.handle(author);
             let key = entry.header().device.to_string();
             let key = key.get(..6).unwrap_or_default();
@@ -295,4 +299,9 @@ impl Book {
             (None, _) => Err(Unnamed::Unknown { text: text.to_owned() }),
         }
     }
+}
+
+/// A place that no node has given yet.
+fn place(entry: &Signed) -> Place {
+    Place { id: entry.id(), hash: leaf_hash(&accept(entry)), leaf: 0, receipts: 0 }
 }

@@ -10,9 +10,11 @@ use talea_protocol::charter::{
     Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles, Roster,
     Stage, Thresholds, Tier, Visibility,
 };
+use talea_protocol::entry::Refusal;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature, verify_for};
 
 use crate::names::{Called, Words};
+use crate::remedy;
 
 /// A charter file with every key explained.
 pub const TEMPLATE: &str = include_str!("charter.toml");
@@ -43,13 +45,13 @@ pub enum CharterFault {
         /// What it says.
         name: String,
     },
-    /// A value out of its range.
-    #[error("{field}: {fault}")]
+    /// A value that no charter can hold: rule 4, or 6 for an amount.
+    #[error("{refusal} ({field})")]
     Value {
         /// Where.
         field: &'static str,
         /// Why.
-        fault: Malformed,
+        refusal: Refusal,
     },
     /// This key is no founder's.
     #[error("the key of this wallet, {device}, is no founder's in the file")]
@@ -359,7 +361,7 @@ fn place<'a>(
 }
 
 fn field<T>(field: &'static str, value: Result<T, Malformed>) -> Result<T, CharterFault> {
-    value.map_err(|fault| CharterFault::Value { field, fault })
+    value.map_err(|value| CharterFault::Value { field, refusal: remedy::refusal(value) })
 }
 
 fn list<T, const MAX: usize>(

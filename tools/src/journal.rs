@@ -1,6 +1,6 @@
 //! What this wallet has promised to sign, one line for each place of its chain.
 //!
-//! A line holds the very bytes that are signed and is synced before the signature leaves the
+//! A line holds an entry's bytes before its signature and is synced before the signature leaves the
 //! wallet, so that a crash, a copy or a second program never makes two statements for one place
 //! (model, section 7). The signature follows on a line of its own, so that what waits can be sent
 //! without the passphrase. What is here and not settled yet is the outbox. It knows no node.
@@ -14,11 +14,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use talea_protocol::act::{Act, Content};
-use talea_protocol::bytes::{decode_prefix, hex};
+use talea_protocol::bytes::{decode_prefix, from_hex, hex};
 use talea_protocol::entry::{
-    Commitment, ENTRY_BYTES_MAX, Entry, Header, Refusal, Signed, check, unsigned,
+    self, Commitment, ENTRY_BYTES_MAX, Entry, Header, Refusal, Signed, check, statement, unsigned,
 };
-use talea_protocol::hash::{Context, EntryId};
+use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
 
 /// Longest journal that is read, in bytes: some 200,000 entries.
@@ -109,12 +109,22 @@ impl Payload {
         Self { salt: hex(salt), bytes: STANDARD.encode(bytes) }
     }
 
-    fn read(&self) -> Option<Vec<u8>> {
+    /// The payload's bytes, if that is what the text is.
+    #[must_use]
+    pub fn read(&self) -> Option<Vec<u8>> {
         STANDARD.decode(&self.bytes).ok()
+    }
+
+    /// Whether an entry commits to it.
+    #[must_use]
+    pub fn belongs_to(&self, entry: &Entry) -> bool {
+        let (salt, bytes) = (from_hex::<32>(&self.salt).ok(), self.read());
+        let bound = entry.header().payload;
+        bound.zip(salt.zip(bytes)).is_some_and(|(bound, (salt, bytes))| bound.binds(&salt, &bytes))
     }
 }
 
-/// A statement that is not signed yet: the bytes that will be.
+/// A statement that is not signed yet: its entry's bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
     bytes: Vec<u8>,
@@ -143,7 +153,7 @@ impl Draft {
         Ok(Self { id: name(&bytes), seq: header.seq, bytes, payload })
     }
 
-    /// The bytes that are hashed and signed.
+    /// The entry's bytes before its signature.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -166,7 +176,7 @@ impl Draft {
     /// # Errors
     /// [`Refusal`], if the bytes are no entry of this key.
     pub fn sign(&self, key: &SecretKey) -> Result<Signed, Refusal> {
-        whole(&self.bytes, &key.sign(Purpose::Entry, &self.bytes))
+        whole(&self.bytes, &signature(key, &self.bytes))
     }
 
     /// What the payload holds.
@@ -184,7 +194,7 @@ pub struct Kept {
     pub seq: u64,
     /// The statement's name.
     pub id: EntryId,
-    /// The bytes that are signed, base64.
+    /// The entry's bytes before its signature, base64.
     unsigned: String,
     /// Erasable bytes beside it.
     pub payload: Option<Payload>,
@@ -204,7 +214,7 @@ impl Kept {
         }
     }
 
-    /// The bytes that are signed.
+    /// The entry's bytes before its signature.
     #[must_use]
     pub fn unsigned(&self) -> Vec<u8> {
         STANDARD.decode(&self.unsigned).unwrap_or_default()
@@ -225,7 +235,7 @@ impl Kept {
     /// The statement as it would read once signed, for a local reading only.
     #[must_use]
     pub fn reading(&self) -> Option<Signed> {
-        reading(&self.unsigned())
+        reading(&self.unsigned()).ok()
     }
 
     fn with(&self, signature: &Signature) -> Result<Signed, Refusal> {
@@ -262,9 +272,11 @@ struct Written {
 }
 
 /// A statement as it would read once signed, for a local reading only: what would its verdict be?
-#[must_use]
-pub fn reading(unsigned: &[u8]) -> Option<Signed> {
-    Entry::parse([unsigned, &[0; 64]].concat()).ok().map(Signed::kept)
+///
+/// # Errors
+/// [`Refusal`], rules 1 to 8.
+pub fn reading(unsigned: &[u8]) -> Result<Signed, Refusal> {
+    Entry::parse([unsigned, &[0; 64]].concat()).map(Signed::kept)
 }
 
 /// The entry of these bytes and this signature, checked.
@@ -277,7 +289,12 @@ fn whole(unsigned: &[u8], signature: &Signature) -> Result<Signed, Refusal> {
 }
 
 fn name(unsigned: &[u8]) -> EntryId {
-    EntryId(Context::Entry.hash(&[unsigned]).0)
+    statement(unsigned).map_or(EntryId::ZERO, |statement| entry::name(&statement))
+}
+
+/// The signature of an entry with these bytes before it.
+fn signature(key: &SecretKey, unsigned: &[u8]) -> Signature {
+    key.sign(Purpose::Entry, &statement(unsigned).unwrap_or_default())
 }
 
 /// The journal of one chain, held by this program alone until it is dropped.
@@ -359,7 +376,7 @@ impl Journal {
         let next = self.next().0;
         let place = usize::try_from(seq).ok().and_then(|seq| self.kept.get_mut(seq));
         let kept = place.ok_or(JournalFault::Place { seq, next })?;
-        let signature = key.sign(Purpose::Entry, &kept.unsigned());
+        let signature = signature(key, &kept.unsigned());
         let entry = kept.with(&signature)?;
         if kept.signature.replace(signature).is_none() {
             self.append(&Line::Signed(Written { signed: seq, signature }))?;

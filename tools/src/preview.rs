@@ -17,6 +17,8 @@ use crate::amount::{self, count, decimal};
 use crate::book::Book;
 use crate::names::Words;
 
+mod recovery;
+
 /// Names and what they stand for, in the order of reading.
 pub type Rows = Vec<(&'static str, String)>;
 
@@ -103,6 +105,7 @@ impl<'a> View<'a> {
             | Act::Redirect(_)
             | Act::Pay(_)
             | Act::Close(_) => {}
+            other => rows.extend(recovery::rows(other)),
         }
         if let Some(cut) = act.cut() {
             rows.push(("closes over", inside(cut)));
@@ -167,6 +170,7 @@ impl<'a> View<'a> {
                 format!("pay run {}, on {}", self.label(&pay.run), amount::show_day(pay.date))
             }
             Act::Close(close) => format!("close {}", amount::show_month(close.period)),
+            other => recovery::line(other, &|member| self.who(member), &|id| self.label(id)),
         }
     }
 
@@ -356,7 +360,7 @@ impl<'a> View<'a> {
         let most = charter.contribution_max.value();
         rows.extend([
             ("internal price", self.cents(i64::from(charter.internal_price))),
-            ("attested by", format!("{} other members", charter.attestations)),
+            ("attested by", format!("others, at least {}", charter.attestations)),
             ("at most", format!("{} units a contribution", decimal(most, 0))),
             ("love expected", format!("{} a quarter", decimal(charter.love_minimum.into(), 2))),
             ("reserves", format!("{} legal, {} of the rest", share(r.legal), share(r.statutory))),
@@ -432,6 +436,11 @@ fn admission(admit: &Admit) -> Rows {
 
 fn proposal_line(propose: &Propose) -> String {
     match &propose.effect {
+        Effect::Remove(member) => format!("propose to remove member {}", member.0),
+        Effect::Appoint(office, member) => {
+            recovery::appointment(*office, &format!("member {}", member.0))
+        }
+        Effect::Reform(roster) => format!("propose a roster of {} nodes", roster.nodes.len()),
         Effect::Policy => format!("propose a text ({})", serde_name(&propose.matter)),
         Effect::Amend(Change { amendments, .. }) => {
             let all: Vec<String> = amendments.iter().map(amendment).collect();

@@ -16,6 +16,7 @@ use talea_protocol::act::{
 };
 use talea_protocol::bytes::{Code, Day, List, Malformed, Month, Quantity};
 use talea_protocol::charter::{Member, Roster, Visibility};
+use talea_protocol::entry::Refusal;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
 
@@ -23,6 +24,7 @@ use crate::amount::{self, DAY_MS, Unread};
 use crate::book::Book;
 use crate::draft::{self, Undraftable};
 use crate::names::{Called, Words};
+use crate::remedy;
 
 mod bodies;
 mod founding;
@@ -92,12 +94,18 @@ pub enum StepFault {
         /// Why it cannot be read.
         fault: Unread,
     },
-    /// A value out of its range.
+    /// A value that no entry can hold: rule 4, or 6 for an amount.
     #[error(transparent)]
-    Value(#[from] Malformed),
+    Refused(Refusal),
     /// The ledger cannot compute what it closes.
     #[error(transparent)]
     Draft(#[from] Undraftable),
+}
+
+impl From<Malformed> for StepFault {
+    fn from(value: Malformed) -> Self {
+        Self::Refused(remedy::refusal(value))
+    }
 }
 
 /// A scenario.

@@ -5,7 +5,7 @@
 //! No network, no clock and no storage: a file's bytes, a policy and the time are arguments. The
 //! rules are the ledger's; what an export must show is section 14 of the protocol's README.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use talea_ledger::place::Places;
@@ -27,6 +27,8 @@ pub mod log;
 pub mod read;
 pub mod replay;
 pub mod fold;
+pub mod settled;
+mod forks;
 mod lack;
 pub mod compare;
 pub mod text;
@@ -40,6 +42,7 @@ use fold::Fold;
 use log::{Checkpoint, Log};
 use read::Shown;
 use replay::Replay;
+use settled::Settled;
 
 /// An export, read and judged.
 pub struct Audit {
@@ -57,8 +60,12 @@ pub struct Audit {
 pub struct Sum {
     /// Members, devices, roster.
     pub register: Register,
-    /// Who has which place, and how many receipts.
+    /// Who has which place, as the exporting node has it.
     pub places: Places,
+    /// What is settled, and who holds it.
+    pub settled: Settled,
+    /// Entries that can settle no more.
+    pub dead: BTreeSet<EntryId>,
     /// What the settled entries add up to.
     pub state: State,
     /// Its root.
@@ -118,7 +125,13 @@ pub fn audit(file: &[u8], policy: &Policy, now: u64) -> Result<Audit, ExportFaul
     for log in shown.logs.values_mut() {
         shown.found.extend(log.weigh());
     }
-    let sum = register.map(|register| add_up(&mut shown, register));
+    let sum = match register {
+        Some(register) => Some(add_up(&mut shown, register)),
+        None => {
+            shown.found.extend(shown.forks.values().map(forks::proven));
+            None
+        }
+    };
     let mut audit = Audit { shown, sum, found: Vec::new(), status: Status::Valid };
     audit.check_payloads();
     audit.ask(policy, now);
@@ -178,7 +191,7 @@ fn enter(log: &mut Log, opened: &Opened) -> Option<Finding> {
 
 /// Places and folds everything.
 fn add_up(shown: &mut Shown, register: Register) -> Sum {
-    let Shown { entries, logs, node, found, payloads, .. } = shown;
+    let Shown { entries, logs, node, found, payloads, forks, .. } = shown;
     for log in logs.values().filter(|log| log.node != *node) {
         let mut replay = Replay::new(register.clone());
         replay.run(log, entries);
@@ -188,13 +201,18 @@ fn add_up(shown: &mut Shown, register: Register) -> Sum {
     let mut replay = Replay::new(register);
     replay.run(own, entries);
     found.append(&mut replay.found);
-    fold::settle(&mut replay, logs, entries);
-    let mut fold = Fold::new(&replay, own, entries);
+    fold::adopt(&mut replay, logs, entries);
+    let Replay { register, rosters, places, .. } = replay;
+    let mut settled = Settled::new(&register, &rosters, logs, entries);
+    found.append(&mut settled.found);
+    let dead = settled.dead(&register, entries);
+    found.extend(forks::dead(&dead, entries));
+    found.extend(forks::judge(forks, &register, &settled, entries));
+    let mut fold = Fold::new(&register, &settled, own, entries);
     for log in logs.values().filter(|log| log.node != *node) {
         fold.compare(log);
     }
     found.append(&mut fold.found);
-    let Replay { register, places, .. } = replay;
     let mut names = Names::default();
     for payload in payloads {
         if let Some(entry) = entries.get(&payload.entry).filter(|entry| is_bound(entry, payload)) {
@@ -203,7 +221,8 @@ fn add_up(shown: &mut Shown, register: Register) -> Sum {
     }
     let Fold { mut state, order, .. } = fold;
     let root = state.root();
-    Sum { register, places, state, root, order, names }
+    let dead = dead.into_iter().flatten().collect();
+    Sum { register, places, settled, dead, state, root, order, names }
 }
 
 fn is_bound(

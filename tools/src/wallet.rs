@@ -5,10 +5,13 @@
 //! cooperatives/<id>/known.json          its name and its nodes' addresses
 //! cooperatives/<id>/journal             what was signed (journal.rs); the outbox is a part of it
 //! cooperatives/<id>/export.talea        the last export that a node gave: enough to work offline
+//! cooperatives/<id>/standing.json       what a node last said of the outbox; it may be lost
+//! witness.json                          what the files were when last written (witness.rs)
 //! ```
 //!
 //! Two cooperatives that must not learn of each other get two wallets (`--wallet`).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +99,20 @@ pub struct Known {
     /// Its nodes.
     pub nodes: Vec<Server>,
 }
+
+/// What a node said of an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Nodes of the roster that hold it.
+    pub receipts: u32,
+    /// Nodes of the roster.
+    pub roster: u32,
+    /// Whether it is settled.
+    pub settled: bool,
+}
+
+/// What a node said of each entry of an outbox.
+pub type Outbox = BTreeMap<EntryId, Seen>;
 
 /// A wallet's folder.
 #[derive(Clone, Debug)]
@@ -207,6 +224,27 @@ impl Wallet {
             .map_err(|error| WalletFault::Disk { path, error })
     }
 
+    /// What a node last said of the outbox; nothing if that was lost.
+    #[must_use]
+    pub fn seen(&self, cooperative: &EntryId) -> Outbox {
+        let file = std::fs::read(self.standing(cooperative)).ok();
+        file.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Keeps what a node said of the outbox.
+    ///
+    /// # Errors
+    /// [`WalletFault::Disk`].
+    pub fn keep_seen(&self, cooperative: &EntryId, seen: &Outbox) -> Result<(), WalletFault> {
+        let path = self.standing(cooperative);
+        let bytes = serde_json::to_vec_pretty(seen).expect("ids and numbers");
+        private::replace(&path, &bytes).map_err(|error| WalletFault::Disk { path, error })
+    }
+
+    fn standing(&self, cooperative: &EntryId) -> PathBuf {
+        self.place(cooperative).join("standing.json")
+    }
+
     /// This identity's journal in a cooperative, locked.
     ///
     /// # Errors
@@ -215,7 +253,19 @@ impl Wallet {
         let place = self.place(cooperative);
         private::folder(&place)
             .map_err(|error| JournalFault::Disk { path: place.clone(), error })?;
-        Journal::open(&place.join("journal"))
+        Journal::open(&self.journal_path(cooperative))
+    }
+
+    /// Where that is.
+    #[must_use]
+    pub fn journal_path(&self, cooperative: &EntryId) -> PathBuf {
+        self.place(cooperative).join("journal")
+    }
+
+    /// What the files of this wallet were when it last wrote them.
+    #[must_use]
+    pub fn witness(&self) -> PathBuf {
+        self.folder.join("witness.json")
     }
 
     fn place(&self, cooperative: &EntryId) -> PathBuf {
@@ -263,5 +313,20 @@ mod tests {
         wallet.know(&cooperative).unwrap();
         assert_eq!(wallet.cooperative(Some("two")).unwrap(), cooperative);
         assert_eq!(wallet.journal(&cooperative.cooperative).unwrap().next().0, 0);
+    }
+
+    #[test]
+    fn what_a_node_said_of_the_outbox_is_kept_and_may_be_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let wallet = Wallet::open(dir.path()).unwrap();
+        let here = known(1, "one");
+        wallet.know(&here).unwrap();
+        assert!(wallet.seen(&here.cooperative).is_empty());
+        let seen = Seen { receipts: 1, roster: 3, settled: false };
+        let outbox = Outbox::from([(EntryId([7; 32]), seen)]);
+        wallet.keep_seen(&here.cooperative, &outbox).unwrap();
+        assert_eq!(wallet.seen(&here.cooperative), outbox);
+        std::fs::write(wallet.standing(&here.cooperative), b"{").unwrap();
+        assert!(wallet.seen(&here.cooperative).is_empty());
     }
 }

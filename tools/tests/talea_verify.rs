@@ -88,6 +88,39 @@ fn each_cheat_has_its_exit_status_and_names_the_culprit() {
 }
 
 #[test]
+fn a_fork_is_written_out_and_its_proof_stands_without_the_export() {
+    let folder = Folder::new();
+    let honest = folder.made.export(0);
+    let (twice, second) = sign_twice(&honest, 2, &folder.made.members[1]).unwrap();
+    let twice = folder.write("twice.talea", &twice);
+    let proof = folder.folder.path().join("bruno.talea-fork");
+    let word = PathBuf::from;
+    let said = run(&[word("fork"), twice.clone(), word("-o"), proof.clone()]);
+    assert_eq!(said.status.code(), Some(4));
+    assert!(text(&said).starts_with("bruno/0 "), "{}", text(&said));
+
+    let said = run(&[word("fork"), word("--check"), proof.clone()]);
+    assert_eq!(said.status.code(), Some(4));
+    assert!(text(&said).starts_with("FORKED  device 8139770e"), "{}", text(&said));
+    assert!(text(&said).contains(&second.to_string()), "{}", text(&said));
+    let (check, other) = (word("--check"), "0".repeat(64));
+    let elsewhere = [word("fork"), check, proof.clone(), word("--cooperative"), word(&other)];
+    assert_eq!(code(&elsewhere), Some(2));
+
+    let mut forged = std::fs::read(&proof).unwrap();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    let forged = folder.write("forged.talea-fork", &forged);
+    assert_eq!(code(&[word("fork"), word("--check"), forged]), Some(2));
+    let shorter = folder.write("short.talea-fork", &std::fs::read(&proof).unwrap()[..400]);
+    assert_eq!(code(&[word("fork"), word("--check"), shorter]), Some(1));
+    assert_eq!(code(&[word("fork"), folder.honest(), word("-o"), proof.clone()]), Some(1));
+    assert_eq!(code(&[word("fork"), folder.honest()]), Some(0));
+    let nowhere = [word("fork"), twice, word("--place"), word("alba/0")];
+    assert_eq!(code(&nowhere), Some(1));
+}
+
+#[test]
 fn what_is_no_export_or_no_command_is_1() {
     let folder = Folder::new();
     assert_eq!(code(&[folder.write("empty", b"")]), Some(1));

@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{ACCEPT, Leaf, bundled};
+use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, bundled};
 use talea_protocol::message::Item;
 use talea_protocol::sync::Chunk;
 use talea_protocol::tree::leaf_hash;
@@ -16,6 +16,7 @@ use super::own::OwnLeaf;
 use super::submit::Placing;
 use super::{Alarm, Checking, Output, Replica, STALL_MS};
 use crate::batch::{Batch, Column};
+use crate::place::Refusal;
 use crate::settle::{Coming, Mirror, Seen, Waiting, rows};
 
 impl Replica {
@@ -70,13 +71,13 @@ impl Replica {
     fn read_leaf(&self, leaf: &[u8], fresh: &mut Vec<Entry>) -> Option<Coming> {
         let hash = leaf_hash(leaf);
         match leaf.split_first()? {
-            (&ACCEPT, bytes) => {
+            (&(ACCEPT | RESOLVE), bytes) => {
                 let entry = Entry::parse(bytes.to_vec()).ok()?;
                 let id = entry.id();
                 match self.held(&id) {
                     // The same statement signed twice has another leaf than the one here.
                     Some(_) if self.places.find(&id)?.hash == hash => Some(Coming::Named(id)),
-                    Some(_) => Some(Coming::Ready(Seen::Other(leaf.to_vec()), hash)),
+                    Some(_) => Some(Coming::Ready(Seen::Claim(id, leaf.to_vec()), hash)),
                     None => {
                         fresh.push(entry);
                         Some(Coming::Checking(id, leaf.to_vec()))
@@ -93,10 +94,19 @@ impl Replica {
     fn read_copy(&self, from: u64, count: u32, leaves: &mut VecDeque<Coming>) -> Option<()> {
         let (mut index, mut left) = (from, count);
         while left > 0 {
-            if let OwnLeaf::Accept { device, seq, .. } = self.own_leaf(index)? {
-                let place = self.places.at(device, seq)?;
-                leaves.push_back(Coming::Ready(Seen::Held(device, seq), place.hash));
-                left -= 1;
+            match self.own_leaf(index)? {
+                OwnLeaf::Accept { device, seq, .. } => {
+                    let place = self.places.at(device, seq)?;
+                    leaves.push_back(Coming::Ready(Seen::Held(device, seq), place.hash));
+                    left -= 1;
+                }
+                OwnLeaf::Dead => {
+                    let (id, leaf) = self.dead.leaf(index)?;
+                    let hash = leaf_hash(leaf);
+                    leaves.push_back(Coming::Ready(Seen::Claim(id, leaf.to_vec()), hash));
+                    left -= 1;
+                }
+                OwnLeaf::Resolve { .. } | OwnLeaf::Other => {}
             }
             index += 1;
         }
@@ -144,6 +154,9 @@ impl Replica {
 
     /// Applies the leaves of a log as far as they go.
     pub(super) fn advance(&mut self, log: NodeKey) {
+        if self.past.holds() {
+            return;
+        }
         while let Some(mirror) = self.mirrors.get_mut(&log) {
             let Some(frame) = mirror.waiting.front_mut().filter(|frame| frame.check.is_none())
             else {
@@ -175,17 +188,24 @@ impl Replica {
             Coming::Ready(seen, hash) => (seen, hash),
             Coming::Named(id) => match self.held(&id) {
                 Some((device, seq)) => (Seen::Held(device, seq), self.places.at(device, seq)?.hash),
-                None => return Some(coming),
+                None => match self.strays.leaf(&id) {
+                    Some(leaf) => (Seen::Claim(id, leaf.clone()), leaf_hash(&leaf)),
+                    None => return Some(coming),
+                },
             },
             Coming::Checking(id, leaf) => {
                 let hash = leaf_hash(&leaf);
-                self.seat(log, &id);
+                self.seat(log, &id, leaf.first() == Some(&ACCEPT));
                 let held = self.held(&id).filter(|(device, seq)| {
                     self.places.at(*device, *seq).is_some_and(|place| place.hash == hash)
                 });
-                (held.map_or(Seen::Other(leaf), |(device, seq)| Seen::Held(device, seq)), hash)
+                let claim = Seen::Claim(id, leaf);
+                (held.map_or(claim, |(device, seq)| Seen::Held(device, seq)), hash)
             }
         };
+        if let Seen::Other(leaf) = &seen {
+            self.heed(log, leaf);
+        }
         if let Some(mirror) = self.mirrors.get_mut(&log) {
             mirror.apply(seen, hash);
         }
@@ -193,14 +213,27 @@ impl Replica {
     }
 
     /// Gives an entry that came in another's log its place here, unless that place is taken.
-    fn seat(&mut self, log: NodeKey, id: &EntryId) {
+    fn seat(&mut self, log: NodeKey, id: &EntryId, accepted: bool) {
         let Some(mirror) = self.mirrors.get_mut(&log) else { return };
         let leaf = u32::try_from(mirror.frontier.size()).unwrap_or(u32::MAX);
         let Some(entry) = mirror.fresh.remove(id) else { return };
         // Unknown while the charter is not here: the charter itself has no origin.
-        let origin = self.roster_number(&log).map(|number| (number, leaf));
-        if let Placing::Placed(_) = self.place(entry, origin) {
-            self.seat_waiting(id);
+        // Only accept leaves are sent back by reference.
+        let number = self.roster_number(&log).filter(|_| accepted);
+        let origin = number.map(|number| (number, leaf));
+        match self.place(entry.clone(), origin) {
+            Placing::Placed(_) => self.seat_waiting(id),
+            Placing::Known(_) => {}
+            Placing::Waits(awaited, _) => {
+                self.ground(&entry, awaited);
+                self.stray(entry);
+            }
+            Placing::Refused(refusal) => {
+                if let Refusal::Fork { held, .. } = refusal {
+                    self.contradict(&entry, held);
+                }
+                self.stray(entry);
+            }
         }
     }
 
@@ -242,7 +275,8 @@ impl Replica {
         }
         let checkpoint = checkpoint.clone();
         self.count(log, note);
-        if self.sync.is_connected(&log) {
+        let differs = self.mirrors.get(&log).is_some_and(|mirror| mirror.differs);
+        if self.sync.is_connected(&log) && !differs {
             self.cosign(log, &checkpoint, note);
         }
     }
@@ -265,6 +299,16 @@ impl Replica {
                 (None, _) => {
                     let said = mirror.others.get(&index).and_then(|leaf| frontier(leaf));
                     self.frontiers.extend(said.map(|said| (log, said)));
+                    let claim = mirror.claims.get(&index).zip(number);
+                    if let Some((id, number)) = claim {
+                        match self.places.position(id) {
+                            Some((device, seq)) => {
+                                self.places.receive(device, seq, number);
+                                touched.insert(device);
+                            }
+                            None => self.strays.receive(id, number),
+                        }
+                    }
                 }
             }
         }
@@ -279,7 +323,7 @@ impl Replica {
         self.sync.grown(log, size);
     }
 
-    fn accuse(&mut self, alarm: Alarm, log: NodeKey) {
+    pub(super) fn accuse(&mut self, alarm: Alarm, log: NodeKey) {
         if let Some(mirror) = self.mirrors.get_mut(&log) {
             mirror.accused = true;
             mirror.back_to_checked();

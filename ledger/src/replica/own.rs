@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::bytes::Octets;
-use talea_protocol::checkpoint::{Checkpoint, open, origin};
+use talea_protocol::checkpoint::{Checkpoint, open};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::{Frontier, Peer};
@@ -37,8 +37,30 @@ pub enum OwnLeaf {
         /// Whose log it came from, by number in the roster, and its leaf there.
         origin: Option<(u8, u32)>,
     },
+    /// Gives a place to an entry that is settled elsewhere or healed.
+    Resolve {
+        /// Its chain.
+        device: u32,
+        /// Its number there.
+        seq: u32,
+    },
+    /// Accepted an entry whose place another has taken by a later leaf.
+    Dead,
     /// A leaf of another kind.
     Other,
+}
+
+impl OwnLeaf {
+    /// Chain and number of the entry that has its place by this leaf.
+    #[must_use]
+    pub const fn place(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Accept { device, seq, .. } | Self::Resolve { device, seq } => {
+                Some((*device, *seq))
+            }
+            Self::Dead | Self::Other => None,
+        }
+    }
 }
 
 /// Writes that belong together, and the checkpoint that they make true.
@@ -69,8 +91,8 @@ pub struct OwnLog {
     hashes: Vec<TreeHash>,
     under_way: Option<(u64, u64)>,
     next_token: u64,
-    /// Tickets to be answered when their leaf is durable.
-    acks: BTreeMap<u64, Vec<(u64, Reply)>>,
+    /// Leaf, ticket and answer, to be given when the leaf is durable.
+    acks: Vec<(u64, u64, Reply)>,
     /// Own notes by size, with the cosignatures that came.
     pub(super) notes: BTreeMap<u64, Note>,
     /// When to append a frontier, if there is something new.
@@ -100,7 +122,7 @@ impl OwnLog {
 
     /// Answers a ticket once its leaf is durable.
     pub(super) fn acknowledge(&mut self, leaf: u64, ticket: u64, reply: Reply) {
-        self.acks.entry(leaf).or_default().push((ticket, reply));
+        self.acks.push((leaf, ticket, reply));
     }
 
     /// Something is to be testified: soon if the log is quiet, at the latest every second.
@@ -118,9 +140,14 @@ impl OwnLog {
         let _ = self.tree.drain_tiles();
     }
 
-    fn take_acks(&mut self) -> Vec<(u64, Reply)> {
-        let later = self.acks.split_off(&self.published);
-        std::mem::replace(&mut self.acks, later).into_values().flatten().collect()
+    /// Whether a commit is under way.
+    pub(super) const fn is_committing(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    fn take_acks(&mut self) -> Vec<(u64, u64, Reply)> {
+        let published = self.published;
+        self.acks.extract_if(.., |(leaf, ..)| *leaf < published).collect()
     }
 }
 
@@ -170,6 +197,11 @@ impl Replica {
         if own.under_way.is_some() || (own.batch.is_empty() && own.hashes.is_empty()) {
             return;
         }
+        if self.past.holds() && !self.past.covers(own.tree.size()) {
+            return;
+        }
+        let checkpoint = self.checkpoint();
+        let own = &mut self.own;
         for tile in own.tree.drain_tiles() {
             let key = tile_key(&self.cooperative, tile.level, tile.index);
             own.batch.put(Column::Tile, key, tile.hashes);
@@ -182,13 +214,9 @@ impl Replica {
             token,
             cooperative: self.cooperative,
             batch: std::mem::take(&mut own.batch),
-            from: own.published,
+            from: size.saturating_sub(u64::try_from(own.hashes.len()).unwrap_or(u64::MAX)),
             hashes: std::mem::take(&mut own.hashes),
-            checkpoint: Checkpoint {
-                origin: origin(&self.cooperative, &self.me),
-                size,
-                root: own.tree.root(),
-            },
+            checkpoint,
         })));
     }
 
@@ -199,21 +227,28 @@ impl Replica {
             return;
         };
         let before = std::mem::replace(&mut self.own.published, size);
-        if let Ok(note) = Note::parse(note) {
+        // While leaves are fetched that were signed for before, the note is ahead of them.
+        let covers = |note: &Note| note.text().parse().is_ok_and(|it: Checkpoint| it.size == size);
+        if let Some(note) = Note::parse(note).ok().filter(covers) {
             // A commit without new leaves signs the same again: cosignatures that came stay.
             self.own.notes.entry(size).or_insert(note);
             while self.own.notes.len() > KEPT {
                 self.own.notes.pop_first();
             }
         }
-        for (ticket, reply) in self.own.take_acks() {
+        for (_, ticket, reply) in self.own.take_acks() {
             self.reply(ticket, reply);
         }
         self.receive_own(before);
+        self.recall();
+        if self.reload.is_some_and(|leaf| leaf < size) {
+            self.outputs.push_back(Output::Reload);
+        }
         self.sync.grown(self.me, size);
         for mirror in self.mirrors.values() {
             self.sync.grown(mirror.node, mirror.checked.size());
         }
+        self.go_on();
     }
 
     /// Counts the own leaves from `from` to the published size as receipts.
@@ -221,7 +256,7 @@ impl Replica {
         let Some(node) = self.roster_number(&self.me) else { return };
         let mut touched = BTreeSet::new();
         for index in from..self.own.published {
-            if let Some(OwnLeaf::Accept { device, seq, .. }) = self.own_leaf(index) {
+            if let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.place()) {
                 self.places.receive(device, seq, node);
                 touched.insert(device);
             }
@@ -244,10 +279,13 @@ impl Replica {
             return;
         }
         self.own.testify_at = None;
+        if self.past.holds() {
+            return;
+        }
         self.own.last = self.now;
         let Some(register) = &self.register else { return };
         let mut leaves = Vec::new();
-        for mirror in self.mirrors.values_mut().filter(|mirror| mirror.news) {
+        for mirror in self.mirrors.values_mut().filter(|it| it.news && !it.differs) {
             mirror.news = false;
             leaves.push(
                 Peer {
@@ -295,7 +333,7 @@ impl Replica {
         for peer in alarms {
             self.frontiers.remove(&peer);
             if let Some(mirror) = self.mirrors.get_mut(&peer) {
-                mirror.accused = true;
+                mirror.differs = true;
             }
             self.outputs.push_back(Output::Alarm(Alarm::State(peer)));
         }

@@ -7,22 +7,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use talea_protocol::act::Content;
 use talea_protocol::bytes::{FRAME_BYTES_MAX, Malformed, decode};
 use talea_protocol::checkpoint::{Checkpoint, open, origin};
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{NodeKey, SecretKey};
-use talea_protocol::leaf::{accepted, bundled};
+use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
+use talea_protocol::leaf::{RESOLVE, accept, accepted, bundled, resolve};
 use talea_protocol::message::Item;
 use talea_protocol::note::Note;
 use talea_protocol::sync::Moment;
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::Replica;
+use super::behind::Need;
 use super::mirrors::frontier;
 use super::own::OwnLeaf;
 use super::submit::Placing;
-use crate::place::Refusal;
+use crate::place::{Place, Refusal, Standing};
 use crate::register::Register;
 use crate::settle::{Mirror, Row, Seen};
 
@@ -59,8 +61,8 @@ pub enum Unreadable {
         /// The leaf.
         index: u64,
     },
-    /// The leaves are fewer than this node has promised, or have another root.
-    #[error("{leaves} leaves are not the log of {promised} leaves that this node has signed")]
+    /// The leaves have another root than this node has promised.
+    #[error("the {leaves} leaves do not begin with the {promised} that this node has signed")]
     Promise {
         /// Leaves on disk.
         leaves: u64,
@@ -86,9 +88,9 @@ pub enum Unreadable {
 }
 
 /// What a node's disk gives, in order of key.
-pub struct Disk<L> {
-    /// This node's own leaves from 0.
-    pub leaves: L,
+pub struct Disk<F> {
+    /// This node's own leaves from 0; asked again when a leaf takes over what another had.
+    pub leaves: F,
     /// Rows of the logs of others: whose, its first leaf, its bytes.
     pub mirrors: Vec<(NodeKey, u64, Vec<u8>)>,
     /// The latest notes: whose log, its bytes.
@@ -101,22 +103,49 @@ impl Replica {
     /// The cooperative as it was kept.
     ///
     /// # Errors
-    /// [`Unreadable`]: the disk is damaged, or older than what this node has signed since.
-    pub fn restore(
+    /// [`Unreadable`]: the disk is damaged. One that is only older than what this node has signed
+    /// is no error: see [`Replica::behind`].
+    pub fn restore<L>(
         now: Moment,
         cooperative: EntryId,
         key: Arc<SecretKey>,
         hosts: &[NodeKey],
-        disk: Disk<impl Iterator<Item = Vec<u8>>>,
-    ) -> Result<Self, Unreadable> {
-        let mut replica = Self::new(now, cooperative, key, hosts);
+        disk: Disk<impl Fn() -> L>,
+    ) -> Result<Self, Unreadable>
+    where
+        L: Iterator<Item = Vec<u8>>,
+    {
+        let Disk { leaves, mirrors, notes, promised } = disk;
+        let kept = rows(mirrors)?;
+        let mut taken = Taken::default();
+        loop {
+            let replica = Self::new(now, cooperative, Arc::clone(&key), hosts);
+            match replica.read(now, leaves(), kept.clone(), &notes, promised, &taken)? {
+                Reading::Done(replica) => return Ok(*replica),
+                // A later leaf takes a place over: read again without what it replaces.
+                Reading::Again(spot, id) => taken.add(spot, id),
+            }
+        }
+    }
+
+    fn read(
+        mut self,
+        now: Moment,
+        leaves: impl Iterator<Item = Vec<u8>>,
+        mut kept: Rows,
+        notes: &[(NodeKey, Vec<u8>)],
+        promise: Option<(u64, TreeHash)>,
+        taken: &Taken,
+    ) -> Result<Reading, Unreadable> {
+        let replica = &mut self;
+        replica.restoring = true;
         let mut promised_root = Some(TreeHash::EMPTY);
-        let Disk { leaves, mirrors, notes, promised: promise } = disk;
         let promised = promise.map_or(0, |(size, _)| size);
-        let mut kept = rows(mirrors)?;
         let mut holders = Holders::default();
         for (index, leaf) in (0_u64..).zip(leaves) {
-            replica.restore_leaf(index, leaf)?;
+            if let Some((spot, id)) = replica.restore_leaf(index, leaf, taken)? {
+                return Ok(Reading::Again(spot, id));
+            }
             replica.own.is_on_disk(promised);
             if index == 0 {
                 holders = replica.holders(&kept, promised);
@@ -127,12 +156,13 @@ impl Replica {
             }
         }
         let leaves = replica.own.tree.size();
-        if promise.is_some_and(|(size, root)| size > leaves || promised_root != Some(root)) {
+        let is_whole = promised <= leaves;
+        if is_whole && promise.is_some_and(|(_, root)| promised_root != Some(root)) {
             return Err(Unreadable::Promise { leaves, promised });
         }
-        replica.own.published = promised;
-        if let Some((size, root)) = promise {
-            replica.restore_note(size, root, &notes);
+        replica.own.published = promised.min(leaves);
+        if let Some((size, root)) = promise.filter(|_| is_whole) {
+            replica.restore_note(size, root, notes);
         }
         let nodes: Vec<NodeKey> = kept.keys().copied().collect();
         for node in nodes {
@@ -141,26 +171,105 @@ impl Replica {
             replica.restore_mirror(node, rows, note.map_or(&[], |(_, note)| note))?;
         }
         replica.outputs.clear();
-        replica.sync.grown(replica.me, promised);
+        replica.sync.grown(replica.me, replica.own.published);
         replica.own.news(now);
-        Ok(replica)
+        replica.restoring = false;
+        match promise {
+            Some(signed) => replica.hold(Need::Settlers, Some(signed)),
+            None if leaves > 0 => replica.hold(Need::Witnesses, None),
+            None => {}
+        }
+        replica.go_on();
+        Ok(Reading::Done(Box::new(self)))
     }
 
-    fn restore_leaf(&mut self, index: u64, leaf: Vec<u8>) -> Result<(), Unreadable> {
-        let Some(bytes) = accepted(&leaf) else {
+    /// Takes back a leaf that this node had appended before and lost. One that takes a place over
+    /// is kept, and judged when the replica starts again from its disk.
+    pub(super) fn take_back(&mut self, leaf: Vec<u8>) -> Result<(), Unreadable> {
+        let index = self.own.tree.size();
+        self.restoring = true;
+        let taken = Taken::default();
+        let over = match self.reload {
+            Some(_) => true,
+            None => self.restore_leaf(index, leaf.clone(), &taken)?.is_some(),
+        };
+        self.restoring = false;
+        if over {
+            self.reload.get_or_insert(index);
             let hash = leaf_hash(&leaf);
             self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
-            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Takes in an own leaf; says what it takes over if that was given to another before.
+    fn restore_leaf(
+        &mut self,
+        index: u64,
+        leaf: Vec<u8>,
+        taken: &Taken,
+    ) -> Result<Option<(Spot, EntryId)>, Unreadable> {
+        let Some(bytes) = accepted(&leaf) else {
+            self.restore_fork(index, &leaf);
+            let hash = leaf_hash(&leaf);
+            self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
+            return Ok(None);
         };
         let entry = Entry::parse(bytes.to_vec())
             .map(Signed::kept)
             .map_err(|reason| Unreadable::Leaf { index, reason })?;
-        match self.place(entry, None) {
-            Placing::Placed(_) => Ok(()),
+        let resolves = leaf.first() == Some(&RESOLVE);
+        if !resolves && taken.replaces(&entry) {
+            self.bury(index, &entry, leaf);
+            return Ok(None);
+        }
+        let (id, spot) = (entry.id(), Spot::of(&entry));
+        match self.place_kept(entry.clone(), resolves) {
+            Placing::Placed(_) => Ok(None),
+            // It stands on a branch that another has replaced.
+            Placing::Waits(..) | Placing::Refused(_) if !resolves && !taken.is_empty() => {
+                self.bury(index, &entry, leaf);
+                Ok(None)
+            }
+            Placing::Refused(_) if resolves && !taken.has(&spot) => Ok(Some((spot, id))),
             Placing::Waits(awaited, _) => Err(Unreadable::Early { index, awaited }),
             Placing::Known(_) => Err(Unreadable::Twice { index }),
             Placing::Refused(reason) => Err(Unreadable::Place { index, reason }),
         }
+    }
+
+    /// Gives an entry of the own log its place again, by the leaf that it had.
+    fn place_kept(&mut self, entry: Signed, resolves: bool) -> Placing {
+        if !resolves {
+            return self.place(entry, None);
+        }
+        let Some(register) = &self.register else {
+            return Placing::Waits(self.cooperative, Box::new(entry));
+        };
+        let (device, basis) = match self.places.ask(register, &entry) {
+            Ok(Standing::Free { device, basis }) => (device, basis),
+            Ok(Standing::Known(leaf)) => return Placing::Known(leaf),
+            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, Box::new(entry)),
+            Err(refusal) => return Placing::Refused(refusal),
+        };
+        let bytes = resolve(&entry);
+        let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);
+        let own = OwnLeaf::Resolve { device, seq };
+        let hash = leaf_hash(&bytes);
+        let leaf = self.own.append(&self.cooperative, bytes, hash, own);
+        let hash = leaf_hash(&accept(&entry));
+        let place = Place { id: entry.id(), hash, leaf, receipts: 0 };
+        self.keep_place(device, basis, place, entry);
+        Placing::Placed(leaf)
+    }
+
+    fn bury(&mut self, index: u64, entry: &Signed, leaf: Vec<u8>) {
+        let header = entry.header();
+        let device = self.register.as_ref().and_then(|it| it.known(&header.device));
+        let given = device.zip(u32::try_from(header.seq).ok());
+        let hash = leaf_hash(&leaf);
+        self.own.append(&self.cooperative, leaf.clone(), hash, OwnLeaf::Dead);
+        self.dead.bury(index, entry.id(), leaf, given);
     }
 
     /// Whose checked logs hold which own leaves: known before the entries are read, so that each
@@ -181,7 +290,9 @@ impl Replica {
     }
 
     fn restore_receipts(&mut self, index: u64, holders: &mut Holders) {
-        let Some(OwnLeaf::Accept { device, seq, .. }) = self.own_leaf(index) else { return };
+        let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.place()) else {
+            return;
+        };
         for number in holders.of(index) {
             self.places.receive(device, seq, number);
         }
@@ -220,6 +331,24 @@ impl Replica {
         }
         let roster = self.register.as_ref().map(Register::roster);
         let roster = roster.map(|roster| roster.nodes.to_vec()).unwrap_or_default();
+        let number = self.roster_number(&node);
+        let mut touched = BTreeSet::new();
+        if let Some(number) = number {
+            // What was taken over since it was kept is held now, though its row is not a copy.
+            for (device, seq) in mirror.order.iter().flatten() {
+                self.places.receive(*device, *seq, number);
+                touched.insert(*device);
+            }
+            for id in mirror.claims.values() {
+                match self.places.position(id) {
+                    Some((device, seq)) => {
+                        self.places.receive(device, seq, number);
+                        touched.insert(device);
+                    }
+                    None => self.strays.receive(id, number),
+                }
+            }
+        }
         let opened = open(note, &self.cooperative, &node, &roster)
             .map_err(|_| Unreadable::MirrorRoot { node })?;
         let (size, root) = (opened.checkpoint().size, opened.checkpoint().root);
@@ -233,31 +362,108 @@ impl Replica {
         let last = others.find_map(|leaf| frontier(leaf));
         self.frontiers.extend(last.map(|said| (node, said)));
         self.mirrors.insert(node, mirror);
+        self.settle(touched);
         self.sync.grown(node, size);
         Ok(())
     }
 
-    fn restore_item(&self, mirror: &mut Mirror, item: &Item) -> Result<(), Malformed> {
+    /// A leaf of another's log that gives an entry a place: it has one here too, or none.
+    fn restore_claim(&mut self, mirror: &mut Mirror, id: EntryId, leaf: Vec<u8>, hash: TreeHash) {
+        let position = self.places.position(&id);
+        let same = self.places.find(&id).is_some_and(|place| place.hash == hash);
+        match position.filter(|_| same) {
+            Some((device, seq)) => mirror.apply(Seen::Held(device, seq), hash),
+            None => {
+                if position.is_none()
+                    && let Some(Ok(entry)) = accepted(&leaf).map(|it| Entry::parse(it.to_vec()))
+                {
+                    self.stray(Signed::kept(entry));
+                }
+                mirror.apply(Seen::Claim(id, leaf), hash);
+            }
+        }
+    }
+
+    fn restore_item(&mut self, mirror: &mut Mirror, item: &Item) -> Result<(), Malformed> {
         const GONE: Malformed = Malformed::Value("a reference to an entry that is not here");
         match item {
             Item::Copy { from, count, .. } => {
                 for index in *from..from.saturating_add(u64::from(*count)) {
-                    let Some(OwnLeaf::Accept { device, seq, .. }) = self.own_leaf(index) else {
-                        return Err(GONE);
-                    };
-                    let place = self.places.at(device, seq).ok_or(GONE)?;
-                    mirror.apply(Seen::Held(device, seq), place.hash);
+                    let held = self.own_leaf(index).and_then(|leaf| leaf.place());
+                    if let Some((device, seq)) = held {
+                        let place = self.places.at(device, seq).ok_or(GONE)?;
+                        mirror.apply(Seen::Held(device, seq), place.hash);
+                    } else {
+                        let (id, leaf) = self.dead.leaf(index).ok_or(GONE)?;
+                        let (leaf, hash) = (leaf.to_vec(), leaf_hash(leaf));
+                        self.restore_claim(mirror, id, leaf, hash);
+                    }
                 }
             }
             Item::Bundle(bundle) => {
                 let leaves = bundled(bundle).map_err(|_| Malformed::Value("a torn bundle"))?;
                 for leaf in leaves {
-                    mirror.apply(Seen::Other(leaf.to_vec()), leaf_hash(leaf));
+                    let (bytes, hash) = (leaf.to_vec(), leaf_hash(leaf));
+                    match accepted(leaf).map(|entry| Entry::parse(entry.to_vec())) {
+                        Some(Ok(entry)) => self.restore_claim(mirror, entry.id(), bytes, hash),
+                        _ => mirror.apply(Seen::Other(bytes), hash),
+                    }
                 }
             }
             Item::Known(_) => return Err(Malformed::Value("names where there are only leaves")),
         }
         Ok(())
+    }
+}
+
+/// How far reading the own log has come.
+enum Reading {
+    /// To its end.
+    Done(Box<Replica>),
+    /// To a leaf that takes over what an earlier one had given.
+    Again(Spot, EntryId),
+}
+
+/// What can be given once: a place in a chain, and the number after a register entry.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Spot {
+    place: (DeviceKey, u64),
+    /// The register entry before it, if it is one.
+    after: Option<EntryId>,
+}
+
+impl Spot {
+    fn of(entry: &Entry) -> Self {
+        let header = entry.header();
+        let register = matches!(entry.content(), Content::Known(act) if act.is_register());
+        Self { place: (header.device, header.seq), after: register.then_some(header.basis) }
+    }
+}
+
+/// What later leaves take over.
+#[derive(Default)]
+struct Taken(BTreeMap<Spot, EntryId>);
+
+impl Taken {
+    fn add(&mut self, spot: Spot, id: EntryId) {
+        self.0.insert(spot, id);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn has(&self, spot: &Spot) -> bool {
+        self.0.contains_key(spot)
+    }
+
+    /// Whether another entry has taken what this one was given.
+    fn replaces(&self, entry: &Entry) -> bool {
+        let asked = Spot::of(entry);
+        let same = |spot: &Spot| {
+            spot.place == asked.place || (spot.after.is_some() && spot.after == asked.after)
+        };
+        self.0.iter().any(|(spot, id)| same(spot) && *id != entry.id())
     }
 }
 

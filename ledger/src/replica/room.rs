@@ -5,19 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::entry::Signed;
+use talea_protocol::entry::{ENTRY_BYTES_MAX, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::sync::Moment;
 
 use super::Submission;
 
-/// Waiting entries of one source.
+/// Waiting entries of one source (reliability, section 5).
 pub const SOURCE_MAX: usize = 256;
+/// Bytes of one source's waiting entries: the same share of all as of the entries, or a few long
+/// ones would take everybody's room.
+pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Waiting entries in all.
 pub const ENTRIES_MAX: usize = 2_048;
 /// Bytes of waiting entries in all.
 pub const BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(BYTES_MAX / SOURCE_BYTES_MAX == ENTRIES_MAX / SOURCE_MAX);
+const _: () = assert!(ENTRY_BYTES_MAX <= SOURCE_BYTES_MAX);
 /// How long an entry waits, in ms.
 pub const LIFE_MS: u64 = 10 * 60 * 1_000;
 
@@ -28,14 +33,39 @@ struct Guest {
     until: Moment,
 }
 
+/// What is taken of the room.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    const fn has_room(self, bytes: usize, most: Self) -> bool {
+        self.entries < most.entries && self.bytes + bytes <= most.bytes
+    }
+
+    const fn add(&mut self, bytes: usize) {
+        self.entries += 1;
+        self.bytes += bytes;
+    }
+
+    const fn remove(&mut self, bytes: usize) {
+        self.entries -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+const ALL: Taken = Taken { entries: ENTRIES_MAX, bytes: BYTES_MAX };
+const OF_SOURCE: Taken = Taken { entries: SOURCE_MAX, bytes: SOURCE_BYTES_MAX };
+
 /// The waiting room.
 #[derive(Debug, Default)]
 pub struct Room {
     /// By what is waited for.
     guests: BTreeMap<EntryId, Vec<Guest>>,
-    sources: BTreeMap<NodeKey, usize>,
-    entries: usize,
-    bytes: usize,
+    sources: BTreeMap<NodeKey, Taken>,
+    all: Taken,
 }
 
 impl Room {
@@ -47,14 +77,13 @@ impl Room {
         submission: Submission,
         entry: Signed,
     ) -> Result<(), Submission> {
-        let of_source = self.sources.get(&submission.source).copied().unwrap_or(0);
-        let full = self.entries >= ENTRIES_MAX || self.bytes + entry.bytes().len() > BYTES_MAX;
-        if full || of_source >= SOURCE_MAX {
+        let bytes = entry.bytes().len();
+        let of_source = self.sources.get(&submission.source).copied().unwrap_or_default();
+        if !self.all.has_room(bytes, ALL) || !of_source.has_room(bytes, OF_SOURCE) {
             return Err(submission);
         }
-        *self.sources.entry(submission.source).or_default() += 1;
-        self.entries += 1;
-        self.bytes += entry.bytes().len();
+        self.sources.entry(submission.source).or_default().add(bytes);
+        self.all.add(bytes);
         let until = now.after(LIFE_MS);
         self.guests.entry(awaited).or_default().push(Guest { submission, entry, until });
         Ok(())
@@ -85,14 +114,120 @@ impl Room {
     }
 
     fn forget(&mut self, guest: Guest) -> (Submission, Signed) {
-        self.entries -= 1;
-        self.bytes -= guest.entry.bytes().len();
-        if let Some(count) = self.sources.get_mut(&guest.submission.source) {
-            *count -= 1;
-            if *count == 0 {
+        let bytes = guest.entry.bytes().len();
+        self.all.remove(bytes);
+        if let Some(taken) = self.sources.get_mut(&guest.submission.source) {
+            taken.remove(bytes);
+            if taken.entries == 0 {
                 self.sources.remove(&guest.submission.source);
             }
         }
         (guest.submission, guest.entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talea_protocol::act::{Act, Attest, Mark};
+    use talea_protocol::bytes::List;
+    use talea_protocol::cut::Cut;
+    use talea_protocol::entry::{Header, SCHEME, VERSION, sign};
+    use talea_protocol::hash::Hash;
+    use talea_protocol::key::SecretKey;
+
+    fn source(n: usize) -> NodeKey {
+        NodeKey([u8::try_from(n).unwrap(); 32])
+    }
+
+    fn entry(act: &Act) -> Signed {
+        let key = SecretKey::from_seed(&[9; 32]);
+        let header = Header {
+            version: VERSION,
+            scheme: SCHEME,
+            cooperative: EntryId([1; 32]),
+            device: key.device(),
+            seq: 5,
+            prev: EntryId([2; 32]),
+            basis: EntryId([3; 32]),
+            time: 0,
+            payload: None,
+        };
+        sign(&key, &header, act).unwrap()
+    }
+
+    fn short() -> Signed {
+        entry(&Act::Attest(Attest { contribution: EntryId([4; 32]) }))
+    }
+
+    /// An entry of about so many bytes.
+    fn long(bytes: usize) -> Signed {
+        let lengths = List::new(vec![1; bytes / 4]).unwrap();
+        entry(&Act::Mark(Mark { cut: Cut { at: EntryId([5; 32]), lengths, root: Hash::ZERO } }))
+    }
+
+    impl Room {
+        fn comes(&mut self, now: u64, from: usize, entry: &Signed) -> bool {
+            let ticket = u64::try_from(self.all.entries).unwrap();
+            let submission = Submission { ticket, source: source(from), payload: None };
+            self.enter(Moment(now), EntryId([2; 32]), submission, entry.clone()).is_ok()
+        }
+
+        fn fill(&mut self, from: usize, entry: &Signed) -> usize {
+            (0..).take_while(|_| self.comes(0, from, entry)).count()
+        }
+    }
+
+    #[test]
+    fn a_source_has_256_entries_waiting_and_no_more() {
+        let (mut room, entry) = (Room::default(), short());
+        assert_eq!(room.fill(1, &entry), SOURCE_MAX);
+        assert!(room.comes(0, 2, &entry), "another's room is not taken");
+    }
+
+    #[test]
+    fn a_source_has_a_mebibyte_waiting_and_no_more() {
+        let (mut room, entry) = (Room::default(), long(40_000));
+        assert_eq!(room.fill(1, &entry), SOURCE_BYTES_MAX / entry.bytes().len());
+        assert!(room.comes(0, 2, &entry), "another's room is not taken");
+    }
+
+    #[test]
+    fn two_thousand_and_forty_eight_entries_wait_and_nobody_has_to_leave_for_another() {
+        let (mut room, entry) = (Room::default(), short());
+        let all: usize = (0..ENTRIES_MAX / SOURCE_MAX).map(|n| room.fill(n, &entry)).sum();
+        assert_eq!(all, ENTRIES_MAX);
+        for n in 0..20 {
+            assert!(!room.comes(0, n, &entry));
+        }
+        let left = room.leave(&EntryId([2; 32]));
+        assert_eq!(left.len(), ENTRIES_MAX);
+        let in_order = (0..).zip(&left).all(|(n, (submission, _))| submission.ticket == n);
+        assert!(in_order, "in the order of their arrival");
+        assert_eq!((room.all.entries, room.all.bytes, room.sources.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn eight_mebibytes_wait_and_no_more() {
+        let (mut room, entry) = (Room::default(), long(40_000));
+        for n in 0..BYTES_MAX / SOURCE_BYTES_MAX {
+            let _ = room.fill(n, &entry);
+        }
+        let left = BYTES_MAX - room.all.bytes;
+        assert!(room.comes(0, 100, &entry) == (left >= entry.bytes().len()));
+        let _ = room.fill(101, &short());
+        let _ = room.fill(102, &short());
+        assert!(room.all.bytes <= BYTES_MAX && BYTES_MAX - room.all.bytes < short().bytes().len());
+    }
+
+    #[test]
+    fn an_entry_waits_ten_minutes_and_then_its_sender_is_told() {
+        let (mut room, entry) = (Room::default(), short());
+        assert!(room.comes(0, 1, &entry) && room.comes(1, 2, &entry));
+        assert_eq!(room.deadline(), Some(Moment(LIFE_MS)));
+        assert!(room.expire(Moment(LIFE_MS - 1)).is_empty());
+        assert_eq!(room.expire(Moment(LIFE_MS)), [0]);
+        assert_eq!(room.expire(Moment(LIFE_MS + 1)), [1]);
+        assert_eq!((room.all.entries, room.all.bytes, room.sources.len()), (0, 0, 0));
     }
 }

@@ -110,7 +110,9 @@ impl Replica {
         };
         let place = self.places.at(*device, *seq)?;
         let follower = self.roster_number(&serve.peer);
-        let holds = follower.is_some_and(|node| place.receipts & (1 << node) != 0);
+        // Who asks for its own log has lost it.
+        let holds = serve.log != serve.peer
+            && follower.is_some_and(|node| place.receipts & (1 << node) != 0);
         match serve.form {
             // Not on disk yet: the frame ends here, and goes on when it is.
             Form::Whole if !holds && place.leaf >= self.own.published => None,

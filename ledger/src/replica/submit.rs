@@ -4,7 +4,7 @@ use talea_protocol::act::Content;
 use talea_protocol::bytes::List;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
-use talea_protocol::leaf::accept;
+use talea_protocol::leaf::{accept, resolve};
 use talea_protocol::message::{ASK_MAX, Message, Payload};
 use talea_protocol::tree::leaf_hash;
 
@@ -14,7 +14,7 @@ use super::{
     Submission,
 };
 use crate::batch::Column;
-use crate::place::{Place, Refusal, Standing};
+use crate::place::{Place, Refusal, Standing, office};
 use crate::register::Register;
 
 /// What an entry got that asked for a place.
@@ -39,6 +39,9 @@ impl Replica {
                     self.given(*payload);
                 }
                 self.answer(submission.ticket, reply);
+            }
+            None if self.past.holds() && !self.past.is_patient(self.now) => {
+                self.reply(submission.ticket, Reply::Busy);
             }
             None => self.submissions.push((submission, entry)),
         }
@@ -67,6 +70,8 @@ impl Replica {
             Ok(Standing::Known(leaf)) => Some(Reply::Known(leaf)),
             Ok(Standing::Free { .. } | Standing::Waits(_)) => None,
             Err(Refusal::NotHead { .. }) => None,
+            // The first contradiction is checked: it is a proof.
+            Err(Refusal::Fork { seq, .. }) if !self.is_proven(entry, seq) => None,
             Err(refusal) => Some(Reply::Refused(refusal)),
         }
     }
@@ -75,7 +80,7 @@ impl Replica {
     pub(super) fn check_submissions(&mut self) {
         let under_way =
             self.checking.values().filter(|c| matches!(c, Checking::Submissions(_))).count();
-        if self.submissions.is_empty() || under_way >= CHECKS_MAX {
+        if self.past.holds() || self.submissions.is_empty() || under_way >= CHECKS_MAX {
             return;
         }
         let count = self.submissions.len().min(CHECK_ENTRIES_MAX);
@@ -95,24 +100,23 @@ impl Replica {
     pub(super) fn checked(&mut self, check: u64, entries: Vec<Result<Signed, (Entry, Unsound)>>) {
         match self.checking.remove(&check) {
             Some(Checking::Submissions(submissions)) => {
+                let mut line = Vec::with_capacity(entries.len());
                 for (submission, entry) in submissions.into_iter().zip(entries) {
                     match entry {
-                        Ok(entry) => self.admit(submission, entry),
+                        Ok(_) if self.past.holds() => self.reply(submission.ticket, Reply::Busy),
+                        Ok(entry) => line.push((submission, entry)),
                         Err((_, unsound)) => {
                             self.reply(submission.ticket, Reply::Unsound(unsound));
                         }
                     }
                 }
+                line.reverse();
+                self.seat_line(line);
             }
             Some(Checking::Frame(log)) => self.frame_checked(log, check, entries),
             None => {}
         }
         self.advance_all();
-    }
-
-    /// Gives a submission its place, and then those that waited for it.
-    fn admit(&mut self, submission: Submission, entry: Signed) {
-        self.seat_line(vec![(submission, entry)]);
     }
 
     /// Gives those their places that waited for this entry.
@@ -126,6 +130,7 @@ impl Replica {
     fn seat_line(&mut self, mut line: Vec<(Submission, Signed)>) {
         while let Some((submission, entry)) = line.pop() {
             let (id, ticket) = (entry.id(), submission.ticket);
+            let contender = self.is_taken(&entry).then(|| entry.clone());
             match self.place(entry, None) {
                 Placing::Placed(leaf) => {
                     if let Some(payload) = submission.payload {
@@ -142,7 +147,12 @@ impl Replica {
                     };
                     self.reply(ticket, reply);
                 }
-                Placing::Refused(refusal) => self.reply(ticket, Reply::Refused(refusal)),
+                Placing::Refused(refusal) => {
+                    if let (Refusal::Fork { held, .. }, Some(entry)) = (refusal, contender) {
+                        self.contradict(&entry, held);
+                    }
+                    self.reply(ticket, Reply::Refused(refusal));
+                }
             }
         }
     }
@@ -170,20 +180,52 @@ impl Replica {
             Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, Box::new(entry)),
             Err(refusal) => return Placing::Refused(refusal),
         };
+        if let Err(refusal) = self.bar(device, &entry) {
+            return Placing::Refused(refusal);
+        }
+        Placing::Placed(self.give(device, basis, entry, origin, 0))
+    }
+
+    /// Gives an entry its place; returns its leaf. A place that this log has given to another
+    /// before takes a leaf that resolves it.
+    pub(super) fn give(
+        &mut self,
+        device: u32,
+        basis: u32,
+        entry: Signed,
+        origin: Option<(u8, u32)>,
+        receipts: u16,
+    ) -> u64 {
         let id = entry.id();
-        let bytes = accept(&entry);
-        let hash = leaf_hash(&bytes);
         let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);
-        let own = OwnLeaf::Accept { device, seq, origin };
-        let leaf = self.own.append(&self.cooperative, bytes, hash, own);
-        self.places.give(device, basis, Place { id, hash, leaf, receipts: 0 });
-        if let Some(commitment) = entry.header().payload {
+        let hash = leaf_hash(&accept(&entry));
+        let leaf = if self.dead.is_given(device, seq) {
+            let bytes = resolve(&entry);
+            let own = OwnLeaf::Resolve { device, seq };
+            self.own.append(&self.cooperative, bytes.clone(), leaf_hash(&bytes), own)
+        } else {
+            let own = OwnLeaf::Accept { device, seq, origin };
+            self.own.append(&self.cooperative, accept(&entry), hash, own)
+        };
+        self.keep_place(device, basis, Place { id, hash, leaf, receipts }, entry);
+        leaf
+    }
+
+    /// What follows from an entry's place.
+    pub(super) fn keep_place(&mut self, device: u32, basis: u32, place: Place, entry: Signed) {
+        let id = place.id;
+        let seq = self.places.give(device, basis, office(entry.content()), place);
+        let commitment = entry.header().payload;
+        if let Some(commitment) = commitment.filter(|_| !self.state.erased().contains_key(&id)) {
             self.wanted.insert(id, commitment);
             self.ask_at.get_or_insert(self.now.after(super::own::QUIET_MS));
         }
         self.enter_register(&entry);
+        if let Some(register) = &self.register {
+            self.freezes.placed(register, &self.places, device, &entry);
+        }
+        self.strays.moved();
         self.unsettled.insert((device, seq), entry);
-        Placing::Placed(leaf)
     }
 
     fn enter_register(&mut self, entry: &Signed) {

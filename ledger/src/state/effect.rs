@@ -25,6 +25,8 @@ pub(super) enum Effect {
     Run(Box<Distribution>),
     Redirect(EntryId, Redirected),
     Payment(EntryId, Payment),
+    /// The payload of this entry is to be erased.
+    Erasure(EntryId),
 }
 
 impl State {
@@ -34,7 +36,8 @@ impl State {
         match effect {
             Effect::None => {}
             Effect::Contribution(record) => {
-                self.change(Row::Contribution(id));
+                // A new row, so nothing is held.
+                self.stale.change(Row::Contribution(id), |_| None);
                 self.work.add(id, *record);
             }
             Effect::Attestation(contribution, attestation) => {
@@ -67,6 +70,11 @@ impl State {
                 self.change(Row::Redirect(id));
                 self.runs.instruct(&run, redirect);
             }
+            Effect::Erasure(entry) => {
+                self.change(Row::Erased(entry));
+                let order = self.erased.entry(entry).or_insert(id);
+                *order = id.min(*order);
+            }
             Effect::Payment(run, payment) => {
                 self.change(Row::Run(run));
                 self.post(&payment.postings());
@@ -89,6 +97,7 @@ impl State {
             Row::Run(id) => self.runs.row(id),
             Row::Redirect(id) => self.runs.redirect_row(id),
             Row::Closed => self.treasury.closed_row(),
+            Row::Erased(id) => self.erased.get(id).map(|order| encode(&order.0)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Nothing changes here, so a dry run is the judgement itself. Rules that look at one subject only
 //! are in the domain's files; here is what an act needs before it can be judged at all.
 
-use talea_protocol::act::{Act, Decide, Distribute, Pay};
+use talea_protocol::act::{Act, Decide, Distribute, Effect as Order, Pay};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
@@ -12,7 +12,7 @@ use super::State;
 use super::effect::Effect;
 use crate::chain::{Place, Stamp, Status};
 use crate::contribution::Work;
-use crate::register::{Register, Role};
+use crate::register::{Office, Register, Term};
 use crate::verdict::{Hold, Need, Void};
 use crate::vote::{Decision, Votes};
 use crate::waiting::Lane;
@@ -32,7 +32,26 @@ impl State {
         let treasury = &self.treasury;
         match act {
             Act::Charter(_) => Ok(Effect::None),
-            Act::Admit(_) | Act::Enrol(_) => enter(register, stamp, act),
+            Act::Admit(_)
+            | Act::Enrol(_)
+            | Act::Revoke(_)
+            | Act::Guardians(_)
+            | Act::Depart(_)
+            | Act::Succeed(_)
+            | Act::Heal(_) => enter(register, stamp, act),
+            Act::Remove(it) => self.ordered(register, stamp, act, &it.decision),
+            Act::HandOver(it) => self.ordered(register, stamp, act, &it.decision),
+            Act::Reform(it) => self.ordered(register, stamp, act, &it.decision),
+            Act::Leave => Ok(Effect::None),
+            Act::Report(report) => {
+                register.examine_report(stamp.member, report)?;
+                Ok(Effect::None)
+            }
+            Act::Call(call) => {
+                register.examine_call(stamp.basis, call)?;
+                Ok(Effect::None)
+            }
+            Act::Erase(it) => self.erasure(register, stamp, &it.entry),
             Act::Mark(act) => {
                 self.chains.check(register, stamp, &act.cut)?;
                 Ok(Effect::None)
@@ -54,28 +73,28 @@ impl State {
                 Ok(Effect::Ballot(act.proposal, self.votes.vote(register, stamp, act)?))
             }
             Act::Subscribe(act) => {
-                treasurer(register, stamp)?;
+                self.treasurer(register, stamp)?;
                 Ok(Effect::Booking(treasury.subscribe(register, books, stamp, act)?))
             }
             Act::Invoice(act) => {
-                treasurer(register, stamp)?;
+                self.treasurer(register, stamp)?;
                 Ok(Effect::Booking(treasury.invoice(charter, terms, books, stamp, act)?))
             }
             Act::Income(act) => {
-                treasurer(register, stamp)?;
+                self.treasurer(register, stamp)?;
                 Ok(Effect::Booking(treasury.income(charter, terms, books, stamp, act)?))
             }
             Act::Expense(act) => {
-                treasurer(register, stamp)?;
+                self.treasurer(register, stamp)?;
                 Ok(Effect::Booking(treasury.expense(charter, books, stamp, act)?))
             }
             Act::Close(act) => {
-                treasurer(register, stamp)?;
+                self.treasurer(register, stamp)?;
                 self.chains.check(register, stamp, &act.cut)?;
                 Ok(Effect::Booking(treasury.close(act)?))
             }
             Act::Redirect(act) => {
-                only(register, stamp.member, stamp)?;
+                self.spends(register, stamp.member, stamp)?;
                 self.named(act.run)?;
                 Ok(Effect::Redirect(act.run, self.runs.redirect(register, stamp, act)?))
             }
@@ -100,11 +119,11 @@ impl State {
         stamp: &Stamp,
         act: &Distribute,
     ) -> Result<Effect, Hold> {
-        only(register, register.holder(Role::Distributor, stamp.basis), stamp)?;
+        self.serves(register, Office::Distributor, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
-        let treasurer = register.spender(register.holder(Role::Treasurer, stamp.basis));
-        let first = treasurer
-            .and_then(|device| self.waiting.first(Lane::Treasury(device), act.cut.length(device)));
+        let mut devices = (0..).take(act.cut.lengths.len());
+        let first = devices
+            .find_map(|device| self.waiting.first(Lane::Treasury(device), act.cut.length(device)));
         match first {
             Some(id) => Err(Hold::Need(Need::Entry { id })),
             None => {
@@ -115,10 +134,92 @@ impl State {
     }
 
     fn payment(&self, register: &Register, stamp: &Stamp, act: &Pay) -> Result<Effect, Hold> {
-        treasurer(register, stamp)?;
+        self.treasurer(register, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
         self.named_inside(act.run, &act.cut)?;
         Ok(Effect::Payment(act.run, self.runs.pay(&self.books, stamp, act)?))
+    }
+
+    /// A register entry that carries out an adopted decision.
+    fn ordered(
+        &self,
+        register: &Register,
+        stamp: &Stamp,
+        act: &Act,
+        decision: &EntryId,
+    ) -> Result<Effect, Hold> {
+        self.named(*decision)?;
+        if !self.backs(act) {
+            return Err(Void::Decision { id: *decision }.into());
+        }
+        enter(register, stamp, act)
+    }
+
+    /// Whether an adopted decision orders what this register entry carries out. An act that
+    /// carries out none is backed by itself.
+    #[must_use]
+    pub fn backs(&self, act: &Act) -> bool {
+        match act {
+            Act::Remove(it) => self.votes.order(&it.decision) == Some(&Order::Remove(it.member)),
+            Act::HandOver(it) => {
+                self.votes.order(&it.decision) == Some(&Order::Appoint(it.office, it.holder))
+            }
+            Act::Reform(it) => {
+                self.votes.order(&it.decision) == Some(&Order::Reform(it.roster.clone()))
+            }
+            _ => true,
+        }
+    }
+
+    fn erasure(&self, register: &Register, stamp: &Stamp, id: &EntryId) -> Result<Effect, Hold> {
+        let place = self.chains.place(id).ok_or(Hold::Need(Need::Entry { id: *id }))?;
+        let author = register.record(place.device).map(|device| device.member);
+        let registrar = register.holder(Office::Registrar, stamp.basis);
+        if author == Some(stamp.member) || registrar == stamp.member {
+            Ok(Effect::Erasure(*id))
+        } else {
+            Err(Void::Erasure.into())
+        }
+    }
+
+    fn treasurer(&self, register: &Register, stamp: &Stamp) -> Result<(), Hold> {
+        self.serves(register, Office::Treasurer, stamp)
+    }
+
+    /// Whether the author writes for a role: it is its holder's spender, and all that its
+    /// predecessors wrote for the role has been judged.
+    fn serves(&self, register: &Register, office: Office, stamp: &Stamp) -> Result<(), Hold> {
+        let holder = register.holder(office, stamp.basis);
+        self.spends(register, holder, stamp)?;
+        let begun = |term: &&Term| term.number <= stamp.basis;
+        let before = register.terms_of(office).filter(begun).filter_map(|term| term.before);
+        for (device, length) in before.filter(|(device, _)| *device != stamp.place.device) {
+            self.judged(device, length)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the author is this member, with the device that debits for it, and all that its
+    /// earlier devices wrote has been judged.
+    fn spends(&self, register: &Register, holder: Member, stamp: &Stamp) -> Result<(), Hold> {
+        if register.spender(holder, stamp.basis) != Some(stamp.place.device) {
+            return Err(Void::Role { holder }.into());
+        }
+        for (device, length) in register.spent(holder, stamp.basis) {
+            self.judged(device, length)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a device's chain is settled so far, and no act of a lane in it still waits.
+    fn judged(&self, device: u32, length: u32) -> Result<(), Hold> {
+        if self.chains.length(device) < length {
+            return Err(Hold::Need(Need::Chain { device, length }));
+        }
+        match self.waiting.first_of(device, length) {
+            Some(id) => Err(Hold::Need(Need::Entry { id })),
+            None => Ok(()),
+        }
     }
 
     /// Whether an entry that is named counts.
@@ -149,14 +250,4 @@ fn enter(register: &Register, stamp: &Stamp, act: &Act) -> Result<Effect, Hold> 
         None => register.examine(act).err(),
     };
     fault.map_or(Ok(Effect::None), |void| Err(void.into()))
-}
-
-fn treasurer(register: &Register, stamp: &Stamp) -> Result<(), Void> {
-    only(register, register.holder(Role::Treasurer, stamp.basis), stamp)
-}
-
-/// Whether the author is this member, with its first device.
-fn only(register: &Register, holder: Member, stamp: &Stamp) -> Result<(), Void> {
-    let first = register.spender(holder) == Some(stamp.place.device);
-    if first { Ok(()) } else { Err(Void::Role { holder }) }
 }

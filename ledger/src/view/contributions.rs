@@ -55,7 +55,7 @@ fn given(id: EntryId, record: &Record) -> Given {
     Given {
         id,
         author: record.author,
-        act: record.act.clone(),
+        act: record.act(),
         needed: record.needed,
         attestations: attested.collect(),
         nominal,

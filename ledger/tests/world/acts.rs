@@ -4,7 +4,7 @@ use talea_protocol::act::{
     Act, Admit, Approval, Attest, Choice, Contribution, Decide, Effect, Enrol, Expense, Income,
     Invoice, Matter, Method, Propose, Stream, Vote,
 };
-use talea_protocol::bytes::Day;
+use talea_protocol::bytes::{Day, List};
 use talea_protocol::charter::{Amendment, Change, Kind, Member};
 use talea_protocol::hash::EntryId;
 
@@ -44,7 +44,8 @@ pub fn admit(world: &World, key: usize, sponsors: &[usize]) -> Admit {
 pub fn enrol(world: &World, key: usize, member: u32, by: usize) -> Enrol {
     let (request, proof) = world.request(key, Kind::Person);
     let approval = world.approval(by, &request);
-    Enrol { member: Member(member), request, proof, approval }
+    let words = List::new(vec![approval]).unwrap();
+    Enrol { member: Member(member), request, proof, words }
 }
 
 pub fn propose(effect: Effect) -> Propose {

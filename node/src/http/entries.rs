@@ -168,7 +168,8 @@ pub async fn submit(
         .unwrap_or_else(Problem::busy));
     }
     let payload = submission.payload.map(|it| payload_of(id, &it)).transpose()?;
-    let reply = app.orders.submit(app.me, entry, payload).map_err(|_| Problem::busy())?;
+    let now = (app.clock.steady)();
+    let reply = app.orders.submit(now, app.me, entry, payload).map_err(Problem::sent_away)?;
     let reply = reply.await.map_err(|_| Problem::stopping())?;
     placement(id, &reply).map(|placement| answer(&placement))
 }

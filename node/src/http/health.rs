@@ -33,12 +33,23 @@ pub async fn ready(State(app): State<Shared>) -> Response {
     if !app.failed.is_empty() {
         reasons.push(format!("{} cooperatives cannot be read from disk", app.failed.len()));
     }
-    let founded = app
-        .orders
-        .ask(|hosts| hosts.values().filter(|hosted| hosted.replica.register().is_none()).count());
-    match founded.await {
-        Some(0) => {}
-        Some(count) => reasons.push(format!("{count} cooperatives wait for their charter")),
+    let lacking = app.orders.ask(|hosts| {
+        let all = || hosts.values().map(|hosted| &hosted.replica);
+        let founded = all().filter(|replica| replica.register().is_none()).count();
+        (founded, all().filter(|replica| replica.behind().is_some()).count())
+    });
+    match lacking.await {
+        Some((charters, logs)) => {
+            if charters > 0 {
+                reasons.push(format!("{charters} cooperatives wait for their charter"));
+            }
+            if logs > 0 {
+                reasons.push(format!(
+                    "{logs} cooperatives may lack what this node has signed: it signs nothing for \
+                     them before it has asked the roster and fetched it"
+                ));
+            }
+        }
         None => reasons.push("the writer has ended".to_owned()),
     }
     let is_ready = reasons.is_empty();

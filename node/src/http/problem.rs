@@ -10,7 +10,8 @@ use talea_protocol::entry::Refusal as Unsound;
 use talea_protocol::hash::EntryId;
 use utoipa::ToSchema;
 
-use crate::order::RETRY_MS;
+use crate::order::{Busy, RETRY_MS};
+use crate::rate::ImportFault;
 use crate::reception;
 use crate::store::StoreFault;
 
@@ -25,6 +26,8 @@ pub struct Problem {
     pub detail: String,
     /// What to do.
     pub hint: &'static str,
+    /// When to come again, in ms, if that helps.
+    pub retry_ms: Option<u32>,
 }
 
 /// A problem as it is sent: `application/problem+json`.
@@ -54,7 +57,8 @@ impl Problem {
         detail: impl Into<String>,
         hint: &'static str,
     ) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), hint }
+        let retry_ms = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_MS);
+        Self { status, code: code.into(), detail: detail.into(), hint, retry_ms }
     }
 
     /// A numbered rule was broken.
@@ -115,6 +119,30 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, hint)
     }
 
+    /// A submission was not even looked at.
+    #[must_use]
+    pub fn sent_away(busy: Busy) -> Self {
+        let Busy::Often { .. } = busy else { return Self::busy() };
+        let hint = "wait for the time in Retry-After; announce an import before it begins";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", busy.to_string(), hint);
+        Self { retry_ms: Some(busy.retry_ms()), ..problem }
+    }
+
+    /// An import is not granted.
+    #[must_use]
+    pub fn import(fault: &ImportFault) -> Self {
+        match fault {
+            ImportFault::Count { .. } => Self::bad_request(fault.to_string()),
+            ImportFault::Again { wait } => {
+                let hint = "send what is left at the usual rate, or wait";
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let problem = Self::new(status, "too-often", fault.to_string(), hint);
+                let ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+                Self { retry_ms: Some(ms), ..problem }
+            }
+        }
+    }
+
     /// The node is stopping.
     #[must_use]
     pub fn stopping() -> Self {
@@ -160,7 +188,7 @@ fn status_of(rule: u16) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, hint } = self;
+        let Self { status, code, detail, hint, retry_ms } = self;
         let json = ProblemJson {
             kind: format!("urn:talea:problem:{code}"),
             title: status.canonical_reason().unwrap_or_default(),
@@ -172,8 +200,8 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&json).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = u64::from(RETRY_MS).div_ceil(1000);
+        if let Some(ms) = retry_ms {
+            let seconds = u64::from(ms).div_ceil(1000);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {

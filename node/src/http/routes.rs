@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -23,10 +23,14 @@ use utoipa::openapi::{
 
 use super::entries::{BODY_BYTES_MAX, Placement, Row, Submission, SubmittedPayload};
 use super::problem::{Problem, ProblemJson};
-use super::{Shared, cooperatives, entries, events, export, health, log, state, typed};
+use super::{
+    Shared, cooperatives, entries, events, export, forks, health, imports, log, state, typed,
+};
 
 /// The longest an answer may take to begin (reliability, section 5).
 const REQUEST_MAX: Duration = Duration::from_secs(10);
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// What an answer is.
 #[derive(Clone, Copy)]
@@ -49,6 +53,7 @@ struct Route {
 
 const PAGE: &[(&str, &str)] =
     &[("from", "the first wanted, from 0"), ("limit", "how many, 500 at most")];
+const IMPORT: &[(&str, &str)] = &[("entries", "how many, 10,000 at most")];
 const EVENTS: &[(&str, &str)] = &[("from", "a leaf: events from it on; else from now on")];
 const JSON: Answer = Answer::Json(None);
 const TEXT: Answer = Answer::Other("text/plain");
@@ -96,6 +101,16 @@ fn routes() -> Vec<Route> {
                 post(entries::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
             )
         },
+        Route {
+            method: HttpMethod::Post,
+            query: IMPORT,
+            ..read(
+                "/v1/cooperatives/{cooperative}/imports",
+                "Announces that a device will bring many entries at once; signed by that device",
+                JSON,
+                post(imports::announce),
+            )
+        },
         read(
             "/v1/cooperatives/{cooperative}/entries/{entry}",
             "An entry, its receipts and its verdict",
@@ -109,6 +124,21 @@ fn routes() -> Vec<Route> {
                 "A device's chain; the device by its key or its number",
                 JSON,
                 get(entries::chain),
+            )
+        },
+        read(
+            "/v1/cooperatives/{cooperative}/heads/{device}",
+            "How far a device's chain has come here, and whether it stands still",
+            JSON,
+            get(forks::head),
+        ),
+        Route {
+            query: PAGE,
+            ..read(
+                "/v1/cooperatives/{cooperative}/forks",
+                "Open forks, each with this log's receipt of its leaf, which a heal cites",
+                JSON,
+                get(forks::list),
             )
         },
         Route {
@@ -129,12 +159,15 @@ fn routes() -> Vec<Route> {
                 get(state::report),
             )
         },
-        read(
-            "/v1/cooperatives/{cooperative}/state/members/{member}",
-            "One member's statement",
-            JSON,
-            get(state::statement),
-        ),
+        Route {
+            query: PAGE,
+            ..read(
+                "/v1/cooperatives/{cooperative}/state/members/{member}",
+                "One member's statement; its lists of entries come in pages",
+                JSON,
+                get(state::statement),
+            )
+        },
         read(
             "/v1/cooperatives/{cooperative}/proofs/{entry}",
             "An entry's receipt from this node (C2SP tlog-proof)",
@@ -202,10 +235,13 @@ async fn no_method(request: Request) -> Problem {
 
 /// Answers begin in time or not at all; event streams and exports may then last.
 async fn in_time(request: Request, next: Next) -> Response {
-    match timeout(REQUEST_MAX, next.run(request)).await {
+    let mut response = match timeout(REQUEST_MAX, next.run(request)).await {
         Ok(response) => plain_to_problem(response),
         Err(_) => Problem::timeout().into_response(),
-    }
+    };
+    // What members wrote is never taken for a page, whatever it looks like.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
 }
 
 /// What the framework refuses by itself, as plain text, becomes a problem like all others.
@@ -270,7 +306,8 @@ fn item(route: &Route) -> PathItem {
         .parameters(Some(path_parameters.chain(query)))
         .response("200", done(route.answer))
         .response("default", problem());
-    if matches!(route.method, HttpMethod::Post) {
+    // What is posted with parameters has no body.
+    if matches!(route.method, HttpMethod::Post) && route.query.is_empty() {
         let content =
             ContentBuilder::new().schema(Some(Ref::from_schema_name("Submission"))).build();
         let body = RequestBodyBuilder::new().content("application/json", content);

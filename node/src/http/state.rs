@@ -64,6 +64,16 @@ fn cut<T: Serialize>(rows: &[T], page: &Page) -> Part {
     (value(rows.get(begin..end).unwrap_or_default()), next)
 }
 
+/// Keeps a page of a list; where the next one begins.
+fn keep<T>(rows: &mut Vec<T>, page: &Page) -> Option<u64> {
+    let begin = usize::try_from(page.from()).unwrap_or(usize::MAX).min(rows.len());
+    let end = begin.saturating_add(page.limit()).min(rows.len());
+    let next = (end < rows.len()).then(|| u64::try_from(end).unwrap_or(u64::MAX));
+    rows.truncate(end);
+    rows.drain(..begin);
+    next
+}
+
 /// `GET …/state/{report}`: a list comes in pages, anything else whole.
 pub async fn report(
     State(app): State<Shared>,
@@ -87,11 +97,12 @@ pub async fn report(
     Ok(answer(&answered.await?))
 }
 
-/// `GET …/state/members/{member}`: one member's statement.
+/// `GET …/state/members/{member}`: one member's statement. Its lists of entries come in pages.
 pub async fn statement(
     State(app): State<Shared>,
     caller: Caller,
     Path((cooperative, member)): Path<(String, u32)>,
+    Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     let cooperative = id(&cooperative)?;
     let statement = app.look(cooperative, caller, move |hosted| {
@@ -101,9 +112,12 @@ pub async fn statement(
         let statement = hosted.replica.register().and_then(|register| {
             view::members::statement(register, hosted.replica.state(), number)
         });
-        let statement =
+        let mut statement =
             statement.ok_or_else(|| Problem::not_found(format!("there is no member {member}")))?;
-        Ok(json!({ "state": root, "settled": settled, "statement": value(&statement) }))
+        let given = keep(&mut statement.contributions, &page);
+        let next = given.max(keep(&mut statement.uncounted, &page));
+        let statement = value(&statement);
+        Ok(json!({ "state": root, "settled": settled, "statement": statement, "next": next }))
     });
     Ok(answer(&statement.await?))
 }

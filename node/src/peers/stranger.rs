@@ -12,20 +12,18 @@ use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Message, Payload, Reception};
 use talea_protocol::quic::{Close, Connection};
 
-use super::known::pay;
+use super::conduct::{BAD_SIGNATURES_MAX, Cost, Payer};
+use super::known::{pay, unheard};
+use super::pace::{self, Unheard};
 use super::*;
 use crate::order::RETRY_MS;
-use crate::rate::Bucket;
 use crate::reception;
 
-/// What a stranger may send, in bytes a second, and at once (reliability, section 5).
-const RATE: (u64, u64) = (256 * 1024, 2 * 1024 * 1024);
-/// Signatures that a stranger may have checked, a second, and at once (reliability, section 5).
-const SIGNATURES: (u64, u64) = (200, 2_000);
 /// A stranger that says nothing for so long is not waited for.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Bad signatures, after which a key is not listened to for a day (reliability, section 5).
-const BAD_SIGNATURES_MAX: u32 = 3;
+/// Names under which strangers' entries wait for others. Each takes an eighth of the waiting room
+/// at most, so half of it is left to the roster and to this machine, whoever comes.
+const WAITING_NAMES: u8 = 4;
 /// The number of the rule that a signature breaks.
 const SIGNATURE_RULE: u16 = 9;
 
@@ -44,42 +42,56 @@ async fn converse(peers: &Arc<Peers>, connection: &Connection) -> Close {
     let Ok((mut sender, mut receiver)) = connection.session().await else {
         return Close::NoSession;
     };
-    let now = (peers.clock.steady)();
-    let mut rate = Bucket::full(RATE.0, RATE.1, now);
-    let mut signatures = Bucket::full(SIGNATURES.0, SIGNATURES.1, now);
+    let payer = Payer::stranger(connection.remote_addr().ip());
+    let source = waiting_name(&peers.links.me(), payer);
     let mut bad = 0;
     loop {
-        let frame = match timeout(SILENCE_MAX, receiver.receive()).await {
-            Ok(Ok(Some(frame))) => frame,
-            Ok(Ok(None)) | Err(_) => {
+        let frame = match pace::receive(&mut receiver, peers.clock.steady, SILENCE_MAX).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) | Err(Unheard::Silent) => {
                 // Nothing more to say: the last answer still has to arrive.
                 let _ = timeout(SILENCE_MAX, sender.finish()).await;
                 return Close::Done;
             }
-            Ok(Err(_)) => return Close::BadFrame,
+            Err(why) => return unheard(peers, connection.peer(), why),
         };
-        pay(peers, &mut rate, u64::try_from(frame.len()).unwrap_or(u64::MAX)).await;
+        let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+        pay(peers, payer, Cost::Bytes(bytes)).await;
         match Message::parse(&frame) {
             Ok(Message::Submit { entry, payload }) => {
-                pay(peers, &mut signatures, 1).await;
-                let answer = submit(peers, connection.peer(), entry.into_vec(), payload).await;
+                pay(peers, payer, Cost::Signature).await;
+                let answer = submit(peers, source, entry.into_vec(), payload).await;
                 bad += u32::from(is_bad_signature(&answer));
-                if sender.send(&answer.frame()).await.is_err() {
-                    return Close::Done;
+                match pace::send(&mut sender, &answer.frame()).await {
+                    Ok(()) => {}
+                    Err(Some(_)) => return Close::Done,
+                    Err(None) => return unheard(peers, connection.peer(), Unheard::Slow),
                 }
                 if bad >= BAD_SIGNATURES_MAX {
+                    peers.metrics.limit(Limit::BadSignatures);
                     let _ = timeout(SILENCE_MAX, sender.finish()).await;
                     return Close::BadMessage;
                 }
             }
             // A node that is not known here yet: no reason to ban it.
             Ok(_) => return Close::NotAdmitted,
-            Err(_) => return Close::BadMessage,
+            Err(_) => {
+                peers.metrics.limit(Limit::Frame);
+                return Close::BadMessage;
+            }
         }
     }
 }
 
-fn is_bad_signature(message: &Message) -> bool {
+/// Who all that comes from a stranger's address is said to come from, where entries wait: keys
+/// cost nothing, and with a name for each nobody else would find room.
+fn waiting_name(me: &NodeKey, payer: Payer) -> NodeKey {
+    let hash = Context::Tie.hash(&[&me.0, &payer.bytes()]).0;
+    NodeKey([hash[0] % WAITING_NAMES; 32])
+}
+
+/// Whether somebody was told that a signature is not its device's.
+pub(super) fn is_bad_signature(message: &Message) -> bool {
     let Message::Answer { reception, .. } = message else { return false };
     matches!(reception, Reception::Refused { rule: SIGNATURE_RULE, .. })
 }
@@ -99,12 +111,29 @@ pub(super) async fn submit(
         }
     };
     let id = entry.id();
-    let reception = match peers.orders.submit(source, entry, payload) {
+    let reception = match peers.orders.submit((peers.clock.steady)(), source, entry, payload) {
         Ok(reply) => match reply.await {
             Ok(reply) => reception::reception(&reply),
             Err(_) => Reception::Busy(RETRY_MS),
         },
-        Err(_) => Reception::Busy(RETRY_MS),
+        Err(busy) => Reception::Busy(busy.retry_ms()),
     };
     Message::Answer { entry: id, reception }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    #[test]
+    fn strangers_wait_under_four_names_whatever_their_keys_and_however_many_they_are() {
+        let me = NodeKey([9; 32]);
+        let name = |n: u16| {
+            let [high, low] = n.to_be_bytes();
+            waiting_name(&me, Payer::stranger(IpAddr::from([10, 0, high, low])))
+        };
+        let names: BTreeSet<NodeKey> = (0..1_000).map(name).collect();
+        assert_eq!(names.len(), usize::from(WAITING_NAMES));
+    }
 }

@@ -7,7 +7,7 @@ use talea_protocol::act::{Act, Mark};
 use talea_protocol::bytes::{List, Octets, encode};
 use talea_protocol::charter::{Roster, Visibility};
 use talea_protocol::cut::Cut;
-use talea_protocol::entry::{ENTRY_BYTES_MAX, Header, sign, unsigned};
+use talea_protocol::entry::{ENTRY_BYTES_MAX, Header, sign, statement, unsigned};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{Purpose, SecretKey};
 use talea_protocol::message::{Message, Reception};
@@ -33,7 +33,7 @@ struct Case {
 fn signed_raw(key: &SecretKey, header: &Header, act: &[u8]) -> Vec<u8> {
     let mut bytes = encode(header);
     bytes.extend_from_slice(act);
-    let signature = key.sign(Purpose::Entry, &bytes);
+    let signature = key.sign(Purpose::Entry, &statement(&bytes).unwrap());
     bytes.extend_from_slice(&signature.0);
     bytes
 }
@@ -66,7 +66,8 @@ fn case(mut authors: Vec<Author>, cooperative: EntryId) -> Case {
         bytes[at] = to;
         bytes
     };
-    add(2, "version 2", changed(0, 2));
+    add(2, "version 1", changed(0, 1));
+    add(2, "version 3", changed(0, 3));
     add(3, "scheme 9", changed(1, 9));
     let cut = good.len() - 100;
     add(4, "cut off", good[..cut].to_vec());
@@ -93,11 +94,12 @@ fn case(mut authors: Vec<Author>, cooperative: EntryId) -> Case {
     add(13, "another entry before it", entry(&link, &work(5)));
     let at = Cut { at: cooperative, lengths: List::default(), root: Hash([0; 32]) };
     add(16, "a register entry by a member", entry(&header, &Act::Mark(Mark { cut: at })));
-    let fork = Header { seq: 0, prev: EntryId::ZERO, ..header };
-    add(20, "another entry for a place that is taken", entry(&fork, &work(6)));
     let future = Header { time: now_ms() + 11 * 60 * 1_000, ..header };
     add(23, "from the future", entry(&future, &work(5)));
     add(24, "an act of a later version", signed_raw(key, &header, &900_u32.to_le_bytes()));
+    // The last one: a chain whose device has written twice in one place stands still.
+    let fork = Header { seq: 0, prev: EntryId::ZERO, ..header };
+    add(20, "another entry for a place that is taken", entry(&fork, &work(6)));
     Case { authors, cooperative, bad }
 }
 

@@ -192,9 +192,11 @@ fn a_node_with_an_old_store_signs_nothing_and_says_so() {
     site.start();
     let ready = site.get("/readyz");
     assert_eq!((ready.status, &ready.json()["ready"]), (503, &json!(false)));
-    assert_eq!(site.submit(&authors[1].work(cooperative, 9)).code(), "rule-10");
+    assert_eq!(site.submit(&authors[1].work(cooperative, 9)).code(), "busy");
+    let path = format!("/v1/cooperatives/{cooperative}/checkpoint");
+    assert_eq!(site.get_as(&authors[0].key, &path).status, 404, "no old checkpoint as the newest");
     let status = site.control("GET", "/status", &json!(null)).good();
-    let reason = status["failed"][0]["reason"].as_str().unwrap();
+    let reason = status["behind"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("this node has signed"), "{reason}");
 }
 

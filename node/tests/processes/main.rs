@@ -4,6 +4,11 @@
 
 mod site;
 mod people;
+mod rescue;
 mod three_nodes;
 mod bad_input;
 mod files;
+mod hostile;
+mod limits;
+mod attacks;
+mod requests;

@@ -238,6 +238,13 @@ impl Receiver {
         result
     }
 
+    /// Bytes that have come of the frame under way, its length included: whoever waits for the
+    /// rest learns whether it goes on.
+    #[must_use]
+    pub const fn begun(&self) -> usize {
+        self.end - self.start
+    }
+
     async fn next(&mut self) -> Result<Option<Vec<u8>>, ReceiveFault> {
         loop {
             if let Some(frame) = self.take()? {

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 mod stranger;
+mod path;
+mod limits;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::pin;

@@ -136,27 +136,44 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// A client that shows this, and connects to `server` or says why not.
-async fn dial(server: SocketAddr, shown: Shown, alpn: &[u8]) -> quinn::Connection {
+/// Settings of a client that shows this and offers these protocols.
+fn client(shown: Shown, alpn: &[&[u8]]) -> quinn::ClientConfig {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Gullible))
         .with_client_cert_resolver(Arc::new(shown));
-    tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-    let config = quinn::ClientConfig::new(Arc::new(crypto));
+    quinn::ClientConfig::new(Arc::new(crypto))
+}
+
+/// Settings of a client with a good key, whose transport is still to be set.
+pub fn good_client() -> quinn::ClientConfig {
+    client(Shown { key: tls_key(&[&spki(secret(9).node())], 9), raw: true }, &[ALPN])
+}
+
+/// A client that shows this, and connects to `server` or says why not.
+async fn dial(server: SocketAddr, shown: Shown, alpn: &[&[u8]]) -> quinn::Connection {
     let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
+    let config = client(shown, alpn);
     endpoint.connect_with(config, server, "any").unwrap().await.unwrap()
 }
 
 /// What our endpoint says of a client that shows this.
 async fn verdict(shown: Shown, alpn: &[u8]) -> Result<NodeKey, AcceptFault> {
+    verdict_of(client(shown, &[alpn])).await
+}
+
+async fn verdict_of(config: quinn::ClientConfig) -> Result<NodeKey, AcceptFault> {
     let acceptor = endpoint(2);
     let server = acceptor.local_addr();
-    let alpn = alpn.to_vec();
-    let client = tokio::spawn(async move { dial(server, shown, &alpn).await.closed().await });
+    let client = tokio::spawn(async move {
+        let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
+        let dialed = endpoint.connect_with(config, server, "any").unwrap().await;
+        dialed.unwrap().closed().await
+    });
     let verdict = establish(&acceptor).await.map(|connection| connection.peer());
     client.abort();
     verdict
@@ -168,7 +185,7 @@ async fn stranger(bytes: &[u8]) -> (quinn::Connection, Connection) {
     let acceptor = endpoint(2);
     let shown = Shown { key: tls_key(&[&spki(secret(9).node())], 9), raw: true };
     let (client, ours) =
-        tokio::join!(dial(acceptor.local_addr(), shown, ALPN), establish(&acceptor));
+        tokio::join!(dial(acceptor.local_addr(), shown, &[ALPN]), establish(&acceptor));
     let (mut send, _receive) = client.open_bi().await.unwrap();
     send.write_all(bytes).await.unwrap();
     send.finish().unwrap();
@@ -193,6 +210,20 @@ async fn a_client_is_taken_by_its_raw_key_alone_and_whatever_else_it_shows_is_re
     assert_eq!(verdict(raw(&[&spki(identity)], 9), ALPN).await, refused(42), "nobody's key");
     assert_eq!(verdict(raw(&[&good[..43]], 9), ALPN).await, refused(42), "43 bytes");
     assert_eq!(verdict(raw(&[&good, &good], 9), ALPN).await, refused(42), "two keys");
+}
+
+/// Which protocol is spoken is part of the handshake that both sign: nobody on the path can
+/// have them speak another. What one end does not speak, it does not fall back from.
+#[tokio::test]
+async fn a_downgrade_to_an_older_protocol_or_to_none_is_refused() {
+    let shown = || Shown { key: tls_key(&[&spki(secret(9).node())], 9), raw: true };
+    let refused = Err(AcceptFault::Lost(Loss::Refused { alert: 120 }));
+    let offers: [&[&[u8]]; 4] = [&[b"talea/0"], &[b"h3", b"talea"], &[b"talea/1 "], &[]];
+    for alpn in offers {
+        assert_eq!(verdict_of(client(shown(), alpn)).await, refused, "{alpn:?}");
+    }
+    let both = verdict_of(client(shown(), &[b"talea/0", ALPN])).await;
+    assert_eq!(both, Ok(secret(9).node()), "of several that are offered, this one is spoken");
 }
 
 #[tokio::test]

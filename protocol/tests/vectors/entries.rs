@@ -14,10 +14,10 @@ use talea_protocol::entry::*;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
 
-use crate::{bytes, kept, secret};
+use crate::{bytes, kept, recovery, secret};
 
 /// 2026-01-02, in ms.
-const START_MS: u64 = 1_767_312_000_000;
+pub const START_MS: u64 = 1_767_312_000_000;
 
 pub fn code(text: &str) -> Code {
     Code::try_from(text).unwrap()
@@ -31,7 +31,7 @@ fn bp(value: u16) -> Bp {
     Bp::new(value).unwrap()
 }
 
-fn amount(value: i64) -> Quantity {
+pub fn amount(value: i64) -> Quantity {
     Quantity::new(value).unwrap()
 }
 
@@ -136,18 +136,18 @@ fn smallest_charter() -> Charter {
 /// An entry with its name among the vectors and the seed of its device.
 pub struct Sample {
     pub name: &'static str,
-    seed: u8,
+    pub seed: u8,
     pub entry: Signed,
 }
 
 /// A cooperative as it is written, one entry a second.
-struct World {
-    cooperative: EntryId,
-    basis: EntryId,
+pub struct World {
+    pub cooperative: EntryId,
+    pub basis: EntryId,
     /// Next place and last id of each device's chain, by the device's seed.
     chains: BTreeMap<u8, (u32, EntryId)>,
     /// Seeds of the devices in the order of enrolment.
-    devices: Vec<u8>,
+    pub devices: Vec<u8>,
     samples: Vec<Sample>,
 }
 
@@ -164,7 +164,13 @@ impl World {
         world
     }
 
-    fn write(&mut self, name: &'static str, seed: u8, payload: Option<&[u8]>, act: Act) -> EntryId {
+    pub fn write(
+        &mut self,
+        name: &'static str,
+        seed: u8,
+        payload: Option<&[u8]>,
+        act: Act,
+    ) -> EntryId {
         let key = secret(seed);
         let (seq, prev) = self.chains.get(&seed).copied().unwrap_or((0, EntryId::ZERO));
         let header = Header {
@@ -188,8 +194,18 @@ impl World {
         id
     }
 
+    /// The entry of this name.
+    pub fn entry(&self, name: &str) -> Signed {
+        self.samples.iter().find(|sample| sample.name == name).unwrap().entry.clone()
+    }
+
+    /// The last entry of a device's chain.
+    pub fn last(&self, seed: u8) -> EntryId {
+        self.chains[&seed].1
+    }
+
     /// All that is written.
-    fn cut(&self) -> Cut {
+    pub fn cut(&self) -> Cut {
         let (mut lengths, mut root) = (Vec::new(), CutRoot::new());
         for seed in &self.devices {
             let (length, last) = self.chains.get(seed).copied().unwrap_or((0, EntryId::ZERO));
@@ -204,17 +220,20 @@ impl World {
         Cut { at: self.basis, lengths: list(lengths), root: root.finish() }
     }
 
-    fn request(&self, seed: u8, kind: Kind) -> (Request, Signature) {
+    pub fn request(&self, seed: u8, kind: Kind) -> (Request, Signature) {
         let request = Request { device: secret(seed).device(), kind };
         let proof = secret(seed).sign(Purpose::Enrolment, &enrolment(&self.cooperative, &request));
         (request, proof)
     }
 
-    fn approval(&self, seed: u8, request: &Request) -> Approval {
-        let bytes = enrolment(&self.cooperative, request);
-        let signature = secret(seed).sign(Purpose::Approval, &bytes);
-        Approval { device: secret(seed).device(), signature }
+    pub fn approval(&self, seed: u8, request: &Request) -> Approval {
+        word(seed, Purpose::Approval, &enrolment(&self.cooperative, request))
     }
+}
+
+/// A device's word.
+pub fn word(seed: u8, purpose: Purpose, bytes: &[u8]) -> Approval {
+    Approval { device: secret(seed).device(), signature: secret(seed).sign(purpose, bytes) }
 }
 
 fn members(world: &mut World) {
@@ -227,13 +246,8 @@ fn members(world: &mut World) {
     let admit = Admit { request, proof, college: 0, stage: 1, sponsors: List::default() };
     world.write("admit a machine, no sponsors", 1, None, Act::Admit(admit));
     let (request, proof) = world.request(6, Kind::Person);
-    let approval = world.approval(4, &request);
-    world.write(
-        "enrol",
-        1,
-        None,
-        Act::Enrol(Enrol { member: Member(3), request, proof, approval }),
-    );
+    let words = list(vec![world.approval(4, &request)]);
+    world.write("enrol", 1, None, Act::Enrol(Enrol { member: Member(3), request, proof, words }));
     world.devices.extend([4, 5, 6]);
     let empty = Cut { lengths: List::default(), root: CutRoot::new().finish(), ..world.cut() };
     world.write("mark, an empty cut", 1, None, Act::Mark(Mark { cut: empty }));
@@ -416,6 +430,7 @@ pub fn samples() -> Vec<Sample> {
     work(&mut world);
     votes(&mut world);
     money(&mut world);
+    recovery::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }
@@ -426,7 +441,7 @@ pub fn unknown() -> Sample {
     let header = Header { cooperative: EntryId([0x11; 32]), ..*entry.header() };
     let mut bytes =
         [encode(&header), TAGS.to_le_bytes().to_vec(), b"what is to come".to_vec()].concat();
-    bytes.extend(secret(seed).sign(Purpose::Entry, &bytes).0);
+    bytes.extend(secret(seed).sign(Purpose::Entry, &statement(&bytes).unwrap()).0);
     let entry = check(vec![Entry::parse(bytes).unwrap()]).pop().unwrap().unwrap();
     Sample { name: "of a later version", seed, entry }
 }

@@ -12,8 +12,11 @@ use talea_protocol::key::{
     DeviceKey, KeyFault, NodeKey, Purpose, SecretKey, Signature, examine, verify_for,
 };
 
-use crate::entries::{code, founding};
+use crate::entries::{code, founding, list};
 use crate::{bytes, kept, named, secret};
+use talea_protocol::recovery::{
+    Approval, Call, Guardians, departure, guardianship, revocation, succession,
+};
 
 const COOPERATIVE: EntryId = EntryId([0x11; 32]);
 
@@ -51,13 +54,36 @@ fn signed() -> Vec<(Purpose, &'static str, Vec<u8>)> {
     let path = format!("/v1/cooperatives/{COOPERATIVE}/register?from=0");
     let http = format!("GET {path}\n{}\n1767312000000", secret(17).node());
     vec![
-        (Purpose::Entry, "entry", b"what comes before an entry's signature".to_vec()),
+        (Purpose::Entry, "entry", b"an entry's header and the hash of its act".to_vec()),
         (Purpose::Enrolment, "enrolment of a founder", founding().1.0.to_vec()),
         (Purpose::Enrolment, "enrolment", enrolment(&COOPERATIVE, &request)),
         (Purpose::Approval, "approval", enrolment(&COOPERATIVE, &request)),
         (Purpose::Subscription, "subscription", subscription(&COOPERATIVE, &subscribe)),
         (Purpose::Request, "request", http.into_bytes()),
+        (Purpose::Revocation, "revocation", revocation(&COOPERATIVE, &secret(2).device())),
+        (Purpose::Guardians, "guardians", guardianship(&COOPERATIVE, &guardians())),
+        (Purpose::Departure, "departure", departure(&COOPERATIVE, Member(3))),
+        (Purpose::Succession, "succession", succession(&COOPERATIVE, &call())),
     ]
+}
+
+/// No recovery key, two keys, of which both are needed.
+fn guardians() -> Guardians {
+    let (device, signature) = (secret(1).device(), Signature([0; 64]));
+    let mut keys = vec![secret(2).device(), secret(3).device()];
+    keys.sort_unstable();
+    Guardians {
+        member: Member(3),
+        recovery: None,
+        keys: list(keys),
+        threshold: 2,
+        at: EntryId([0x12; 32]),
+        approval: Approval { device, signature },
+    }
+}
+
+fn call() -> Call {
+    Call { at: EntryId([0x12; 32]), successor: Member(1) }
 }
 
 /// Keys that may be enrolled, and keys that may not.
@@ -98,8 +124,9 @@ const MIXED: [u8; 32] = [
     0x35, 0x98, 0xf6, 0x40, 0xe2, 0x6b, 0xed, 0xe4, 0x0c, 0x8b, 0x77, 0xfe, 0x4b, 0xf0, 0x90, 0xa3,
 ];
 
-const CONTEXTS: [Context; 10] = [
+const CONTEXTS: [Context; 11] = [
     Context::Entry,
+    Context::Act,
     Context::Payload,
     Context::Cut,
     Context::Founding,

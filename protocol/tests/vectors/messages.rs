@@ -7,6 +7,7 @@ use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Form, Item, LogSize, Message, Payload, Reception};
 
 use crate::entries::list;
+use crate::forks::forked;
 use crate::{bytes, kept};
 
 pub const COOPERATIVE: EntryId = EntryId([0x11; 32]);
@@ -59,6 +60,11 @@ fn logs() -> Vec<(&'static str, Message, Value)> {
             Message::Cosigned { cooperative, note: octets(b"a note") },
             json!({"note": "a note"}),
         ),
+        {
+            let fork = forked();
+            let said = json!({"fork": fork});
+            ("forked", Message::Forked { cooperative, fork: Box::new(fork) }, said)
+        },
     ]
 }
 
@@ -117,6 +123,7 @@ fn every_kept_frame_is_a_message_and_is_written_back() {
         assert_eq!(Message::parse(&frame).unwrap().frame(), frame, "{}", vector["name"]);
         tags.push(frame[0]);
     }
+    tags.sort_unstable();
     tags.dedup();
-    assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }

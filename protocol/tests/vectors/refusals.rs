@@ -55,7 +55,8 @@ fn act(name: &str) -> Act {
 
 /// Bytes with key 9's signature: whatever is wrong with them, it is not that.
 fn signed(unsigned: Vec<u8>) -> Vec<u8> {
-    let signature = secret(9).sign(Purpose::Entry, &unsigned);
+    let statement = statement(&unsigned).unwrap_or_else(|| unsigned.clone());
+    let signature = secret(9).sign(Purpose::Entry, &statement);
     [unsigned, signature.0.to_vec()].concat()
 }
 
@@ -82,22 +83,33 @@ type Case = (&'static str, u16, Vec<u8>);
 fn shapes() -> Vec<Case> {
     let vote = signed(unsigned(&header(), &vote()));
     let version = |version| signed([&[version], &vote[1..vote.len() - 64]].concat());
-    let scheme = |scheme| signed([&[1, scheme], &vote[2..vote.len() - 64]].concat());
+    let scheme = |scheme| signed([&[VERSION, scheme], &vote[2..vote.len() - 64]].concat());
     vec![
         ("no byte", 1, Vec::new()),
         ("a signature alone", 1, vec![1; 64]),
         ("65,536 bytes", 1, vec![0; ENTRY_BYTES_MAX + 1]),
         ("version 0", 2, version(0)),
-        ("version 2", 2, version(2)),
-        ("version 2, scheme 2", 2, signed(vec![2, 2])),
+        ("version 1", 2, version(1)),
+        ("version 1, signed as version 1 was", 2, of_version_1()),
+        ("version 3", 2, version(3)),
+        ("version 3, scheme 2", 2, signed(vec![3, 2])),
         ("scheme 0", 3, scheme(0)),
         ("scheme 2", 3, scheme(2)),
-        ("one byte", 4, signed(vec![1])),
-        ("two bytes", 4, signed(vec![1, 1])),
+        ("one byte", 4, signed(vec![VERSION])),
+        ("two bytes", 4, signed(vec![VERSION, SCHEME])),
         ("a header alone", 4, with_act(&[])),
         ("a tag of three bytes", 4, with_act(&[8, 0, 0])),
         ("an act that ends early", 4, with_act(&encode(&self::vote())[..39])),
     ]
+}
+
+/// An entry whose signature is over all that precedes it, under the string of version 1.
+fn of_version_1() -> Vec<u8> {
+    let unsigned = unsigned(&Header { version: 1, ..header() }, &vote());
+    let message = [b"talea entry v1\n".as_slice(), &unsigned].concat();
+    let key = ed25519_dalek::SigningKey::from_bytes(&secret(9).seed());
+    let signature = ed25519_dalek::Signer::sign(&key, &message);
+    [unsigned.as_slice(), &signature.to_bytes()].concat()
 }
 
 fn values() -> Vec<Case> {
@@ -114,6 +126,8 @@ fn values() -> Vec<Case> {
         effect: Effect::Policy,
     });
     let charter = act("charter");
+    let (guardians, handed) = (act("guardians, none any more"), act("hand-over, registrar"));
+    let (succeed, heal) = (act("succeed"), act("heal, one branch goes on"));
     let given = act("contribution, livelihood, with a job");
     let at = |act: &Act, bytes: &[u8]| {
         encode(act).windows(bytes.len()).position(|window| window == bytes).unwrap()
@@ -150,6 +164,11 @@ fn values() -> Vec<Case> {
             changed(&given, at(&given, &day), &2_932_897_i32.to_le_bytes()),
         ),
         ("a month in the year 0", 4, changed(&close, 4, &11_u32.to_le_bytes())),
+        ("a list of 17 guardians", 4, changed(&guardians, 9, &[&[17], [0; 7].as_slice()].concat())),
+        ("a recovery key and half of another", 4, changed(&guardians, 8, &[2])),
+        ("an office of 3", 4, changed(&handed, 4, &[3])),
+        ("a list of 401 words", 4, changed(&succeed, 40, &401_u64.to_le_bytes())),
+        ("evidence of 5,121 bytes", 4, changed(&heal, 85, &5_121_u64.to_le_bytes())),
         ("a byte after the act", 5, with_act(&[encode(&vote()), vec![0]].concat())),
         ("an amount of 0", 6, replaced(&given, &1_200_i64.to_le_bytes(), &[0; 8])),
         ("an amount of -1", 6, replaced(&given, &1_200_i64.to_le_bytes(), &[0xff; 8])),
@@ -201,14 +220,17 @@ fn signatures() -> Vec<Case> {
     let under = |signature: Signature| [unsigned.as_slice(), &signature.0].concat();
     let mut moved = unsigned.clone();
     moved[66] ^= 1;
-    let good = secret(9).sign(Purpose::Entry, &unsigned);
+    let statement = statement(&unsigned).unwrap();
+    let good = secret(9).sign(Purpose::Entry, &statement);
+    let whole = secret(9).sign(Purpose::Entry, &unsigned);
     let mut small = good;
     small.0[..32].copy_from_slice(&[0; 32]);
     let mut second = good;
     second.0[63] |= 0xe0;
     vec![
-        ("another device's signature", 9, under(secret(8).sign(Purpose::Entry, &unsigned))),
-        ("a signature for another purpose", 9, under(secret(9).sign(Purpose::Request, &unsigned))),
+        ("another device's signature", 9, under(secret(8).sign(Purpose::Entry, &statement))),
+        ("a signature for another purpose", 9, under(secret(9).sign(Purpose::Request, &statement))),
+        ("a signature over the act instead of its hash", 9, under(whole)),
         ("a signature at another place", 9, [moved, good.0.to_vec()].concat()),
         ("a signature of zeros", 9, under(Signature([0; 64]))),
         ("R of small order", 9, under(small)),

@@ -3,18 +3,21 @@
 //! Every figure is measured in this run. Ratios compare things measured minutes apart at most,
 //! since machines are shared; the raw rate is measured before and after, and the mean is taken.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use talea_node::config::Peer;
+use talea_node::run::Running;
 use talea_node::store::Store;
 use talea_protocol::entry::{Entry, Signed, check};
 use talea_protocol::key::{NodeKey, SecretKey};
 use talea_tests::bench::{
-    folder_bytes, host, loopback_bytes, node, parse, resident_kib, submit_all, wait_settled,
+    folder_bytes, host, loopback_bytes, measured, node, parse, processor_ns, resident_kib,
+    submit_all, wait_settled,
 };
 use talea_tests::load::load;
 
@@ -27,10 +30,18 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runs");
     println!("entries: {count} by {DEVICES} devices; cores: {}", rayon::current_num_threads());
     println!("| what | measured | beside |\n|---|---|---|");
+    let only = std::env::args().nth(3);
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     runtime.block_on(async {
-        ingest(count).await;
-        catch_up(count).await;
-        one_at_a_time(alone).await;
+        if wanted("ingest") {
+            ingest(count).await;
+        }
+        if wanted("catch-up") {
+            catch_up(count).await;
+        }
+        if wanted("alone") {
+            one_at_a_time(alone).await;
+        }
     });
 }
 
@@ -69,10 +80,12 @@ async fn ingest(count: usize) {
     let one = node(folder.path(), &SEEDS[0], Vec::new()).await;
     let cooperative = entries[0].id();
     host(&one, cooperative, Vec::new(), Some(&entries[0])).await;
-    let begun = Instant::now();
+    let (begun, spent) = (Instant::now(), processor_ns());
     submit_all(&one, one.node(), &bytes[1..]).await;
     wait_settled(&one, cooperative, entries.len() as u64).await;
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    let wall = begun.elapsed();
+    let spent = shares(&spent, &processor_ns(), wall, count);
+    let rate = count as f64 / wall.as_secs_f64();
     one.stop().await;
     let raw = f64::midpoint(before, raw(&bytes));
     row("average entry, bytes", total / entries.len(), "");
@@ -82,6 +95,7 @@ async fn ingest(count: usize) {
         format!("{rate:.0}"),
         format!("{:.2} of raw", rate / raw),
     );
+    row("where the cores were, us an entry", spent, "us of both cores");
     let store = Store::open(&folder.path().join("store")).expect("it opens");
     store.compact().expect("it compacts");
     store.close().expect("it closes");
@@ -135,10 +149,12 @@ async fn catch_up(count: usize) {
     let peer = Peer { node: one.node(), address: one.addresses().quic.to_string() };
     let two = node(folders[1].path(), &SEEDS[1], vec![peer]).await;
     let carried = loopback_bytes();
-    let begun = Instant::now();
+    let (begun, spent) = (Instant::now(), processor_ns());
     host(&two, cooperative, vec![one.node()], None).await;
     wait_settled(&two, cooperative, entries.len() as u64).await;
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    let wall = begun.elapsed();
+    let spent = shares(&spent, &processor_ns(), wall, count);
+    let rate = count as f64 / wall.as_secs_f64();
     wait_settled(&one, cooperative, entries.len() as u64).await;
     let carried = loopback_bytes() - carried;
     let raw = f64::midpoint(before, raw(&bytes));
@@ -147,6 +163,7 @@ async fn catch_up(count: usize) {
         format!("{rate:.0}"),
         format!("{:.2} of raw", rate / raw),
     );
+    row("where the cores were, us an entry", spent, "us of both cores, both nodes");
     row(
         "bytes on the wire, all headers, both ways",
         carried,
@@ -199,6 +216,7 @@ async fn one_at_a_time(count: usize) {
         events.push(subscribed.flatten().expect("it is hosted"));
     }
     let (mut placed, mut done) = (Vec::new(), Vec::new());
+    let begun_with = STEPS.map(|step| sums(&running, step));
     for (index, (entry, bytes)) in entries.iter().zip(&bytes).enumerate().skip(1) {
         let begun = Instant::now();
         let one = &running[index % 3];
@@ -217,12 +235,15 @@ async fn one_at_a_time(count: usize) {
         }
         done.push(begun.elapsed().as_secs_f64() * 1e3);
     }
+    let ended_with = STEPS.map(|step| sums(&running, step));
+    let steps = steps(&begun_with, &ended_with, &placed);
     let sync = sync_ms(folders[0].path());
     row(
         "one entry placed, ms p50 / p99",
         percentiles(&mut placed),
         format!("one sync of this disk: {sync:.2} ms"),
     );
+    row("where that time goes, ms on average", steps, "a commit's steps, as /metrics has them");
     row(
         "the same settled on all three, ms p50 / p99",
         percentiles(&mut done),
@@ -231,6 +252,48 @@ async fn one_at_a_time(count: usize) {
     for one in running {
         one.stop().await;
     }
+}
+
+/// Processor time of each kind of thread for one entry, in us, and what was idle.
+fn shares(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+    wall: Duration,
+    count: usize,
+) -> String {
+    let each = |ns: f64| ns / 1e3 / count as f64;
+    let all = wall.as_nanos() as f64 * rayon::current_num_threads() as f64;
+    let mut spent: Vec<(f64, &str)> = after
+        .iter()
+        .map(|(name, ns)| (ns.saturating_sub(*before.get(name).unwrap_or(&0)) as f64, &**name))
+        .collect();
+    let idle = all - spent.iter().map(|(ns, _)| ns).sum::<f64>();
+    spent.push((idle, "idle or others"));
+    spent.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let text = spent.iter().filter(|(ns, _)| each(*ns) >= 0.05);
+    text.map(|(ns, name)| format!("{name} {:.1}", each(*ns))).collect::<Vec<_>>().join(", ")
+}
+
+/// What a commit consists of, by the names in /metrics.
+const STEPS: [&str; 4] = ["sync", "read_back", "promise", "commit"];
+
+fn sums(running: &[Running], step: &str) -> (f64, f64) {
+    let each = running.iter().map(|node| measured(node, step));
+    each.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+/// The steps of a commit, and what is left of the time to a place: the check of the signature,
+/// the fold and the hand-overs between threads.
+fn steps(before: &[(f64, f64)], after: &[(f64, f64)], placed: &[f64]) -> String {
+    let means = before.iter().zip(after).map(|(b, a)| 1e3 * (a.0 - b.0) / (a.1 - b.1).max(1.0));
+    let [sync, read_back, promise, commit] = means.collect::<Vec<_>>()[..] else {
+        return String::new();
+    };
+    let rest = placed.iter().sum::<f64>() / placed.len().max(1) as f64 - commit;
+    format!(
+        "write and sync {sync:.2}, read back {read_back:.2}, promise, its sync and the signature \
+         {promise:.2}, check, place and hand-overs {rest:.2}"
+    )
 }
 
 fn percentiles(times: &mut [f64]) -> String {

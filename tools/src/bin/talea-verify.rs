@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
+use talea_protocol::bytes::Malformed;
+use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_tools::verify::compare::compare;
@@ -43,6 +45,26 @@ enum Task {
         one: PathBuf,
         /// Another, of the same cooperative
         other: PathBuf,
+        #[command(flatten)]
+        check: Check,
+    },
+    /// Write out the proof that a device has written twice in one place, or check one
+    ///
+    /// Exit status: 4 if the file to check is a proof, 2 if it is none, 1 if it cannot be read; of
+    /// an export, as without this command.
+    Fork {
+        /// The export
+        #[arg(required_unless_present = "proof")]
+        file: Option<PathBuf>,
+        /// Which of several: `alba/4`; if not said, the first that is not healed
+        #[arg(long, value_name = "PLACE", conflicts_with = "proof")]
+        place: Option<String>,
+        /// Where to write the proof; if not said, the forks are listed
+        #[arg(short, long, value_name = "FILE", conflicts_with = "proof")]
+        output: Option<PathBuf>,
+        /// Check this proof; no export is needed
+        #[arg(long = "check", value_name = "FILE", conflicts_with = "file")]
+        proof: Option<PathBuf>,
         #[command(flatten)]
         check: Check,
     },
@@ -119,6 +141,12 @@ struct Shown {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error("cannot write {}: {reason}", path.display())]
+    Write { path: PathBuf, reason: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Proof { path: PathBuf, reason: Malformed },
+    #[error("this file shows no fork there")]
+    NoFork,
     #[error("{}: {reason}", path.display())]
     File { path: PathBuf, reason: std::io::Error },
     #[error("{}: {reason}", path.display())]
@@ -156,6 +184,11 @@ fn run(command: &Command) -> Result<Status, Failure> {
     };
     match task {
         Task::Compare { one, other, check } => contradictions(one, other, check),
+        Task::Fork { proof: Some(proof), check, .. } => check_proof(proof, check),
+        Task::Fork { file, place, output, check, .. } => {
+            let file = file.as_deref().unwrap_or(Path::new(""));
+            write_proof(file, place.as_deref(), output.as_deref(), check)
+        }
         Task::Balance(shown) => show(shown, |_, sum| Ok(report::balance(sum))),
         Task::Member { shown, name: None } => show(shown, |_, sum| Ok(report::member_list(sum))),
         Task::Member { shown, name: Some(name) } => show(shown, |_, sum| {
@@ -265,6 +298,65 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
         }
     }
     Ok(status)
+}
+
+/// Lists the forks of an export, and writes the proof of one.
+fn write_proof(
+    file: &Path,
+    wanted: Option<&str>,
+    output: Option<&Path>,
+    check: &Check,
+) -> Result<Status, Failure> {
+    let audit = read(file, check)?;
+    let sum = audit.sum.as_ref();
+    let is_fork = |it: &&Finding| matches!(it, Finding::Fork { .. } | Finding::Healed { .. });
+    let mut forks = audit.found.iter().filter(is_fork);
+    for fork in forks.clone() {
+        say(check, &line(sum, fork));
+    }
+    let named = |it: &&Finding| {
+        let here = it.claim().map(|claim| place(sum, &claim));
+        wanted.is_none() || wanted == here.as_deref()
+    };
+    let claim = forks.find(named).and_then(Finding::claim);
+    let proof = claim.and_then(|claim| audit.shown.forks.get(&(claim.device, claim.seq)));
+    match (proof, output) {
+        (Some(proof), Some(path)) => std::fs::write(path, proof.file())
+            .map_err(|reason| Failure::Write { path: path.to_path_buf(), reason })?,
+        (None, _) if output.is_some() || wanted.is_some() => return Err(Failure::NoFork),
+        (None, _) => say(check, "no device has written twice in one place"),
+        (Some(_), None) => {}
+    }
+    Ok(audit.status)
+}
+
+/// Says whether a file is the proof of a fork, for whatever cooperative it names.
+fn check_proof(path: &Path, check: &Check) -> Result<Status, Failure> {
+    let path_of = || path.to_path_buf();
+    let file = std::fs::read(path).map_err(|reason| Failure::File { path: path_of(), reason })?;
+    let fork = Fork::read(&file).map_err(|reason| Failure::Proof { path: path_of(), reason })?;
+    let cooperative = fork.one.cooperative();
+    let pinned = policy(check)?.cooperative.unwrap_or(cooperative);
+    let verdict = fork.check(&pinned);
+    let (device, seq) = (fork.device(), fork.seq());
+    let (one, other) = (fork.one.id(), fork.other.id());
+    if check.json {
+        let why = verdict.err().map(|fault| fault.to_string());
+        let value = json!({ "proof": verdict.is_ok(), "why_not": why, "cooperative": cooperative, "device": device, "seq": seq, "entries": [one, other] });
+        say(check, &pretty(&value));
+    } else {
+        match verdict {
+            Ok(()) => {
+                say(
+                    check,
+                    &format!("FORKED  device {device} has signed two entries for place {seq}"),
+                );
+                say(check, &format!("  {one} and {other}, in cooperative {cooperative}"));
+            }
+            Err(fault) => say(check, &format!("INVALID  no proof: {fault}")),
+        }
+    }
+    Ok(if verdict.is_ok() { Status::Forked } else { Status::Invalid })
 }
 
 /// Shows a report; whether it can be relied on is the exit status, and said beside it.

@@ -3,7 +3,7 @@
 //! Genuine entries of both files share the places; each log's signed roots are compared with each
 //! other and with the other file's leaves. That one file shows more than the other is no fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::key::{DeviceKey, NodeKey};
 
@@ -30,11 +30,22 @@ fn forks(one: &Audit, other: &Audit) -> Vec<Finding> {
     };
     let held: BTreeMap<(DeviceKey, u64), Claim> =
         claims(one).into_iter().map(|claim| ((claim.device, claim.seq), claim)).collect();
+    let healed: BTreeSet<(DeviceKey, u64)> =
+        one.found.iter().chain(&other.found).filter_map(healed).collect();
     let contradicts = |other: Claim| {
         let one = *held.get(&(other.device, other.seq))?;
-        (one.id != other.id).then_some(Finding::Fork { one, other })
+        (one.id != other.id && !healed.contains(&(one.device, one.seq)))
+            .then_some(Finding::Fork { one, other })
     };
     claims(other).into_iter().filter_map(contradicts).collect()
+}
+
+/// The place of a fork that a settled heal has ended.
+const fn healed(finding: &Finding) -> Option<(DeviceKey, u64)> {
+    match finding {
+        Finding::Healed { other, .. } => Some((other.device, other.seq)),
+        _ => None,
+    }
 }
 
 /// Signed roots that cannot both be true of one log.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use talea_ledger::place;
 use talea_protocol::checkpoint::CheckpointFault;
 use talea_protocol::export::ExportFault;
+use talea_protocol::fork::ForkFault;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::LeafFault;
@@ -58,6 +59,91 @@ pub enum Finding {
         one: Claim,
         /// The other.
         other: Claim,
+    },
+    /// One place, two genuine entries, and a settled heal.
+    #[error(
+        "two signed entries for one place, {} and {}; healed by register entry {number}, {}",
+        one.id, other.id, goes_on(adopt.as_ref())
+    )]
+    Healed {
+        /// The one.
+        one: Claim,
+        /// The other.
+        other: Claim,
+        /// The number of the heal.
+        number: u32,
+        /// What goes on.
+        adopt: Option<EntryId>,
+    },
+    /// Entries that can settle no more, because another branch goes on or the chain has ended.
+    #[error("can settle no more, and is the first of {count} such entries of this chain")]
+    Dead {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        first: Claim,
+    },
+    /// One place, two entries, both with enough receipts: more nodes lie than the roster allows.
+    #[error(
+        "{one} and {} are both settled in one place: more than {faulty} of the roster's nodes have signed what is not so ({})",
+        other.id, listed(nodes)
+    )]
+    BothSettled {
+        /// The one.
+        one: EntryId,
+        /// The other.
+        other: Claim,
+        /// How many may lie.
+        faulty: u8,
+        /// Nodes whose logs hold both.
+        nodes: Vec<NodeKey>,
+    },
+    /// A settled entry behind the cut that ended its chain, or its author's role.
+    #[error("rule 22: is settled, although register entry {number} leaves {length} entries")]
+    Behind {
+        /// The first such entry.
+        claim: Claim,
+        /// The number of the register entry.
+        number: u32,
+        /// How many entries count.
+        length: u32,
+    },
+    /// A fork leaf whose proof is none.
+    #[error("leaf {index} of the log of {} proves no fork: {fault}", node(log))]
+    Proof {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// What it is about.
+        claim: Claim,
+        /// Why.
+        fault: ForkFault,
+    },
+    /// A fork leaf that says other than what the log holds.
+    #[error(
+        "leaf {index} of the log of {} says that the log holds {}, and it holds {}",
+        node(log), name(claimed.as_ref()), name(held.as_ref())
+    )]
+    Held {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// The place.
+        claim: Claim,
+        /// What it says.
+        claimed: Option<EntryId>,
+        /// What is so.
+        held: Option<EntryId>,
+    },
+    /// Leaves after the end of a log.
+    #[error("leaf {index} of the log of {} comes after its end", node(log))]
+    AfterEnd {
+        /// Whose log.
+        log: NodeKey,
+        /// The first of them.
+        index: u64,
     },
     /// One log, one size, two signed roots.
     #[error("{} signed two roots for {size} leaves of its log, {one} and {other}", node(log))]
@@ -292,6 +378,18 @@ fn node(key: &NodeKey) -> String {
     format!("node {}", key.to_string().get(..8).unwrap_or_default())
 }
 
+fn listed(nodes: &[NodeKey]) -> String {
+    nodes.iter().map(node).collect::<Vec<_>>().join(", ")
+}
+
+fn goes_on(adopt: Option<&EntryId>) -> String {
+    adopt.map_or_else(|| "which ends the chain before it".to_owned(), |id| format!("{id} goes on"))
+}
+
+fn name(id: Option<&EntryId>) -> String {
+    id.map_or_else(|| "nothing".to_owned(), |id| format!("entry {id}"))
+}
+
 /// The leaves from one to before another.
 fn span(from: u64, to: u64) -> String {
     match to.saturating_sub(1) {
@@ -305,7 +403,11 @@ impl Finding {
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
-            Self::Fork { .. } | Self::TwoRoots { .. } | Self::TwoLeaves { .. } => Status::Forked,
+            Self::Fork { .. }
+            | Self::BothSettled { .. }
+            | Self::TwoRoots { .. }
+            | Self::TwoLeaves { .. } => Status::Forked,
+            Self::Healed { .. } | Self::Dead { .. } => Status::Valid,
             Self::File(ExportFault::Short { .. })
             | Self::MissingLeaves { .. }
             | Self::MissingEntry { .. }
@@ -327,6 +429,10 @@ impl Finding {
             | Self::Early { .. }
             | Self::Again { .. }
             | Self::Frontier { .. }
+            | Self::Behind { .. }
+            | Self::Proof { .. }
+            | Self::Held { .. }
+            | Self::AfterEnd { .. }
             | Self::Payload { .. } => Status::Invalid,
             Self::Policy(fault) => fault.status(),
         }
@@ -349,11 +455,18 @@ impl Finding {
             | Self::Early { log, .. }
             | Self::Again { log, .. }
             | Self::Frontier { log, .. }
+            | Self::Proof { log, .. }
+            | Self::Held { log, .. }
+            | Self::AfterEnd { log, .. }
             | Self::Receipts { log, .. }
             | Self::Uncovered { log, .. } => Some(*log),
             Self::File(_)
             | Self::Bundle { .. }
             | Self::Fork { .. }
+            | Self::Healed { .. }
+            | Self::Dead { .. }
+            | Self::BothSettled { .. }
+            | Self::Behind { .. }
             | Self::MissingPlace { .. }
             | Self::MissingNamed { .. }
             | Self::CharterMissing { .. }
@@ -370,6 +483,12 @@ impl Finding {
         match self {
             Self::Leaf { claim, .. } => *claim,
             Self::Fork { other: claim, .. }
+            | Self::Healed { other: claim, .. }
+            | Self::BothSettled { other: claim, .. }
+            | Self::Dead { first: claim, .. }
+            | Self::Behind { claim, .. }
+            | Self::Proof { claim, .. }
+            | Self::Held { claim, .. }
             | Self::MissingPlace { claim }
             | Self::Place { claim, .. }
             | Self::Early { claim, .. }
@@ -390,6 +509,7 @@ impl Finding {
             | Self::CharterMissing { .. }
             | Self::Charter { .. }
             | Self::Frontier { .. }
+            | Self::AfterEnd { .. }
             | Self::MissingNamed { .. }
             | Self::Uncovered { .. }
             | Self::Policy(_) => None,

@@ -9,7 +9,6 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
 use super::finding::Finding;
-use super::log::Content;
 use super::policy::{Policy, PolicyFault};
 use super::status::Claim;
 use super::{Audit, Sum, Summary, count, fold};
@@ -89,21 +88,16 @@ impl Audit {
     /// What the exporting node accepted and too few logs hold.
     fn unsettled(&self) -> Option<Finding> {
         let sum = self.sum.as_ref()?;
-        let is_settled = |id: &EntryId| {
-            sum.places.position(id).is_some_and(|(device, seq)| seq < sum.places.settled(device))
-        };
         let own = self.shown.own();
         if own.has_holes() {
             // A consequence of what is missing, not a fact beside it.
             return None;
         }
-        let accepted = own.leaves.iter().filter_map(|leaf| match leaf.content {
-            Content::Accept(id) => Some(id),
-            _ => None,
-        });
-        let open: Vec<EntryId> = accepted.filter(|id| !is_settled(id)).collect();
+        let is_open = |id: &EntryId| !sum.settled.has(id) && !sum.dead.contains(id);
+        let accepted = own.leaves.iter().filter_map(|leaf| leaf.content.entry());
+        let open: Vec<EntryId> = accepted.filter(is_open).collect();
         let first = self.shown.entries.get(open.first()?)?;
-        let receipts = sum.places.find(&first.id()).map_or(0, |place| place.receipts.count_ones());
+        let receipts = sum.settled.receipts(&first.id());
         Some(Finding::Unsettled {
             count: count(open.len()),
             first: Claim::of(first),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{Frontier as Stand, Peer};
+use talea_protocol::leaf::{Forked, Frontier as Stand, Peer};
 use talea_protocol::tree::{Frontier, TreeHash};
 
 use super::finding::Finding;
@@ -28,11 +28,17 @@ pub struct Shown {
 pub enum Content {
     /// Accepts an entry, which is genuine and in the file.
     Accept(EntryId),
+    /// Takes an entry over that is settled elsewhere or healed; it is genuine and in the file.
+    Resolve(EntryId),
+    /// Tells of a fork; the proof is one.
+    Fork(Box<Forked>),
     /// Where the node stands.
     Frontier(Box<Stand>),
     /// Where another node stands.
     Peer(Peer),
-    /// An accept leaf without a genuine entry: a finding says why.
+    /// The log ends here.
+    Closed,
+    /// An accept or resolve leaf without a genuine entry: a finding says why.
     Damaged,
     /// A kind that nobody guesses at.
     Other,
@@ -45,7 +51,7 @@ pub struct Log {
     pub node: NodeKey,
     /// The leaves, ascending.
     pub leaves: Vec<Shown>,
-    /// The entries that it accepts.
+    /// The entries that it accepts or takes over.
     pub accepts: BTreeSet<EntryId>,
     /// Where the next leaf goes.
     pub end: u64,
@@ -68,6 +74,22 @@ pub struct Checkpoint {
     pub cosigners: BTreeMap<NodeKey, u64>,
 }
 
+impl Content {
+    /// The entry to which the leaf gives a place.
+    #[must_use]
+    pub const fn entry(&self) -> Option<EntryId> {
+        match self {
+            Self::Accept(id) | Self::Resolve(id) => Some(*id),
+            Self::Fork(_)
+            | Self::Frontier(_)
+            | Self::Peer(_)
+            | Self::Closed
+            | Self::Damaged
+            | Self::Other => None,
+        }
+    }
+}
+
 impl Log {
     /// A log of which nothing is known yet.
     #[must_use]
@@ -86,7 +108,7 @@ impl Log {
 
     /// Appends a leaf. False, and nothing done, if the log accepts its entry already.
     pub fn push(&mut self, hash: TreeHash, content: Content) -> bool {
-        if let Content::Accept(id) = content
+        if let Some(id) = content.entry()
             && !self.accepts.insert(id)
         {
             return false;
@@ -95,6 +117,12 @@ impl Log {
         self.leaves.push(Shown { index: self.end, hash, content });
         self.end = self.end.saturating_add(1);
         true
+    }
+
+    /// The entries under checkpoints whose roots the leaves have: the node's receipts.
+    pub fn receipts(&self) -> impl Iterator<Item = EntryId> {
+        let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
+        sound.filter_map(|leaf| leaf.content.entry())
     }
 
     /// Goes on at `from`: what lies before and was not shown is missing. False if that is behind.

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use talea_protocol::bytes::decode_prefix;
-use talea_protocol::entry::{self, ENTRY_BYTES_MAX, Entry, Header, Refusal, Signed};
+use talea_protocol::entry::{self, ENTRY_BYTES_MAX, Entry, Header, Refusal, Signed, statement};
 use talea_protocol::export::{ExportFault, Section, Sections};
-use talea_protocol::hash::{Context, EntryId};
+use talea_protocol::fork::Fork;
+use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
-use talea_protocol::leaf::{Leaf, LeafFault, accept, accepted, bundled};
+use talea_protocol::leaf::{Forked, Leaf, LeafFault, accept, accepted, bundled};
 use talea_protocol::message::{Item, Payload};
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
@@ -42,6 +43,8 @@ pub struct Shown {
     pub notes: Vec<(NodeKey, Vec<u8>)>,
     /// Payloads.
     pub payloads: Vec<Payload>,
+    /// A proof for each place in which a device has written twice.
+    pub forks: BTreeMap<(DeviceKey, u64), Fork>,
     /// What speaks against it so far.
     pub found: Vec<Finding>,
 }
@@ -53,8 +56,8 @@ struct Raw {
 }
 
 enum RawContent {
-    /// An entry: its place among those to be checked.
-    Entry(usize),
+    /// An entry: its place among those to be checked, and what its leaf does with it.
+    Entry(usize, fn(EntryId) -> Content),
     Ready(Content),
 }
 
@@ -67,6 +70,7 @@ enum Part {
 
 /// What the sections hold, with nothing checked yet.
 struct Pile {
+    cooperative: EntryId,
     node: NodeKey,
     own: Vec<(usize, u64, Vec<Raw>)>,
     mirrors: Vec<(usize, NodeKey, u64, Vec<Part>)>,
@@ -75,6 +79,7 @@ struct Pile {
     entries: Vec<Entry>,
     /// The log and the place of each of `entries`.
     origins: Vec<(NodeKey, u64)>,
+    forks: BTreeMap<(DeviceKey, u64), Fork>,
     found: Vec<Finding>,
 }
 
@@ -90,14 +95,14 @@ pub fn read(file: &[u8]) -> Result<Shown, ExportFault> {
         Some(Ok((at, _))) => return Err(ExportFault::Order { at }),
         None => return Err(ExportFault::Magic),
     };
-    let mut pile = Pile::new(node);
+    let mut pile = Pile::new(cooperative, node);
     for section in sections {
         match section {
             Ok((at, section)) => pile.add(at, section),
             Err(fault) => pile.found.push(Finding::File(fault)),
         }
     }
-    let Pile { own, mirrors, notes, payloads, entries, origins, mut found, .. } = pile;
+    let Pile { own, mirrors, notes, payloads, entries, origins, forks, mut found, .. } = pile;
     let (ids, entries, bad) = check(entries, &origins);
     // What is wrong with one entry is said before what is wrong with the file because of it.
     let file_faults = found.split_off(
@@ -113,6 +118,7 @@ pub fn read(file: &[u8]) -> Result<Shown, ExportFault> {
         logs: BTreeMap::from([(node, Log::new(node))]),
         notes,
         payloads,
+        forks,
         found,
     };
     for (at, from, leaves) in own {
@@ -126,8 +132,9 @@ pub fn read(file: &[u8]) -> Result<Shown, ExportFault> {
 }
 
 impl Pile {
-    fn new(node: NodeKey) -> Self {
+    const fn new(cooperative: EntryId, node: NodeKey) -> Self {
         Self {
+            cooperative,
             node,
             own: Vec::new(),
             mirrors: Vec::new(),
@@ -135,6 +142,7 @@ impl Pile {
             payloads: Vec::new(),
             entries: Vec::new(),
             origins: Vec::new(),
+            forks: BTreeMap::new(),
             found: Vec::new(),
         }
     }
@@ -185,14 +193,13 @@ impl Pile {
 
     fn leaf(&mut self, log: NodeKey, index: u64, leaf: &[u8]) -> Raw {
         let content = match Leaf::parse(leaf) {
-            Ok(Leaf::Accept(entry)) => {
-                self.entries.push(*entry);
-                self.origins.push((log, index));
-                RawContent::Entry(self.entries.len() - 1)
-            }
+            Ok(Leaf::Accept(entry)) => self.entry(log, index, *entry, Content::Accept),
+            Ok(Leaf::Resolve(entry)) => self.entry(log, index, *entry, Content::Resolve),
+            Ok(Leaf::Fork(forked)) => RawContent::Ready(self.fork(log, index, forked)),
+            Ok(Leaf::Closed(_)) => RawContent::Ready(Content::Closed),
             Ok(Leaf::Frontier(frontier)) => RawContent::Ready(Content::Frontier(frontier)),
             Ok(Leaf::Peer(peer)) => RawContent::Ready(Content::Peer(peer)),
-            Ok(Leaf::Other(_)) => RawContent::Ready(Content::Other),
+            Ok(Leaf::Erased(_) | Leaf::Other(_)) => RawContent::Ready(Content::Other),
             Err(fault) => {
                 let claim = accepted(leaf).and_then(seeming);
                 let is_accept = accepted(leaf).is_some();
@@ -202,13 +209,36 @@ impl Pile {
         };
         Raw { hash: leaf_hash(leaf), content }
     }
+
+    fn entry(
+        &mut self,
+        log: NodeKey,
+        index: u64,
+        entry: Entry,
+        does: fn(EntryId) -> Content,
+    ) -> RawContent {
+        self.entries.push(entry);
+        self.origins.push((log, index));
+        RawContent::Entry(self.entries.len() - 1, does)
+    }
+
+    fn fork(&mut self, log: NodeKey, index: u64, forked: Box<Forked>) -> Content {
+        let fork = &forked.fork;
+        if let Err(fault) = fork.check(&self.cooperative) {
+            let claim = Claim::by(&fork.one.header, fork.one.id());
+            self.found.push(Finding::Proof { log, index, claim, fault });
+            return Content::Other;
+        }
+        self.forks.entry((fork.device(), fork.seq())).or_insert(*fork);
+        Content::Fork(forked)
+    }
 }
 
 /// Whose entry damaged bytes seem to be.
-fn seeming(entry: &[u8]) -> Option<Claim> {
-    let (header, _) = decode_prefix::<Header>(entry, ENTRY_BYTES_MAX).ok()?;
-    let unsigned = entry.get(..entry.len().checked_sub(SIGNATURE_BYTES)?)?;
-    Some(Claim::by(&header, EntryId(Context::Entry.hash(&[unsigned]).0)))
+fn seeming(bytes: &[u8]) -> Option<Claim> {
+    let (header, _) = decode_prefix::<Header>(bytes, ENTRY_BYTES_MAX).ok()?;
+    let unsigned = bytes.get(..bytes.len().checked_sub(SIGNATURE_BYTES)?)?;
+    Some(Claim::by(&header, entry::name(&statement(unsigned)?)))
 }
 
 type Checked = (Vec<Option<EntryId>>, BTreeMap<EntryId, Signed>, Vec<Finding>);
@@ -245,8 +275,8 @@ impl RawContent {
     fn checked(self, ids: &[Option<EntryId>]) -> Content {
         match self {
             Self::Ready(content) => content,
-            Self::Entry(place) => {
-                ids.get(place).copied().flatten().map_or(Content::Damaged, Content::Accept)
+            Self::Entry(place, does) => {
+                ids.get(place).copied().flatten().map_or(Content::Damaged, does)
             }
         }
     }
@@ -302,10 +332,8 @@ impl Shown {
 
     /// Appends a leaf. An entry that the log accepts already is a finding, and false.
     fn put(&mut self, log: &mut Log, hash: TreeHash, content: Content) -> bool {
-        let again = match &content {
-            Content::Accept(id) => self.entries.get(id).map(|entry| Claim::of(entry)),
-            Content::Frontier(_) | Content::Peer(_) | Content::Damaged | Content::Other => None,
-        };
+        let entry = content.entry().and_then(|id| self.entries.get(&id));
+        let again = entry.map(|entry| Claim::of(entry));
         let put = log.push(hash, content);
         if let (false, Some(claim)) = (put, again) {
             self.found.push(Finding::Again { log: log.node, index: log.end, claim });
@@ -334,14 +362,21 @@ impl Shown {
             && let Some(leaf) = self.own().leaves.get(place).filter(|leaf| leaf.index < end)
         {
             place += 1;
-            let (hash, accepts) = match leaf.content {
-                Content::Accept(id) => (leaf.hash, Some(id)),
-                Content::Damaged => (leaf.hash, None),
-                Content::Frontier(_) | Content::Peer(_) | Content::Other => continue,
+            let accepts = match leaf.content {
+                Content::Accept(id) => Some((id, leaf.hash)),
+                Content::Resolve(id) => {
+                    self.entries.get(&id).map(|entry| (id, leaf_hash(&accept(entry))))
+                }
+                Content::Damaged => None,
+                Content::Fork(_)
+                | Content::Frontier(_)
+                | Content::Peer(_)
+                | Content::Closed
+                | Content::Other => continue,
             };
             left -= 1;
             match accepts {
-                Some(id) if !self.put(log, hash, Content::Accept(id)) => return,
+                Some((id, hash)) if !self.put(log, hash, Content::Accept(id)) => return,
                 Some(_) => {}
                 None => log.skip(1),
             }
@@ -351,11 +386,12 @@ impl Shown {
 
     /// Two genuine entries in one place, anywhere in the file.
     fn find_forks(&mut self) {
-        let mut places: BTreeMap<(DeviceKey, u64), Claim> = BTreeMap::new();
+        let mut places: BTreeMap<(DeviceKey, u64), &Signed> = BTreeMap::new();
         for entry in self.entries.values() {
-            let other = Claim::of(entry);
-            if let Some(one) = places.insert((other.device, other.seq), other) {
-                self.found.push(Finding::Fork { one, other });
+            let place = (entry.header().device, entry.header().seq);
+            if let Some(one) = places.insert(place, entry) {
+                let fork = Fork::new(one.signed_header(), entry.signed_header());
+                self.forks.entry(place).or_insert(fork);
             }
         }
     }

@@ -6,11 +6,13 @@ use talea_protocol::act::{
 };
 use talea_protocol::bytes::{Bp, Code, Day, List, Malformed, Month, Quantity};
 use talea_protocol::charter::{Amendment, Change, Charter, Member};
+use talea_protocol::entry::Refusal;
 use talea_protocol::hash::EntryId;
 use talea_tools::amount::{self, DAY_MS, Unread};
 use talea_tools::book::Book;
 use talea_tools::draft;
 use talea_tools::names::Words;
+use talea_tools::remedy;
 
 use crate::cli::{self, About, Answer, Command, Common};
 use crate::clock;
@@ -45,7 +47,7 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
             plain(Act::Decide(draft::decide(book, book.find(proposal)?)?))
         }
         Command::Invoice { job, client, tier, quantity, date } => {
-            plain(invoice(charter, (job, client, tier), *quantity, date.as_deref())?)
+            plain(invoice(charter, (job, client, tier), whole(quantity)?, date.as_deref())?)
         }
         Command::Income { job, client, amount, date } => plain(Act::Income(Income {
             job: code("the job", job)?,
@@ -63,12 +65,9 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
             Ok((Act::Expense(spent), note.as_deref()))
         }
         Command::Redirect { to, amount, run, note } => {
-            let passed = Redirect {
-                run: run_of(book, month(run)?)?,
-                to: member(book, to)?,
-                amount: money(charter, amount)?,
-            };
-            Ok((Act::Redirect(passed), note.as_deref()))
+            let amount = money(charter, amount)?;
+            let (run, to) = (run_of(book, month(run)?)?, member(book, to)?);
+            Ok((Act::Redirect(Redirect { run, to, amount }), note.as_deref()))
         }
         Command::Distribute { month: period } => {
             plain(Act::Distribute(Box::new(draft::distribute(book, month(period)?)?)))
@@ -136,7 +135,7 @@ fn invoice(
 ) -> Outcome<Act> {
     let tier = self::tier(charter, tier)?;
     let price = charter.tiers.get(usize::from(tier)).map_or(0, |tier| i64::from(tier.price));
-    let amount = quantity.checked_mul(price).unwrap_or(i64::MAX);
+    let amount = quantity.checked_mul(price).ok_or(Refusal::Amount)?;
     Ok(Act::Invoice(Invoice {
         job: code("the job", job)?,
         client: code("the client", client)?,
@@ -249,7 +248,7 @@ pub fn money(charter: &Charter, text: &str) -> Outcome<Quantity> {
 }
 
 fn positive(number: i64) -> Outcome<Quantity> {
-    Quantity::new(number).map_err(|_| talea_protocol::entry::Refusal::Amount.into())
+    Quantity::new(number).map_err(|value| remedy::refusal(value).into())
 }
 
 fn whole(text: &str) -> Outcome<i64> {
@@ -299,7 +298,10 @@ pub fn code(what: &str, text: &str) -> Outcome<Code> {
 }
 
 fn unread(text: &str, fault: &Unread) -> Failure {
-    Failure::usage(format!("`{text}` is {fault}"), "write it as the message says")
+    match fault {
+        Unread::Amount => Refusal::Amount.into(),
+        _ => Failure::usage(format!("`{text}` is {fault}"), "write it as the message says"),
+    }
 }
 
 fn value(what: &str, fault: Malformed) -> Failure {

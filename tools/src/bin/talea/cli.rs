@@ -37,10 +37,10 @@ pub struct Common {
     /// Show what would be signed, and its verdict, and sign nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Sign without asking
+    /// Sign, or send, without asking
     #[arg(long, short, global = true)]
     pub yes: bool,
-    /// Sign although the statement would be void by what is known here
+    /// Sign, or send, although the statement would be void by what is known here
     #[arg(long, global = true)]
     pub anyway: bool,
     /// Ask no node: keep what is signed, and send it later
@@ -151,6 +151,7 @@ pub enum Command {
     /// Consent to a subscription of shares: print a slip to be passed to the treasurer
     Shares {
         /// How much, in the currency: 100 or 100.00
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// Tells one subscription from the next
         #[arg(long, default_value = "first")]
@@ -175,8 +176,8 @@ pub enum Command {
         #[arg(long)]
         tier: String,
         /// Units of work
-        #[arg(long)]
-        quantity: i64,
+        #[arg(long, allow_negative_numbers = true)]
+        quantity: String,
         /// The day [default: today]
         #[arg(long, value_name = "DAY")]
         date: Option<String>,
@@ -189,7 +190,7 @@ pub enum Command {
         #[arg(long)]
         client: String,
         /// How much, in the currency
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         amount: String,
         /// The day [default: today]
         #[arg(long, value_name = "DAY")]
@@ -203,7 +204,7 @@ pub enum Command {
         #[arg(long)]
         payee: String,
         /// How much, in the currency
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         amount: String,
         /// The day [default: today]
         #[arg(long, value_name = "DAY")]
@@ -217,6 +218,7 @@ pub enum Command {
         /// Who shall get it
         to: String,
         /// How much, in the currency
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// The run, by its month
         #[arg(long, value_name = "MONTH")]
@@ -264,6 +266,20 @@ pub enum Command {
     Show {
         /// The entry: `alba/3`, or the start of its id
         entry: String,
+        /// Write its very bytes, signature and all, to this file as well (see `talea submit`)
+        #[arg(long = "bytes", value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Give a node an entry that is signed already, from a file: anybody's, carried by any means
+    Submit {
+        /// The entry's bytes (see `talea show --bytes`)
+        file: PathBuf,
+        /// Its payload as JSON: the salt in hexadecimal, the bytes in base64
+        #[arg(long, value_name = "FILE")]
+        payload: Option<PathBuf>,
+        /// A node's HTTP address, instead of those that this wallet knows; once for each node
+        #[arg(long = "node", value_name = "ADDRESS")]
+        nodes: Vec<String>,
     },
     /// Write a node's export to a file, for `talea-verify` and for keeps
     Export {
@@ -326,6 +342,7 @@ pub enum Add {
 #[derive(Args, Debug)]
 pub struct Given {
     /// How much: 12000, or 3h30 for tasks counted in parts of hours
+    #[arg(allow_hyphen_values = true, value_parser = number)]
     pub quantity: String,
     /// The task, by name [default: the charter's only one]
     #[arg(long)]
@@ -345,6 +362,7 @@ pub struct Given {
 #[derive(Args, Debug)]
 pub struct Care {
     /// How long: 1h, 45m, 1h30
+    #[arg(allow_hyphen_values = true, value_parser = number)]
     pub time: String,
     /// The task, by name
     #[arg(long, default_value = "care")]
@@ -466,4 +484,15 @@ pub struct Demo {
     /// Make the members' keys from this word instead of from random bytes
     #[arg(long, value_name = "WORD")]
     pub seed: Option<String>,
+}
+
+/// A number, were it below zero (a rule refuses that); an option that is mistyped is not taken
+/// for one.
+fn number(text: &str) -> Result<String, String> {
+    match text.strip_prefix('-') {
+        Some(rest) if !rest.starts_with(|first: char| first.is_ascii_digit()) => {
+            Err("this is no option here: see --help".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
 }

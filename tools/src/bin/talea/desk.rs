@@ -4,57 +4,28 @@
 //! first and the last works without a node. Nothing a node says is believed before it is audited.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::Act;
-use talea_protocol::entry::Header;
+use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
 use talea_tools::book::Book;
 use talea_tools::journal::{Draft, Journal, Kept, reading};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::preview;
-use talea_tools::verify::{self, Audit, Policy, Status};
-use talea_tools::wallet::{Known, Server, Wallet};
+use talea_tools::remedy;
+use talea_tools::verify::Audit;
+use talea_tools::wallet::{Known, Outbox, Server, Wallet};
 
 use crate::cli::Common;
-use crate::clock::{self, Deadline};
-use crate::failure::{Failure, Outcome};
-use crate::http::{Node, Reader, Submitted};
-use crate::out::{self, DIM, Form, GOOD, styled};
+use crate::clock;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::http::{Node, Submitted};
+use crate::out::{self, DIM, Form, styled};
 use crate::secret;
-
-/// How long a command waits for its entry to settle before it says "not yet".
-const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// Between two questions whether it has.
-const SETTLE_POLL: Duration = Duration::from_millis(50);
-
-/// Where an entry stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct Standing {
-    /// The entry.
-    pub id: EntryId,
-    /// What to call it.
-    pub label: String,
-    /// Place in the chain.
-    pub seq: u64,
-    /// `kept`, `waiting` (for what it names, in a node's memory), `sent` or `settled`.
-    pub status: &'static str,
-    /// Nodes that hold it, as a node says.
-    pub receipts: u32,
-    /// Nodes of the roster.
-    pub roster: u32,
-}
-
-/// What a node says of an entry.
-#[derive(Debug, Deserialize)]
-struct Held {
-    receipts: u32,
-    roster: u32,
-    settled: bool,
-}
+use crate::source::{fetch, last_export};
+use crate::standing::{Enquiry, Standing, no_node, say};
 
 /// A member's desk.
 pub struct Desk<'a> {
@@ -69,6 +40,8 @@ pub struct Desk<'a> {
     device: DeviceKey,
     /// Entries of this wallet that the last export shows as settled.
     settled: u64,
+    /// What a node last said of the others.
+    seen: Outbox,
 }
 
 /// The wallet that the command names.
@@ -136,7 +109,8 @@ impl<'a> Desk<'a> {
                 }
             }
         }
-        Ok(Self { common, wallet, known, book, journal, key, device, settled })
+        let seen = wallet.seen(&known.cooperative);
+        Ok(Self { common, wallet, known, book, journal, key, device, settled, seen })
     }
 
     /// This wallet's device.
@@ -160,9 +134,9 @@ impl<'a> Desk<'a> {
         let verdict = self.foresee(&draft)?;
         self.show(&draft, verdict)?;
         if !self.common.dry_run {
-            self.refuse_void(verdict)?;
+            refuse_void(self.common, verdict)?;
         }
-        if !confirm(self.common)? {
+        if !confirm(self.common, SIGN)? {
             return Ok(());
         }
         self.journal.promise(&draft)?;
@@ -185,20 +159,70 @@ impl<'a> Desk<'a> {
             return Ok(standing);
         }
         match self.send(&waiting) {
-            Ok((node, submitted)) => {
-                for (one, submitted) in standing.iter_mut().zip(submitted) {
-                    // A node that lacks what an entry names keeps it in memory only.
-                    one.status = if submitted.status == "waiting" { "waiting" } else { "sent" };
+            Ok((server, submitted)) => {
+                for (one, submitted) in standing.iter_mut().zip(&submitted) {
+                    one.submitted(submitted);
                 }
-                self.follow(&node, &mut standing);
+                self.open_if_offered()?;
+                self.enquiry().follow(&server, &mut standing);
+                self.remember(&standing)?;
             }
-            Err(failure) if matches!(failure.kind(), crate::failure::Kind::Node) => {
+            Err(failure) if failure.kind() == Kind::Node => {
                 out::note(&styled(DIM, &format!("kept, and not sent: {failure}")));
                 out::note(&styled(DIM, &format!("  {}", failure.next())));
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                out::note(&styled(DIM, "kept, and not taken by the node: see `talea outbox`"));
+                return Err(failure);
+            }
         }
         Ok(standing)
+    }
+
+    /// What is open, and how far the nodes say it has come.
+    pub fn outbox(&mut self) -> Outcome<Vec<Standing>> {
+        let mut standing: Vec<Standing> = self.open().map(|kept| self.kept(kept)).collect();
+        if self.common.offline || standing.is_empty() {
+            return Ok(standing);
+        }
+        self.open_if_offered()?;
+        let mut asked = self.enquiry().ask_any(&mut standing);
+        if self.key.is_none()
+            && asked.as_ref().is_err_and(|failure| failure.kind() == Kind::Private)
+        {
+            asked = secret::unlock(self.common, &self.wallet).and_then(|key| {
+                self.key = Some(key);
+                self.enquiry().ask_any(&mut standing)
+            });
+        }
+        match asked {
+            Ok(()) => self.remember(&standing)?,
+            Err(failure) => out::note(&styled(DIM, &format!("no node says more: {failure}"))),
+        }
+        Ok(standing)
+    }
+
+    /// Keeps what a node has said, for when none can be asked.
+    fn remember(&mut self, standing: &[Standing]) -> Outcome {
+        let told = standing.iter().filter_map(|one| Some((one.id, one.seen()?)));
+        let told: Outbox = told.collect();
+        if told != self.seen {
+            self.wallet.keep_seen(&self.known.cooperative, &told)?;
+            self.seen = told;
+        }
+        Ok(())
+    }
+
+    const fn enquiry(&self) -> Enquiry<'_> {
+        Enquiry { known: &self.known, key: self.key.as_ref() }
+    }
+
+    /// Opens the key where nobody has to be asked for the passphrase.
+    fn open_if_offered(&mut self) -> Outcome {
+        if self.key.is_none() && self.common.passphrase_fd.is_some() {
+            self.key = Some(secret::unlock(self.common, &self.wallet)?);
+        }
+        Ok(())
     }
 
     /// Signs what was promised when the program was stopped before its signature.
@@ -219,76 +243,46 @@ impl<'a> Desk<'a> {
     }
 
     /// Sends to the first node that answers; the others have it from there.
-    fn send(&self, waiting: &[Kept]) -> Outcome<(Node, Vec<Submitted>)> {
-        let mut last = no_node();
+    fn send(&self, waiting: &[Kept]) -> Outcome<(Server, Vec<Submitted>)> {
+        let mut failures = Vec::new();
         for server in &self.known.nodes {
-            let node = Node::at(&server.http);
-            match self.send_to(&node, waiting) {
-                Ok(submitted) => return Ok((node, submitted)),
-                Err(failure) if failure.kind() == crate::failure::Kind::Node => last = failure,
+            match send_to(&Node::at(&server.http), waiting) {
+                Ok(submitted) => return Ok((server.clone(), submitted)),
+                Err(failure) if failure.kind() == Kind::Node => failures.push(failure),
                 Err(failure) => return Err(failure),
             }
         }
-        Err(last)
+        Err(Failure::of_all(failures).unwrap_or_else(no_node))
     }
 
-    fn send_to(&self, node: &Node, waiting: &[Kept]) -> Outcome<Vec<Submitted>> {
-        let submit = |kept: &Kept| {
-            let entry = kept.entry().ok_or_else(nothing_here)?;
-            node.submit(&entry, kept.payload.as_ref())
-        };
-        waiting.iter().map(submit).collect()
+    /// An entry with its signature: one of this wallet's, or one that a node gave.
+    pub fn entry(&self, id: &EntryId) -> Option<Signed> {
+        let own = self.journal.kept().iter().find(|kept| kept.id == *id);
+        own.map_or_else(|| self.book.entry(id).cloned(), Kept::entry)
     }
 
-    /// Asks until everything is settled, or the wait is over.
-    fn follow(&self, node: &Node, standing: &mut [Standing]) {
-        let deadline = Deadline::within(SETTLE_MAX);
-        loop {
-            let mut told = false;
-            for one in standing.iter_mut().filter(|one| one.status != "settled") {
-                if let Ok(held) = self.held(node, &one.id) {
-                    told = true;
-                    (one.receipts, one.roster) = (held.receipts, held.roster);
-                    if held.settled {
-                        one.status = "settled";
-                    }
-                }
-            }
-            // A private cooperative's node says nothing to a wallet whose key is not open.
-            if !told || deadline.is_over() {
-                return;
-            }
-            std::thread::sleep(SETTLE_POLL);
-        }
-    }
-
-    fn held(&self, node: &Node, id: &EntryId) -> Outcome<Held> {
-        let path = format!("/v1/cooperatives/{}/entries/{id}", self.known.cooperative);
-        let server =
-            self.known.nodes.iter().find(|server| Node::at(&server.http).shown() == node.shown());
-        let reader = self.key.as_ref().zip(server);
-        let reader = reader.map(|(key, server)| Reader { key, node: server.node });
-        node.read(&path, reader.as_ref())
-    }
-
-    /// An entry as it stands without a node's word.
+    /// An entry as it stands by what a node last said.
     pub fn kept(&self, kept: &Kept) -> Standing {
         let roster = self.book.register().roster().nodes.len();
-        Standing {
+        let mut standing = Standing {
             id: kept.id,
             label: self.book.label(&kept.id),
             seq: kept.seq,
             status: "kept",
             receipts: 0,
             roster: u32::try_from(roster).unwrap_or(u32::MAX),
+        };
+        if let Some(seen) = self.seen.get(&kept.id) {
+            standing.told(seen);
         }
+        standing
     }
 
     fn draft(&self, act: &Act, note: Option<Vec<u8>>) -> Outcome<Draft> {
         let header = self.book.header(&self.device, clock::now_ms()).ok_or_else(|| {
             Failure::rule(
-                format!("device {} is not enrolled in {}", self.device, self.known.name),
-                "ask to be let in with `talea request`, and run `talea fetch` once you are",
+                format!("rule 12: device {} is not enrolled in {}", self.device, self.known.name),
+                remedy::next(12),
             )
         })?;
         let (seq, prev) = self.journal.next();
@@ -298,11 +292,11 @@ impl<'a> Desk<'a> {
         Ok(Draft::new(header, act, payload)?)
     }
 
-    /// The verdict that the statement would get by what is known here.
+    /// The verdict that the statement would get by what is known here; refused at once is what no
+    /// node would take, so that it never stands in the way of what this device states next.
     fn foresee(&self, draft: &Draft) -> Outcome<Verdict> {
-        let entry = reading(draft.bytes()).ok_or_else(|| {
-            Failure::rule("the statement is too long for an entry", "say it in fewer words")
-        })?;
+        let entry = reading(draft.bytes())?;
+        self.book.ask(&entry)?;
         Ok(self.book.judge(&entry)?)
     }
 
@@ -326,21 +320,30 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
+}
 
-    fn refuse_void(&self, verdict: Verdict) -> Outcome {
-        match verdict {
-            Verdict::Void(void) if !self.common.anyway => Err(Failure::rule(
-                void.to_string(),
-                "change what the rule names; if the nodes know more than this wallet, `talea fetch` \
-                 first; --anyway signs all the same",
-            )),
-            _ => Ok(()),
-        }
+/// Stops at what would add nothing.
+pub fn refuse_void(common: &Common, verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Void(void) if !common.anyway => Err(Failure::rule(
+            void.to_string(),
+            "change what the rule names; if the nodes know more than this wallet, `talea fetch` \
+             first; --anyway goes on all the same",
+        )),
+        _ => Ok(()),
     }
 }
 
+fn send_to(node: &Node, waiting: &[Kept]) -> Outcome<Vec<Submitted>> {
+    let submit = |kept: &Kept| {
+        let entry = kept.entry().ok_or_else(nothing_here)?;
+        node.submit(&entry, kept.payload.as_ref())
+    };
+    waiting.iter().map(submit).collect()
+}
+
 /// A verdict, in words for whoever is about to sign.
-fn foreseen(verdict: Verdict) -> String {
+pub fn foreseen(verdict: Verdict) -> String {
     match verdict {
         Verdict::Counted => "counts, by what is known here".to_owned(),
         Verdict::Pending(_) => "will count once what it names is settled".to_owned(),
@@ -348,90 +351,32 @@ fn foreseen(verdict: Verdict) -> String {
     }
 }
 
-/// Whether to sign: asks whoever sits at the terminal. In a dry run nothing is signed.
-pub fn confirm(common: &Common) -> Outcome<bool> {
+/// What is asked before something is done, and what was not done.
+pub type Question = (&'static str, &'static str);
+
+/// Before a signature.
+pub const SIGN: Question = ("sign", "signed");
+/// Before an entry is given to a node.
+pub const SEND: Question = ("send", "sent");
+
+/// Whether to go on: asks whoever sits at the terminal. In a dry run nothing is done.
+pub fn confirm(common: &Common, (verb, done): Question) -> Outcome<bool> {
     if common.dry_run || common.yes {
         return Ok(!common.dry_run);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "there is nobody to ask whether to sign",
-            "look at it with --dry-run, then sign with --yes",
+            format!("there is nobody to ask whether to {verb}"),
+            format!("look at it with --dry-run, then {verb} with --yes"),
         ));
     }
-    anstream::eprint!("Sign this? [y/N] ");
+    anstream::eprint!("Really {verb} this? [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     match (read, answer.trim()) {
         (Ok(_), "y" | "Y" | "yes" | "o" | "oui") => Ok(true),
-        _ => Err(Failure::usage("nothing was signed", "answer `y` to sign")),
-    }
-}
-
-/// Says where an entry stands.
-pub fn say(standing: &Standing) {
-    let Standing { label, id, receipts, roster, .. } = standing;
-    let id = id.to_string();
-    let short = id.get(..12).unwrap_or_default();
-    let status = match standing.status {
-        "settled" => styled(GOOD, &format!("{:<8}", "settled")),
-        "sent" if *receipts > 0 => format!("{:<8}", format!("{receipts} of {roster}")),
-        other => format!("{other:<8}"),
-    };
-    out::say(&format!("{status}  {label}  {}", styled(DIM, short)));
-}
-
-/// Brings the export of the node that holds most of this wallet's chain; what it shows is audited
-/// and kept. Returns who gave it.
-pub fn fetch(wallet: &Wallet, known: &Known, key: Option<&SecretKey>) -> Outcome<(String, Audit)> {
-    let mut best: Option<(String, Vec<u8>, Audit)> = None;
-    let mut last = no_node();
-    for server in &known.nodes {
-        match fetch_from(known, server, key) {
-            Ok((file, audit)) => {
-                let weight = |audit: &Audit| audit.summary().entries;
-                if best.as_ref().is_none_or(|(_, _, held)| weight(held) < weight(&audit)) {
-                    best = Some((server.http.clone(), file, audit));
-                }
-            }
-            Err(failure) => last = failure,
-        }
-    }
-    let (from, file, audit) = best.ok_or(last)?;
-    wallet.keep_export(&known.cooperative, &file)?;
-    Ok((from, audit))
-}
-
-fn fetch_from(
-    known: &Known,
-    server: &Server,
-    key: Option<&SecretKey>,
-) -> Outcome<(Vec<u8>, Audit)> {
-    let node = Node::at(&server.http);
-    let reader = key.map(|key| Reader { key, node: server.node });
-    let path = format!("/v1/cooperatives/{}/export", known.cooperative);
-    let file = node.read_bytes(&path, reader.as_ref())?;
-    let audit = verify::audit(&file, &Policy::default(), clock::now_ms() / 1000)?;
-    if audit.shown.cooperative != known.cooperative {
-        return Err(Failure::node(
-            format!("{} gave the export of another cooperative", node.shown()),
-            "name another node with `talea join`",
-        ));
-    }
-    if matches!(audit.status, Status::Invalid | Status::Forked) {
-        let what = verify::text::headline(&audit);
-        out::note(&styled(out::BAD, &format!("{}: {what}", node.shown())));
-    }
-    Ok((file, audit))
-}
-
-fn last_export(wallet: &Wallet, known: &Known) -> Outcome<Option<Audit>> {
-    let path = wallet.export(&known.cooperative);
-    match std::fs::read(&path) {
-        Ok(file) => Ok(Some(verify::audit(&file, &Policy::default(), clock::now_ms() / 1000)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::file(&path, &error)),
+        _ => Err(Failure::usage(format!("nothing was {done}"), format!("answer `y` to {verb}"))),
     }
 }
 
@@ -457,13 +402,6 @@ fn adopt(journal: &mut Journal, audit: &Audit, device: &DeviceKey) -> Outcome {
         journal.adopt(entry)?;
     }
     Ok(())
-}
-
-fn no_node() -> Failure {
-    Failure::node(
-        "this wallet knows no node of the cooperative",
-        "add one with `talea join ID --node ADDRESS`",
-    )
 }
 
 fn nothing_here() -> Failure {

@@ -7,15 +7,18 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use talea_ledger::profile;
-use talea_protocol::entry::Refusal;
+use talea_ledger::{place, profile};
+use talea_protocol::entry;
 use talea_protocol::export::ExportFault;
 use talea_tools::book::{Unnamed, Unplaced};
 use talea_tools::charter_file::CharterFault;
 use talea_tools::draft::Undraftable;
+use talea_tools::founding::Unfounded;
 use talea_tools::journal::JournalFault;
 use talea_tools::keyfile::KeyFileFault;
+use talea_tools::remedy;
 use talea_tools::scenario::ScenarioFault;
+use talea_tools::submission::Refused;
 use talea_tools::wallet::WalletFault;
 
 /// Whose turn it is.
@@ -27,12 +30,19 @@ pub enum Kind {
     Rule,
     /// Whoever runs the node.
     Node,
+    /// Whoever holds a key: a private cooperative's node answers nobody else.
+    Private,
 }
+
+/// What a node answers to a question about what it does not hold.
+const ABSENT: &str = "not-found";
 
 /// What went wrong, and what to do next.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
+    /// What a node called it; empty if no node did.
+    code: String,
     what: String,
     next: String,
 }
@@ -43,17 +53,43 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure that is the command's.
     pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, what: what.into(), next: next.into() }
+        Self::new(Kind::Usage, what, next)
     }
 
     /// A failure that a rule of the ledger names.
     pub fn rule(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: Kind::Rule, what: what.into(), next: next.into() }
+        Self::new(Kind::Rule, what, next)
     }
 
     /// A failure to reach a node, or of a node.
     pub fn node(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: Kind::Node, what: what.into(), next: next.into() }
+        Self::new(Kind::Node, what, next)
+    }
+
+    /// What several nodes failed in: what each said, and the first's advice. `None` for no node.
+    pub fn of_all(failures: Vec<Self>) -> Option<Self> {
+        let what: Vec<String> = failures.iter().map(Self::to_string).collect();
+        let first = failures.into_iter().next()?;
+        Some(Self { what: what.join("; "), ..first })
+    }
+
+    /// What a node answers instead of what was asked for, by its code.
+    pub fn answered(code: String, what: impl Into<String>, next: impl Into<String>) -> Self {
+        let kind = match code.as_str() {
+            "unauthorized" => Kind::Private,
+            code if code.starts_with("rule-") => Kind::Rule,
+            _ => Kind::Node,
+        };
+        Self { code, ..Self::new(kind, what, next) }
+    }
+
+    fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind, code: String::new(), what: what.into(), next: next.into() }
+    }
+
+    /// Whether a node says that it does not hold what was asked for.
+    pub fn is_absence(&self) -> bool {
+        self.code == ABSENT
     }
 
     /// A file that cannot be read or written.
@@ -81,7 +117,7 @@ impl Failure {
         match self.kind {
             Kind::Usage => 1,
             Kind::Rule => 2,
-            Kind::Node => 3,
+            Kind::Node | Kind::Private => 3,
         }
     }
 }
@@ -102,7 +138,7 @@ macro_rules! with_hint {
         })*
     };
 }
-with_hint!(KeyFileFault, WalletFault, CharterFault, Undraftable);
+with_hint!(KeyFileFault, WalletFault, Undraftable);
 
 impl From<JournalFault> for Failure {
     fn from(fault: JournalFault) -> Self {
@@ -113,49 +149,48 @@ impl From<JournalFault> for Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        let next = match &refusal {
-            Refusal::Amount => "give an amount above zero",
-            Refusal::Limit { .. } => "say it in fewer words, or in several entries",
-            _ => "this should not happen with `talea`: keep the message and report it",
-        };
-        Self::rule(refusal.to_string(), next)
+/// Refusals whose advice goes by their rule.
+macro_rules! with_remedy {
+    ($($refusal:ty),*) => {
+        $(impl From<$refusal> for Failure {
+            fn from(refusal: $refusal) -> Self {
+                Self::rule(refusal.to_string(), remedy::next(refusal.rule()))
+            }
+        })*
+    };
+}
+with_remedy!(entry::Refusal, place::Refusal, profile::Refusal, Refused);
+
+impl From<CharterFault> for Failure {
+    fn from(fault: CharterFault) -> Self {
+        match &fault {
+            CharterFault::Value { .. } => Self::rule(fault.to_string(), fault.hint()),
+            _ => Self::usage(fault.to_string(), fault.hint()),
+        }
     }
 }
 
-impl From<profile::Refusal> for Failure {
-    fn from(refusal: profile::Refusal) -> Self {
-        let next = match &refusal {
-            profile::Refusal::Weights { .. } => {
-                "change the colleges' weight_bp so that they add up to 10000"
-            }
-            profile::Refusal::Profile(_) => {
-                "change what the rule names, or choose profile = \"none\""
-            }
-            profile::Refusal::Roster { .. } => {
-                "name other nodes, or another quorum: 2q > n + f and q + f <= n"
-            }
-            profile::Refusal::Device { .. } => "each founder makes a key with `talea keys new`",
-            profile::Refusal::Consent { .. } => {
-                "have each founder run `talea charter consent` on the file as it is now"
-            }
-            _ => "change the charter file; `talea charter template` explains every key",
-        };
-        Self::rule(refusal.to_string(), next)
+impl From<Unfounded> for Failure {
+    fn from(unfounded: Unfounded) -> Self {
+        match unfounded {
+            Unfounded::File(fault) => fault.into(),
+            Unfounded::Refused(refusal) => refusal.into(),
+            Unfounded::Unfit(refusal) => refusal.into(),
+            Unfounded::Consent { .. } => Self::rule(unfounded.to_string(), remedy::next(36)),
+        }
     }
 }
 
 impl From<Unplaced> for Failure {
     fn from(unplaced: Unplaced) -> Self {
         match unplaced {
-            Unplaced::Charter(refusal) => refusal.into(),
+            Unplaced::Refused(refusal) => refusal.into(),
             Unplaced::Register(misplaced) => Self::rule(
                 misplaced.to_string(),
                 "only the registrar numbers the register, after its newest entry: `talea fetch` brings it",
             ),
-            other => Self::rule(
-                other.to_string(),
+            Unplaced::Waits { .. } => Self::rule(
+                unplaced.to_string(),
                 "run `talea fetch`, which brings what the nodes hold, then try again",
             ),
         }

@@ -150,11 +150,7 @@ impl Node {
         let reason = [detail, title, status.to_string()].into_iter().find(|text| !text.is_empty());
         let what = format!("{} says: {} ({code})", self.shown, reason.unwrap_or_default());
         let next = if hint.is_empty() { "see the node's log".to_owned() } else { hint };
-        Err(if code.starts_with("rule-") {
-            Failure::rule(what, next)
-        } else {
-            Failure::node(what, next)
-        })
+        Err(Failure::answered(code, what, next))
     }
 
     fn json<T: DeserializeOwned>(&self, path: &str, response: Response<Body>) -> Outcome<T> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -17,15 +18,21 @@ use talea_tools::scenario::Scenario;
 use talea_tools::wallet::{Known, Server, Wallet};
 
 use crate::cli::{Common, Import};
+use crate::clock::Deadline;
 use crate::desk;
 use crate::failure::{Failure, Outcome};
-use crate::http::Node;
+use crate::http::{Node, Reader};
 use crate::nodes::{self, Peer};
-use crate::out;
+use crate::out::{self, Ticker};
 use crate::secret;
 
 /// The context of keys that are made from a word: for tests, never for members.
 const SEED_CONTEXT: &str = "talea 2026-11 scenario key v1";
+
+/// How long the nodes may take until everything is settled.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// Between two questions whether it is.
+const POLL: Duration = Duration::from_millis(50);
 
 /// What a node on this machine says of itself.
 #[derive(Debug, Deserialize)]
@@ -33,6 +40,13 @@ struct Status {
     node: NodeKey,
     http: String,
     quic: String,
+}
+
+/// How far a node has come.
+#[derive(Debug, Deserialize)]
+struct Overview {
+    settled: u64,
+    payloads_missing: u64,
 }
 
 /// `talea import`.
@@ -60,17 +74,81 @@ pub fn run(common: &Common, import: &Import) -> Outcome {
         let next = play.step(step, &*keyfile::random()?);
         made.push(next.map_err(|fault| Failure::rule(fault.to_string(), fault.hint()))?);
     }
+    // The keys are on the disk before anything that they have signed is anywhere else.
+    match &import.wallets {
+        Some(folder) => make_wallets(common, folder, &scenario, &play, (&made, &statuses))?,
+        None if !dry => out::note("The members' keys are gone after this: --wallets keeps them."),
+        None => {}
+    }
     if !dry {
         host_on_all(&controls, &statuses, play.book().register().cooperative())?;
-        for (made, status) in made.iter().zip(statuses.iter().cycle()) {
-            Node::at(&status.http).submit(&made.entry, made.payload.as_ref())?;
-        }
+        let mut outbox = Outbox { statuses: &statuses, waiting: made.iter().collect(), round: 0 };
+        outbox.send_all()?;
+        let cooperative = play.book().register().cooperative();
+        let key = made.first().and_then(|charter| play.key(&charter.author));
+        outbox.settle(cooperative, key, made.len())?;
     }
-    if let Some(folder) = &import.wallets {
-        make_wallets(common, folder, &scenario, &play, (&made, &statuses))?;
-    }
-    tell(common, &play, &made, dry);
+    tell(common, &play, &made, (!dry).then_some(statuses.len()));
     Ok(())
+}
+
+/// Entries that no node has said to hold, and whom to give them to.
+struct Outbox<'a> {
+    statuses: &'a [Status],
+    waiting: Vec<&'a Made>,
+    round: usize,
+}
+
+impl Outbox<'_> {
+    /// Gives each entry to another node. What a node says is `waiting` is in its memory only: it
+    /// stays here and is given to the next node.
+    fn send_all(&mut self) -> Outcome {
+        let mut ticker = Ticker::new();
+        let nodes = self.statuses.iter().cycle().skip(self.round);
+        let all = std::mem::take(&mut self.waiting);
+        for (place, (made, status)) in all.iter().copied().zip(nodes).enumerate() {
+            ticker.show(&format!("sent {place} of {}", all.len()));
+            let answer = Node::at(&status.http).submit(&made.entry, made.payload.as_ref())?;
+            if answer.status == "waiting" {
+                self.waiting.push(made);
+            }
+        }
+        ticker.clear();
+        self.round += 1;
+        Ok(())
+    }
+
+    /// Waits until every node holds so many entries for settled, and has their payloads.
+    fn settle(&mut self, cooperative: EntryId, key: Option<&SecretKey>, count: usize) -> Outcome {
+        let path = format!("/v1/cooperatives/{cooperative}");
+        let wanted = u64::try_from(count).unwrap_or(u64::MAX);
+        let (deadline, mut ticker) = (Deadline::within(SETTLE_MAX), Ticker::new());
+        while !deadline.is_over() {
+            let mut seen = Vec::new();
+            for status in self.statuses {
+                let reader = key.map(|key| Reader { key, node: status.node });
+                let node = Node::at(&status.http);
+                let overview: Outcome<Overview> = node.read(&path, reader.as_ref());
+                let here =
+                    |overview: Overview| overview.settled.saturating_sub(overview.payloads_missing);
+                seen.push(overview.map_or(0, here));
+            }
+            ticker.show(&format!("settled of {wanted}: {seen:?}"));
+            if seen.iter().all(|settled| *settled == wanted) {
+                ticker.clear();
+                return Ok(());
+            }
+            std::thread::sleep(POLL);
+            if !self.waiting.is_empty() {
+                self.send_all()?;
+            }
+        }
+        ticker.clear();
+        Err(Failure::node(
+            format!("after {} s not all of {wanted} entries are settled", SETTLE_MAX.as_secs()),
+            "see whether the nodes reach each other (`talea node status`); those that run go on by themselves",
+        ))
+    }
 }
 
 /// Each member's key: random, or made from a word for tests.
@@ -123,6 +201,12 @@ fn make_wallets(
     play: &Play<'_>,
     (made, statuses): (&[Made], &[Status]),
 ) -> Outcome {
+    for handle in scenario.handles() {
+        let path = folder.join(handle).join("key");
+        if path.exists() {
+            return Err(keyfile::KeyFileFault::Exists { path }.into());
+        }
+    }
     let passphrase = secret::new_passphrase(common)?;
     let register = play.book().register();
     let nodes = statuses
@@ -146,7 +230,8 @@ fn make_wallets(
     Ok(())
 }
 
-fn tell(common: &Common, play: &Play<'_>, made: &[Made], dry: bool) {
+/// Says what was made, and on how many nodes it is settled, if it was sent.
+fn tell(common: &Common, play: &Play<'_>, made: &[Made], settled: Option<usize>) {
     let book = play.book();
     let counted =
         made.iter().filter(|made| book.verdict(&made.entry.id()) == Some(Verdict::Counted)).count();
@@ -154,7 +239,7 @@ fn tell(common: &Common, play: &Play<'_>, made: &[Made], dry: bool) {
         "cooperative": book.register().cooperative(),
         "entries": made.len(),
         "counted": counted,
-        "sent": !dry,
+        "settled_on": settled.unwrap_or(0),
     });
     desk::form(common).give(&value, |_| {
         let name = &book.register().charter().name;
@@ -166,8 +251,11 @@ fn tell(common: &Common, play: &Play<'_>, made: &[Made], dry: bool) {
             }
         }
         out::say(&format!("{counted} of {} entries count", made.len()));
-        if dry {
-            out::note("Nothing was sent: name the roster's nodes with --node to carry it out.");
+        match settled {
+            Some(nodes) => out::say(&format!("settled on all nodes: {nodes} of {nodes}")),
+            None => {
+                out::note("Nothing was sent: name the roster's nodes with --node to carry it out.");
+            }
         }
     });
 }

@@ -12,34 +12,34 @@ use talea_tools::table::Align;
 use talea_tools::verify;
 
 use crate::cli::Common;
-use crate::desk::{self, Desk, Standing};
+use crate::desk::{self, Desk};
 use crate::failure::{Failure, Outcome};
 use crate::http::{Node, Reader};
 use crate::out;
 use crate::secret;
+use crate::source;
+use crate::standing;
 
 /// `talea outbox`.
 pub fn outbox(common: &Common) -> Outcome {
-    let desk = Desk::reading(common)?;
-    let all: Vec<Standing> = desk.open().map(|kept| desk.kept(kept)).collect();
+    let all = Desk::reading(common)?.outbox()?;
     desk::form(common).give(&all, |all| {
         if all.is_empty() {
             out::say("Nothing waits: everything that was signed here is settled.");
         }
-        all.iter().for_each(desk::say);
+        all.iter().for_each(standing::say);
     });
     Ok(())
 }
 
 /// `talea send`.
 pub fn send(common: &Common) -> Outcome {
-    let mut desk = Desk::reading(common)?;
-    let all = desk.deliver()?;
+    let all = Desk::reading(common)?.deliver()?;
     desk::form(common).give(&all, |all| {
         if all.is_empty() {
             out::say("Nothing waits: everything that was signed here is settled.");
         }
-        all.iter().for_each(desk::say);
+        all.iter().for_each(standing::say);
     });
     Ok(())
 }
@@ -49,11 +49,11 @@ pub fn fetch(common: &Common) -> Outcome {
     let wallet = desk::wallet(common)?;
     let known = wallet.cooperative(common.coop.as_deref())?;
     // A private cooperative answers its members only; a public one needs no key.
-    let key = match desk::fetch(&wallet, &known, None) {
+    let key = match source::fetch(&wallet, &known, None) {
         Ok(_) => None,
         Err(_) => Some(secret::unlock(common, &wallet)?),
     };
-    let (from, audit) = desk::fetch(&wallet, &known, key.as_ref())?;
+    let (from, audit) = source::fetch(&wallet, &known, key.as_ref())?;
     desk::form(common).give(&audit.summary(), |_| {
         out::say(&format!("{}  (from {from})", verify::text::headline(&audit)));
     });
@@ -89,9 +89,15 @@ pub fn log(common: &Common, mine: bool, last: usize) -> Outcome {
 }
 
 /// `talea show`.
-pub fn show(common: &Common, name: &str) -> Outcome {
+pub fn show(common: &Common, name: &str, file: Option<&Path>) -> Outcome {
     let desk = Desk::reading(common)?;
     let id = desk.book.find(name)?;
+    if let Some(path) = file {
+        let signed = desk.entry(&id).ok_or_else(|| {
+            Failure::usage(format!("`{name}` is not signed yet"), "run `talea send` first")
+        })?;
+        std::fs::write(path, signed.bytes()).map_err(|error| Failure::file(path, &error))?;
+    }
     let entry = desk
         .book
         .entry(&id)

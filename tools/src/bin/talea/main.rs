@@ -17,6 +17,9 @@ mod out;
 mod people;
 mod secret;
 mod socket;
+mod source;
+mod standing;
+mod submit;
 
 use std::process::ExitCode;
 
@@ -68,7 +71,10 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Outbox => lists::outbox(common),
         Command::Send => lists::send(common),
         Command::Log { mine, last } => lists::log(common, *mine, *last),
-        Command::Show { entry } => lists::show(common, entry),
+        Command::Show { entry, file } => lists::show(common, entry, file.as_deref()),
+        Command::Submit { file, payload, nodes } => {
+            submit::run(common, file, payload.as_deref(), nodes)
+        }
         Command::Export { output, from } => lists::export(common, output, from.as_deref()),
         Command::Import(import) => import::run(common, import),
         Command::Node(command) => nodes::run(common, command),

@@ -5,15 +5,16 @@ use std::path::Path;
 use talea_protocol::act::{Act, Admit, Enrol, Subscribe, subscription};
 use talea_protocol::bytes::List;
 use talea_protocol::charter::Kind;
-use talea_protocol::entry::{Header, SCHEME, VERSION};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{Purpose, Signature};
+use talea_protocol::key::{DeviceKey, Purpose, Signature};
 use talea_tools::book::Book;
 use talea_tools::charter_file::{CharterFile, TEMPLATE};
+use talea_tools::founding;
 use talea_tools::journal::{Draft, reading};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::names::{Called, Words};
 use talea_tools::preview;
+use talea_tools::remedy;
 use talea_tools::slip::{self, Joining, SlipFault};
 use talea_tools::table;
 use talea_tools::wallet::{Known, Server};
@@ -21,7 +22,7 @@ use talea_tools::wallet::{Known, Server};
 use crate::acts;
 use crate::cli::{CharterCommand, Common, Keys, Sort};
 use crate::clock;
-use crate::desk::{self, Desk};
+use crate::desk::{self, Desk, SIGN};
 use crate::failure::{Failure, Outcome};
 use crate::http::Node;
 use crate::out::{self, Form};
@@ -71,9 +72,9 @@ pub fn charter(common: &Common, command: &CharterCommand) -> Outcome {
 
 fn check(common: &Common, path: &Path) -> Outcome {
     let file = read_charter(path)?;
+    show(common, &draft(&file, None)?, "This file would found")?;
+    founding::examine(&file)?;
     let missing = file.missing()?;
-    let draft = founding(&file, None)?;
-    show(common, &draft, "This file would found")?;
     let value = serde_json::json!({ "missing": missing, "charter": file.charter()? });
     desk::form(common).give(&value, |_| {
         if missing.is_empty() {
@@ -87,13 +88,14 @@ fn check(common: &Common, path: &Path) -> Outcome {
 
 fn consent(common: &Common, path: &Path) -> Outcome {
     let file = read_charter(path)?;
-    show(common, &founding(&file, None)?, "To consent to")?;
+    show(common, &draft(&file, None)?, "To consent to")?;
+    founding::examine(&file)?;
     let wallet = desk::wallet(common)?;
     let key = secret::unlock(common, &wallet)?;
-    if !desk::confirm(common)? {
+    let (handle, proof) = file.consent(&key)?;
+    if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
-    let (handle, proof) = file.consent(&key)?;
     let proof = String::from(proof);
     let value = serde_json::json!({ "handle": handle, "proof": proof });
     desk::form(common).give(&value, |_| {
@@ -106,31 +108,24 @@ fn consent(common: &Common, path: &Path) -> Outcome {
 /// `talea found`.
 pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
     let mut file = read_charter(path)?;
+    founding::examine(&file)?;
     let wallet = desk::wallet(common)?;
     let key = secret::unlock(common, &wallet)?;
     let (handle, proof) = file.consent(&key)?;
     file.add_consent(&handle, proof);
-    let missing = file.missing()?;
-    if !missing.is_empty() {
-        return Err(Failure::rule(
-            format!("rule 36: consent is missing of {}", missing.join(", ")),
-            "have each of them run `talea charter consent` on this very file, and add the proofs",
-        ));
-    }
-    let draft = founding(&file, Some(&key))?;
-    let charter = reading(draft.bytes())
-        .ok_or_else(|| Failure::rule("the charter is too long for an entry", "shorten it"))?;
-    Book::found(charter)?;
+    founding::consented(&file)?;
+    let draft = draft(&file, Some(key.device()))?;
+    Book::found(reading(draft.bytes())?)?;
     show(common, &draft, "To be founded")?;
-    if !desk::confirm(common)? {
+    if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
     let servers = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
     let name = file.charter()?.name.to_string();
-    wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
     let mut journal = wallet.journal(&draft.id())?;
     journal.promise(&draft)?;
     journal.sign(0, &key)?;
+    wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
     let value = serde_json::json!({ "cooperative": draft.id(), "name": name, "status": "kept" });
     desk::form(common).give(&value, |_| {
         out::say(&format!("{name} is founded: {}", draft.id()));
@@ -150,7 +145,8 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
     let known = Known { cooperative, name, nodes };
     desk::wallet(common)?.know(&known)?;
     desk::form(common).give(&known, |known| {
-        out::say(&format!("{} is known here, at {} nodes", known.name, known.nodes.len()));
+        let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
+        out::say(&format!("{} is known here, at {}", known.name, nodes.join(" ")));
         out::note(
             "Next: `talea fetch` if you are a member, `talea request` if you want to be one.",
         );
@@ -186,7 +182,7 @@ pub fn request(common: &Common, handle: &str, name: &str, kind: Sort, of: Option
     let key = secret::unlock(common, &wallet)?;
     let joining = Joining::new(cooperative, kind, called, &key);
     show_joining("To be asked", &joining);
-    if !desk::confirm(common)? {
+    if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
     let words = "Pass this request to the members who vouch, and to the registrar:";
@@ -199,7 +195,7 @@ pub fn approve(common: &Common, request: &str) -> Outcome {
     let desk = Desk::signing(common)?;
     let joining = joining(request, &desk)?;
     show_joining("To vouch for", &joining);
-    if !desk::confirm(common)? {
+    if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
     let slip = slip::render_approval(&joining.approve(desk.key()?));
@@ -242,7 +238,8 @@ pub fn enrol(common: &Common, request: &str, member: &str, approval: &str) -> Ou
     let approval = joining.approval(approval).map_err(slip_failure)?;
     let member = acts::member(&desk.book, member)?;
     let (request, proof) = (joining.request, joining.proof);
-    desk.state(&Act::Enrol(Enrol { member, request, proof, approval }), None)
+    let words = List::new(vec![approval]).unwrap_or_default();
+    desk.state(&Act::Enrol(Enrol { member, request, proof, words }), None)
 }
 
 /// `talea shares`.
@@ -251,7 +248,7 @@ pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>
     let register = desk.book.register();
     let (at, _) = register.head();
     let member = register.owner(&desk.device(), at).ok_or_else(|| {
-        Failure::rule("this device is no member's here", "ask to be let in with `talea request`")
+        Failure::rule("rule 12: this device is no member's here", remedy::next(12))
     })?;
     let mut subscribe = Subscribe {
         member,
@@ -263,7 +260,7 @@ pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>
     };
     let line = preview::line(&Act::Subscribe(subscribe.clone()), Some(&desk.book));
     out::preview("To consent to", &[("subscription", line)]);
-    if !desk::confirm(common)? {
+    if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
     let cooperative = register.cooperative();
@@ -282,33 +279,14 @@ pub fn subscribe(common: &Common, slip: &str) -> Outcome {
     desk.state(&Act::Subscribe(subscribe), None)
 }
 
-fn founding(file: &CharterFile, key: Option<&talea_protocol::key::SecretKey>) -> Outcome<Draft> {
-    let charter = file.charter()?;
-    let registrar = charter.founders.first().map(|founder| founder.device);
-    let device = key.map(talea_protocol::key::SecretKey::device).or(registrar);
-    let device = device.ok_or_else(|| {
-        Failure::rule("rule 34: the charter has no founder", "name at least one in the file")
-    })?;
-    let header = Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device,
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time: clock::now_ms(),
-        payload: None,
-    };
-    let salt = keyfile::random::<32>()?;
-    let words = file.words().payload();
-    Ok(Draft::new(header, &Act::Charter(Box::new(charter)), Some((&salt, &words)))?)
+fn draft(file: &CharterFile, device: Option<DeviceKey>) -> Outcome<Draft> {
+    Ok(founding::draft(file, device, (clock::now_ms(), &*keyfile::random()?))?)
 }
 
 fn show(common: &Common, draft: &Draft, title: &str) -> Outcome {
     let payload = draft.payload_bytes();
     let rows = preview::rows(draft.bytes(), payload.as_deref(), None)
-        .ok_or_else(|| Failure::rule("the charter is too long for an entry", "shorten it"))?;
+        .ok_or_else(|| Failure::usage("the charter cannot be shown", "report this"))?;
     if desk::form(common) == Form::Text {
         out::preview(title, &rows);
     }
@@ -320,7 +298,8 @@ fn read_charter(path: &Path) -> Outcome<CharterFile> {
     Ok(CharterFile::parse(&text)?)
 }
 
-fn server(address: &str) -> Outcome<Server> {
+/// A node by its HTTP address, which says its own name.
+pub fn server(address: &str) -> Outcome<Server> {
     let node = Node::at(address);
     Ok(Server { node: node.identity()?, http: node.shown().to_owned() })
 }

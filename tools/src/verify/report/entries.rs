@@ -86,11 +86,12 @@ fn entry_json(audit: &Audit, sum: &Sum, entry: &Signed) -> Value {
 }
 
 fn receipts(sum: &Sum, id: &EntryId) -> u32 {
-    sum.places.find(id).map_or(0, |place| place.receipts.count_ones())
+    sum.settled.receipts(id)
 }
 
 fn standing(sum: &Sum, id: &EntryId) -> String {
     match sum.state.verdict(id) {
+        None if sum.dead.contains(id) => "dead".to_owned(),
         None => "not settled".to_owned(),
         Some(Verdict::Counted) => "counted".to_owned(),
         Some(Verdict::Pending(need)) => waits(sum, &need),

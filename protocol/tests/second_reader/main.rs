@@ -5,12 +5,17 @@
 //! asked here: this is about where each byte stands.
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
+mod charter;
+#[path = "../kept/mod.rs"]
 mod kept;
 
 use serde_json::Value;
 use talea_protocol::act::{self, Content};
 use talea_protocol::entry;
+use talea_protocol::leaf::Leaf;
 use wincode::{SchemaRead, SchemaWrite, deserialize_exact, serialize};
+
+use charter::{Charter, Kind, Rate, Roster, Thresholds, Tier};
 
 type Id = [u8; 32];
 type Key = [u8; 32];
@@ -43,7 +48,7 @@ struct Commitment {
     length: u32,
 }
 
-/// The seventeen acts, in the order of their tags.
+/// The twenty-nine acts, in the order of their tags.
 #[derive(SchemaRead, SchemaWrite)]
 enum Act {
     Charter(Charter),
@@ -58,7 +63,7 @@ enum Act {
         member: u32,
         request: Request,
         proof: Signature,
-        approval: Approval,
+        words: Vec<Approval>,
     },
     Mark {
         cut: Cut,
@@ -127,118 +132,96 @@ enum Act {
         period: u32,
         cut: Cut,
     },
+    Report {
+        device: u32,
+        words: Vec<Approval>,
+    },
+    Revoke {
+        device: u32,
+        cut: Cut,
+        words: Vec<Approval>,
+    },
+    Guardians {
+        member: u32,
+        recovery: Option<Key>,
+        keys: Vec<Key>,
+        threshold: u8,
+        at: Id,
+        approval: Approval,
+    },
+    Leave,
+    Depart {
+        member: u32,
+        cut: Cut,
+        word: Approval,
+    },
+    Remove {
+        member: u32,
+        decision: Id,
+        cut: Cut,
+    },
+    HandOver {
+        office: Office,
+        holder: u32,
+        decision: Id,
+        cut: Cut,
+    },
+    Call(Call),
+    Succeed {
+        call: Call,
+        words: Vec<Approval>,
+    },
+    Reform {
+        roster: Roster,
+        decision: Id,
+    },
+    Heal(Heal),
+    Erase {
+        entry: Id,
+        ground: String,
+    },
 }
 
 #[derive(SchemaRead, SchemaWrite)]
-struct Charter {
-    rules: u32,
-    name: String,
-    profile: Profile,
-    visibility: Visibility,
-    currency: String,
-    exponent: u8,
-    colleges: Vec<College>,
-    stages: Vec<Stage>,
-    founders: Vec<Founder>,
-    registrar: u32,
-    treasurer: u32,
-    distributor: u32,
-    nodes: Vec<Key>,
-    faulty: u8,
-    roster_quorum: u8,
-    quorum: u16,
-    thresholds: Thresholds,
-    rates: Vec<Rate>,
-    internal_price: u32,
-    tiers: Vec<Tier>,
-    retain: u16,
-    care: u16,
-    livelihood: u16,
-    tie: Tie,
-    attestations: u8,
-    contribution_max: i64,
-    love_minimum: u32,
-    legal: u16,
-    statutory: u16,
-    sponsors: u8,
-    recovery: u16,
+enum Office {
+    Registrar,
+    Treasurer,
+    Distributor,
 }
 
 #[derive(SchemaRead, SchemaWrite)]
-enum Profile {
-    None,
-    FrScic,
+struct Call {
+    at: Id,
+    successor: u32,
+}
+
+#[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
+struct Heal {
+    device: u32,
+    seq: u32,
+    adopt: Option<Id>,
+    evidence: Vec<Evidence>,
+}
+
+#[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
+struct Evidence {
+    node: Key,
+    receipt: Vec<u8>,
+}
+
+/// A leaf of kind 4, without its first byte.
+#[derive(SchemaRead, SchemaWrite)]
+struct Forked {
+    one: SignedHeader,
+    other: SignedHeader,
+    held: Option<Id>,
 }
 
 #[derive(SchemaRead, SchemaWrite)]
-enum Visibility {
-    Private,
-    Public,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct College {
-    code: String,
-    weight: u16,
-    category: Category,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Category {
-    Workers,
-    Beneficiaries,
-    Others,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Stage {
-    code: String,
-    livelihood: u16,
-    love: u16,
-    care: u16,
-    binding_vote: bool,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Founder {
-    college: u8,
-    stage: u8,
-    kind: Kind,
-    device: Key,
-    proof: Signature,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Kind {
-    Person,
-    Organisation,
-    Machine,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Thresholds {
-    ordinary: u16,
-    charter: u16,
-    allocation: u16,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Rate {
-    task: String,
-    unit: String,
-    credits: u32,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Tier {
-    code: String,
-    price: u32,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Tie {
-    ByHash,
-    ByAdmission,
+struct SignedHeader {
+    header: Header,
+    act: Hash,
+    signature: Signature,
 }
 
 #[derive(SchemaRead, SchemaWrite)]
@@ -316,6 +299,9 @@ enum Method {
 enum Effect {
     Policy,
     Amend { set: Vec<Amendment>, from: u32 },
+    Remove(u32),
+    Appoint(Office, u32),
+    Reform(Roster),
 }
 
 #[derive(SchemaRead, SchemaWrite)]
@@ -373,6 +359,20 @@ fn read(name: &str) -> (entry::Entry, Entry) {
     (entry::Entry::parse(bytes.clone()).unwrap(), deserialize_exact(&bytes).unwrap())
 }
 
+fn header(ours: &entry::Header) -> Header {
+    Header {
+        version: ours.version,
+        scheme: ours.scheme,
+        cooperative: ours.cooperative.0,
+        device: ours.device.0,
+        seq: ours.seq,
+        prev: ours.prev.0,
+        basis: ours.basis.0,
+        time: ours.time,
+        payload: ours.payload.map(|it| Commitment { hash: it.hash.0, length: it.length }),
+    }
+}
+
 fn cut(ours: &talea_protocol::cut::Cut) -> Cut {
     Cut { at: ours.at.0, lengths: ours.lengths.to_vec(), root: ours.root.0 }
 }
@@ -380,7 +380,7 @@ fn cut(ours: &talea_protocol::cut::Cut) -> Cut {
 #[test]
 fn every_kept_entry_is_read_and_written_back_to_the_last_byte() {
     let entries = known();
-    assert!(entries.len() > 17);
+    assert!(entries.len() > 29);
     for (name, bytes) in entries {
         let entry: Entry = deserialize_exact(&bytes).unwrap();
         assert_eq!(serialize(&entry).unwrap(), bytes, "{name}");
@@ -391,18 +391,8 @@ fn every_kept_entry_is_read_and_written_back_to_the_last_byte() {
 fn headers_have_the_same_values() {
     for (name, bytes) in known() {
         let ours = *entry::Entry::parse(bytes.clone()).unwrap().header();
-        let expected = Header {
-            version: ours.version,
-            scheme: ours.scheme,
-            cooperative: ours.cooperative.0,
-            device: ours.device.0,
-            seq: ours.seq,
-            prev: ours.prev.0,
-            basis: ours.basis.0,
-            time: ours.time,
-            payload: ours.payload.map(|it| Commitment { hash: it.hash.0, length: it.length }),
-        };
-        assert_eq!(deserialize_exact::<Entry>(&bytes).unwrap().header, expected, "{name}");
+        let theirs = deserialize_exact::<Entry>(&bytes).unwrap().header;
+        assert_eq!(theirs, header(&ours), "{name}");
     }
 }
 
@@ -426,6 +416,47 @@ fn a_contribution_has_the_same_values() {
         tags: ours.tags.iter().map(ToString::to_string).collect(),
     };
     assert_eq!(theirs, expected);
+}
+
+#[test]
+fn a_heal_has_the_same_values() {
+    let (ours, theirs) = read("heal, one branch goes on");
+    let (Content::Known(act::Act::Heal(ours)), Act::Heal(theirs)) = (ours.content(), theirs.act)
+    else {
+        panic!("both are heals")
+    };
+    let evidence = ours.evidence.iter();
+    let evidence = evidence.map(|it| Evidence { node: it.node.0, receipt: it.receipt.to_vec() });
+    let expected = Heal {
+        device: ours.device,
+        seq: ours.seq,
+        adopt: ours.adopt.map(|id| id.0),
+        evidence: evidence.collect(),
+    };
+    assert_eq!(theirs, expected);
+    assert_eq!(theirs.evidence.len(), 2);
+}
+
+#[test]
+fn a_fork_leaf_has_the_same_values_and_each_id_is_that_of_its_header_and_its_acts_hash() {
+    let leaves = kept::vectors("forks").into_iter().filter(|it| it["hash"].is_string());
+    let mut count = 0;
+    for vector in leaves {
+        let leaf = kept::bytes(&vector["bytes"]).unwrap();
+        let (4, Ok(Leaf::Fork(ours))) = (leaf[0], Leaf::parse(&leaf)) else { continue };
+        let theirs: Forked = deserialize_exact(&leaf[1..]).unwrap();
+        assert_eq!(serialize(&theirs).unwrap(), leaf[1..]);
+        assert_eq!(theirs.held, ours.held.map(|id| id.0));
+        for (theirs, ours) in [(theirs.one, ours.fork.one), (theirs.other, ours.fork.other)] {
+            assert_eq!(theirs.header, header(&ours.header));
+            assert_eq!((theirs.act, theirs.signature), (ours.act.0, ours.signature.0));
+            let named = [serialize(&theirs.header).unwrap(), theirs.act.to_vec()].concat();
+            let id = blake3::derive_key("talea 2026-11 entry id v2", &named);
+            assert_eq!(id, ours.id().0);
+        }
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }
 
 #[test]

@@ -1,0 +1,243 @@
+//! Which chains this node gives no new place, and why: rules 21 and 25 to 28.
+//!
+//! Freezing is what one node does by itself, as soon as it has placed the ground for it; nothing
+//! that is settled is touched by it. It makes room for a cut behind which nothing can settle any
+//! more: by the time the cut comes, enough nodes have stood still. Design's model, section 7.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use talea_protocol::act::{Act, Content, Effect};
+use talea_protocol::charter::Member;
+use talea_protocol::cut::{Cut, CutRoot};
+use talea_protocol::entry::Entry;
+use talea_protocol::fork::Fork;
+use talea_protocol::recovery::{Call, Heal};
+
+use crate::heal;
+use crate::place::{Cause, Places, Refusal, office};
+use crate::register::{Office, Register};
+use crate::state::State;
+
+/// A proven fork that no heal has ended yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Open {
+    /// The proof.
+    pub fork: Fork,
+    /// Its leaf in this node's log.
+    pub leaf: u64,
+}
+
+/// The chains that stand still here.
+#[derive(Clone, Debug, Default)]
+pub struct Freezes {
+    forks: BTreeMap<u32, Open>,
+    reports: BTreeMap<u32, u32>,
+    leaving: BTreeSet<Member>,
+    calls: BTreeMap<Call, BTreeSet<Member>>,
+    /// The member whose register stands still, and who shall go on.
+    succession: Option<(Member, Member)>,
+}
+
+impl Freezes {
+    /// Whether a free place is given: rules 21 and 25 to 28.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn ask(
+        &self,
+        register: &Register,
+        places: &Places,
+        state: &State,
+        device: u32,
+        entry: &Entry,
+    ) -> Result<(), Refusal> {
+        let from = u32::try_from(places.chain(device).len()).unwrap_or(u32::MAX);
+        if let Some((from, cause)) = self.stands(register, state, device, from, entry.content()) {
+            return Err(Refusal::Frozen { from, cause });
+        }
+        let Content::Known(act) = entry.content() else { return Ok(()) };
+        if let Some((office, devices, cut)) = ending(register, act) {
+            nothing_behind(register, places, office, &devices, cut)?;
+        }
+        if let Act::Heal(heal) = act {
+            heal::examine(register, heal)?;
+        }
+        match act {
+            Act::Remove(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
+            Act::HandOver(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
+            Act::Reform(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Since which place, and why, a chain is given no place for such an act.
+    fn stands(
+        &self,
+        register: &Register,
+        state: &State,
+        device: u32,
+        next: u32,
+        content: &Content,
+    ) -> Option<(u32, Cause)> {
+        if let Some(open) = self.forks.get(&device) {
+            let from = seq(&open.fork);
+            return (next >= from).then_some((from, Cause::Fork));
+        }
+        if let Some(from) = self.reports.get(&device) {
+            return Some((*from, Cause::Report));
+        }
+        let member = register.record(device)?.member;
+        if self.leaving.contains(&member) {
+            return Some((next, Cause::Leave));
+        }
+        let office = office(content);
+        let called = self.succession.filter(|(registrar, _)| *registrar == member);
+        if office == Some(Office::Registrar) && called.is_some() {
+            return Some((next, Cause::Succession));
+        }
+        let open = state.votes().orders().filter(|(decision, _)| !register.executed(decision));
+        let holds = |it: Office| register.holder(it, register.head().0) == member;
+        let ordered = |effect: &Effect| match effect {
+            Effect::Remove(removed) => (*removed == member).then_some(Cause::Removal),
+            Effect::Appoint(it, _) => {
+                (office == Some(*it) && holds(*it) && *it != Office::Registrar)
+                    .then_some(Cause::HandOver)
+            }
+            _ => None,
+        };
+        open.filter_map(|(_, effect)| ordered(effect)).next().map(|cause| (next, cause))
+    }
+
+    /// A fork is proven: its chain stands still from its place on. `false` if it did already.
+    pub fn fork(&mut self, device: u32, open: Open) -> bool {
+        let held = self.forks.get(&device).map(|held| held.fork.seq());
+        if held.is_some_and(|held| held <= open.fork.seq()) {
+            return false;
+        }
+        self.forks.insert(device, open);
+        true
+    }
+
+    /// An entry got its place: what stands still by it, or moves again.
+    pub fn placed(&mut self, register: &Register, places: &Places, device: u32, entry: &Entry) {
+        let (Content::Known(act), Some(author)) = (entry.content(), register.record(device)) else {
+            return;
+        };
+        match act {
+            Act::Report(report) if register.examine_report(author.member, report).is_ok() => {
+                let from = u32::try_from(places.chain(report.device).len()).unwrap_or(u32::MAX);
+                self.reports.entry(report.device).or_insert(from);
+            }
+            Act::Leave => {
+                self.leaving.insert(author.member);
+            }
+            Act::Call(call) => self.called(register, author.member, *call),
+            Act::Revoke(it) => self.moves_on(it.device),
+            Act::Heal(Heal { device, .. }) => {
+                self.forks.remove(device);
+            }
+            Act::Succeed(_) => self.succession = None,
+            _ => {}
+        }
+    }
+
+    fn moves_on(&mut self, device: u32) {
+        self.reports.remove(&device);
+        self.forks.remove(&device);
+    }
+
+    fn called(&mut self, register: &Register, caller: Member, call: Call) {
+        let Some(at) = register.number(&call.at) else { return };
+        if register.examine_call(at, &call).is_err() || !register.is_member(caller, at) {
+            return;
+        }
+        let callers = self.calls.entry(call).or_default();
+        callers.insert(caller);
+        if callers.len() >= register.calls_needed(at) {
+            let registrar = register.holder(Office::Registrar, register.head().0);
+            self.succession = Some((registrar, call.successor));
+        }
+    }
+
+    /// Forks that no heal has ended.
+    pub fn forks(&self) -> impl Iterator<Item = (u32, &Open)> {
+        self.forks.iter().map(|(device, open)| (*device, open))
+    }
+
+    /// The fork of a chain, if it has one that is open.
+    #[must_use]
+    pub fn forked(&self, device: u32) -> Option<&Open> {
+        self.forks.get(&device)
+    }
+
+    /// Who shall go on with the register, if it stands still for that.
+    #[must_use]
+    pub fn successor(&self) -> Option<Member> {
+        self.succession.map(|(_, successor)| successor)
+    }
+
+    /// The devices that are reported lost or stolen and not revoked.
+    pub fn reported(&self) -> impl Iterator<Item = u32> {
+        self.reports.keys().copied()
+    }
+}
+
+/// The place of a fork; chains are shorter than 2^32 entries.
+fn seq(fork: &Fork) -> u32 {
+    u32::try_from(fork.seq()).unwrap_or(u32::MAX)
+}
+
+/// Which chains a register entry ends, for one role or for everything, and its cut.
+fn ending<'a>(register: &Register, act: &'a Act) -> Option<(Option<Office>, Vec<u32>, &'a Cut)> {
+    let all = |member| register.devices_of(member).map(|(device, _)| device).collect();
+    match act {
+        Act::Revoke(it) => Some((None, vec![it.device], &it.cut)),
+        Act::Depart(it) => Some((None, all(it.member), &it.cut)),
+        Act::Remove(it) => Some((None, all(it.member), &it.cut)),
+        // The register has one writer at each number: its hand-over needs no cut.
+        Act::HandOver(it) if it.office != Office::Registrar => {
+            let at = register.head().0;
+            let spender = register.spender(register.holder(it.office, at), at);
+            Some((Some(it.office), spender.into_iter().collect(), &it.cut))
+        }
+        _ => None,
+    }
+}
+
+/// Rules 25 and 26: nothing behind the cut is here, and what is here is the cut's.
+fn nothing_behind(
+    register: &Register,
+    places: &Places,
+    office: Option<Office>,
+    devices: &[u32],
+    cut: &Cut,
+) -> Result<(), Refusal> {
+    let mut root = CutRoot::new();
+    let mut whole = true;
+    for device in devices.iter().copied() {
+        let chain = places.chain(device);
+        let length = cut.length(device);
+        let ended = register.record(device).is_some_and(|record| record.end.is_some());
+        let held = office.map_or_else(
+            || u32::try_from(chain.len()).unwrap_or(u32::MAX),
+            |office| places.served(device, office),
+        );
+        if held > length && !ended {
+            return Err(Refusal::Held { device, length, held });
+        }
+        let (Some(record), Some(last)) = (register.record(device), length.checked_sub(1)) else {
+            continue;
+        };
+        match places.at(device, last) {
+            Some(place) => root.add(&record.key, length, &place.id),
+            None => whole = false,
+        }
+    }
+    if whole && root.finish() != cut.root { Err(Refusal::CutRoot) } else { Ok(()) }
+}

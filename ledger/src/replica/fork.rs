@@ -1,0 +1,203 @@
+//! Two entries in one place: from the second one's arrival to the proof in every log.
+//!
+//! A proof is two signed headers. It is told to all peers before anything else, and kept as a leaf
+//! of this node's own log; from its place on the chain stands still here. What is settled stands.
+
+use talea_protocol::entry::{Entry, Signed};
+use talea_protocol::fork::Fork;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::{Erased, Forked, Leaf, accepted};
+use talea_protocol::message::Message;
+use talea_protocol::tree::leaf_hash;
+
+use super::own::OwnLeaf;
+use super::submit::payload_key;
+use super::{Alarm, Output, Replica};
+use crate::batch::Column;
+use crate::freeze::Open;
+use crate::place::Refusal;
+
+impl Replica {
+    /// Whether this node's own log grows: it has all that it ever signed, and nothing that needs
+    /// a restart from disk.
+    pub(super) fn may_append(&self) -> bool {
+        !self.restoring && self.reload.is_none() && !self.past.holds()
+    }
+
+    /// Whether another entry has this entry's place.
+    pub(super) fn is_taken(&self, entry: &Entry) -> bool {
+        let Some(register) = &self.register else { return false };
+        matches!(self.places.ask(register, entry), Err(Refusal::Fork { .. }))
+    }
+
+    /// Whether a fork of this chain, there or before, is proven already.
+    pub(super) fn is_proven(&self, entry: &Entry, seq: u64) -> bool {
+        let Some(register) = &self.register else { return false };
+        let device = register.known(&entry.header().device);
+        let open = device.and_then(|device| self.freezes.forked(device));
+        open.is_some_and(|open| open.fork.seq() <= seq) || self.is_healed(device, seq)
+    }
+
+    fn is_healed(&self, device: Option<u32>, seq: u64) -> bool {
+        let Some((register, device)) = self.register.as_ref().zip(device) else { return false };
+        u32::try_from(seq).is_ok_and(|seq| register.healed(device, seq).is_some())
+    }
+
+    /// A signed entry came whose place holds `held`: both together are a proof, once the bytes of
+    /// the other are here.
+    pub(super) fn contradict(&mut self, entry: &Signed, held: EntryId) {
+        if self.is_proven(entry, entry.header().seq) || self.restoring {
+            return;
+        }
+        let (Some(place), Some((device, seq))) =
+            (self.places.find(&held), self.places.position(&held))
+        else {
+            return;
+        };
+        let leaf = place.leaf;
+        if let Some(held) = self.unsettled.get(&(device, seq)) {
+            let fork = Fork::new(held.signed_header(), entry.signed_header());
+            self.proven(fork);
+        } else {
+            self.recalls.entry(leaf).or_insert((entry.signed_header(), false));
+            self.recall();
+        }
+    }
+
+    /// Has the other halves of contradictions read, as far as they are on disk.
+    pub(super) fn recall(&mut self) {
+        for (leaf, (_, asked)) in self.recalls.range_mut(..self.own.published) {
+            if !std::mem::replace(asked, true) {
+                self.outputs.push_back(Output::Recall(*leaf));
+            }
+        }
+    }
+
+    /// The other half of a contradiction was read.
+    pub(super) fn recalled(&mut self, leaf: u64, bytes: &[u8]) {
+        let Some((header, _)) = self.recalls.remove(&leaf) else { return };
+        let held = accepted(bytes).and_then(|bytes| Entry::parse(bytes.to_vec()).ok());
+        if let Some(held) = held {
+            self.proven(Fork::new(held.signed_header(), header));
+        }
+    }
+
+    /// A peer tells of a fork.
+    pub(super) fn told(&mut self, peer: NodeKey, fork: &Fork) {
+        if self.news_of(fork) {
+            match fork.check(&self.cooperative) {
+                Ok(()) => self.proven(*fork),
+                Err(_) => self.accuse(Alarm::Unsound(peer), peer),
+            }
+        }
+    }
+
+    /// A leaf of another kind than an entry's came in a peer's log.
+    pub(super) fn heed(&mut self, log: NodeKey, leaf: &[u8]) {
+        if let Ok(Leaf::Fork(forked)) = Leaf::parse(leaf) {
+            self.told(log, &forked.fork);
+        }
+    }
+
+    fn news_of(&self, fork: &Fork) -> bool {
+        let Some(register) = &self.register else { return false };
+        let Some(device) = register.known(&fork.device()) else { return false };
+        let open = self.freezes.forked(device).map(|open| open.fork.seq());
+        let settled = u64::from(self.places.settled(device));
+        // A second proof matters only where an earlier place is still open.
+        open.is_none_or(|open| fork.seq() < open && fork.seq() >= settled)
+            && !self.is_healed(Some(device), fork.seq())
+    }
+
+    /// A checked proof: the chain stands still, the log says so, everybody is told.
+    pub(super) fn proven(&mut self, fork: Fork) {
+        if !self.news_of(&fork) || !self.may_append() {
+            return;
+        }
+        let Some(register) = &self.register else { return };
+        let Some(device) = register.known(&fork.device()) else { return };
+        let seq = u32::try_from(fork.seq()).unwrap_or(u32::MAX);
+        let held = self.places.at(device, seq).map(|place| place.id);
+        let bytes = Forked { fork, held }.leaf();
+        let hash = leaf_hash(&bytes);
+        let leaf = self.own.append(&self.cooperative, bytes, hash, OwnLeaf::Other);
+        self.freezes.fork(device, Open { fork, leaf });
+        self.outputs.push_back(Output::Alarm(Alarm::Fork(fork.device(), fork.seq())));
+        let peers: Vec<NodeKey> = self.sync.peers().copied().collect();
+        for peer in peers {
+            self.tell(peer, fork);
+        }
+    }
+
+    /// Tells a peer of every fork that is open.
+    pub(super) fn tell_forks(&mut self, peer: NodeKey) {
+        let forks: Vec<Fork> = self.freezes.forks().map(|(_, open)| open.fork).collect();
+        for fork in forks {
+            self.tell(peer, fork);
+        }
+    }
+
+    fn tell(&mut self, peer: NodeKey, fork: Fork) {
+        let (cooperative, fork) = (self.cooperative, Box::new(fork));
+        self.outputs.push_back(Output::Send(peer, Message::Forked { cooperative, fork }));
+    }
+
+    /// A fork leaf of this node's own log, read back at start.
+    pub(super) fn restore_fork(&mut self, leaf: u64, bytes: &[u8]) {
+        match Leaf::parse(bytes) {
+            Ok(Leaf::Fork(forked)) => {
+                let device = self.register.as_ref().and_then(|it| it.known(&forked.fork.device()));
+                if let Some(device) = device {
+                    self.freezes.fork(device, Open { fork: forked.fork, leaf });
+                }
+            }
+            Ok(Leaf::Erased(erased)) => {
+                self.erased.insert(erased.entry);
+                self.wanted.remove(&erased.entry);
+            }
+            _ => {}
+        }
+    }
+
+    /// Deletes the payloads that settled orders say are to be erased, and says so in the log.
+    pub(super) fn erase(&mut self) {
+        if self.state.erased().len() == self.erased.len() || !self.may_append() {
+            return;
+        }
+        let orders = self.state.erased().iter();
+        let new: Vec<_> = orders
+            .filter(|(entry, _)| !self.erased.contains(*entry))
+            .map(|(entry, order)| Erased { entry: *entry, order: *order })
+            .collect();
+        for erased in new {
+            self.erased.insert(erased.entry);
+            self.wanted.remove(&erased.entry);
+            let key = payload_key(&self.cooperative, &erased.entry);
+            self.own.batch.delete(Column::Payload, key);
+            let bytes = erased.leaf();
+            let hash = leaf_hash(&bytes);
+            self.own.append(&self.cooperative, bytes, hash, OwnLeaf::Other);
+        }
+    }
+
+    /// Rules 21 and 25 to 28, unless this node's own log has judged the entry before, or a
+    /// succession adopts it.
+    pub(super) fn bar(&self, device: u32, entry: &Signed) -> Result<(), Refusal> {
+        let Some(register) = &self.register else { return Ok(()) };
+        if self.restoring || self.adopted.contains(&entry.id()) {
+            return Ok(());
+        }
+        self.freezes.ask(register, &self.places, &self.state, device, entry)
+    }
+
+    /// An entry waits for its basis: if it is a succession with enough words, that basis is
+    /// adopted although its author's chain stands still; and so on backwards.
+    pub(super) fn ground(&mut self, entry: &Signed, awaited: EntryId) {
+        let Some(register) = &self.register else { return };
+        let adopted = self.adopted.contains(&entry.id());
+        if adopted || register.grounds(entry.content()) {
+            self.adopted.insert(awaited);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A charter, as section 6 of the README has it.
+
+use wincode::{SchemaRead, SchemaWrite};
+
+use super::{Key, Signature};
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Charter {
+    pub rules: u32,
+    pub name: String,
+    pub profile: Profile,
+    pub visibility: Visibility,
+    pub currency: String,
+    pub exponent: u8,
+    pub colleges: Vec<College>,
+    pub stages: Vec<Stage>,
+    pub founders: Vec<Founder>,
+    pub registrar: u32,
+    pub treasurer: u32,
+    pub distributor: u32,
+    pub roster: Roster,
+    pub quorum: u16,
+    pub thresholds: Thresholds,
+    pub rates: Vec<Rate>,
+    pub internal_price: u32,
+    pub tiers: Vec<Tier>,
+    pub retain: u16,
+    pub care: u16,
+    pub livelihood: u16,
+    pub tie: Tie,
+    pub attestations: u8,
+    pub contribution_max: i64,
+    pub love_minimum: u32,
+    pub legal: u16,
+    pub statutory: u16,
+    pub sponsors: u8,
+    pub recovery: u16,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Profile {
+    None,
+    FrScic,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Visibility {
+    Private,
+    Public,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct College {
+    pub code: String,
+    pub weight: u16,
+    pub category: Category,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Category {
+    Workers,
+    Beneficiaries,
+    Others,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Stage {
+    pub code: String,
+    pub livelihood: u16,
+    pub love: u16,
+    pub care: u16,
+    pub binding_vote: bool,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Founder {
+    pub college: u8,
+    pub stage: u8,
+    pub kind: Kind,
+    pub device: Key,
+    pub proof: Signature,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Kind {
+    Person,
+    Organisation,
+    Machine,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Thresholds {
+    pub ordinary: u16,
+    pub charter: u16,
+    pub allocation: u16,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Rate {
+    pub task: String,
+    pub unit: String,
+    pub credits: u32,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Tier {
+    pub code: String,
+    pub price: u32,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Tie {
+    ByHash,
+    ByAdmission,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Roster {
+    pub nodes: Vec<Key>,
+    pub faulty: u8,
+    pub quorum: u8,
+}

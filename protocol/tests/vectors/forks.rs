@@ -1,0 +1,121 @@
+//! Proofs that a device has written twice in one place, leaves that tell of it, and what proves
+//! nothing.
+
+use serde_json::{Value, json};
+use talea_protocol::bytes::{encode, hex};
+use talea_protocol::entry::SignedHeader;
+use talea_protocol::fork::{Fork, ForkFault};
+use talea_protocol::hash::EntryId;
+use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, resolve};
+use talea_protocol::tree::leaf_hash;
+
+use crate::entries::samples;
+use crate::recovery::second;
+use crate::{bytes, kept, secret};
+
+/// The entry `redirect` and another one in its place.
+pub fn forked() -> Fork {
+    let redirect = redirect();
+    Fork::new(redirect.signed_header(), second(&redirect).signed_header())
+}
+
+fn redirect() -> talea_protocol::entry::Signed {
+    samples().into_iter().find(|sample| sample.name == "redirect").unwrap().entry
+}
+
+fn cooperative() -> EntryId {
+    redirect().header().cooperative
+}
+
+/// Name, verdict, proof.
+fn cases() -> Vec<(&'static str, &'static str, Fork)> {
+    let fork = forked();
+    let Fork { one, other } = fork;
+    let changed = |change: fn(&mut SignedHeader)| {
+        let mut changed = one;
+        change(&mut changed);
+        Fork::new(changed, other)
+    };
+    vec![
+        ("two acts in one place", "proof", fork),
+        ("the higher id first", "order", Fork { one: other, other: one }),
+        ("one statement", "order", Fork { one, other: one }),
+        ("another place", "place", changed(|it| it.header.seq += 1)),
+        ("another device", "place", changed(|it| it.header.device = secret(1).device())),
+        ("another cooperative", "place", changed(|it| it.header.cooperative = EntryId([1; 32]))),
+        ("a header of version 1", "version", changed(|it| it.header.version = 1)),
+        ("another act's hash", "signature", changed(|it| it.act.0[0] ^= 1)),
+        ("another time", "signature", changed(|it| it.header.time += 1)),
+        ("a changed signature", "signature", changed(|it| it.signature.0[0] ^= 1)),
+    ]
+}
+
+fn leaves() -> [(&'static str, Vec<u8>, Value); 6] {
+    let fork = forked();
+    let (one, redirect, order) = (fork.one.id(), redirect(), EntryId([0x17; 32]));
+    let forked = |held| Forked { fork, held }.leaf();
+    let (erased, closed) = (Erased { entry: one, order }, Closed { order });
+    let said = |held: Option<EntryId>| json!({"fork": fork, "held": held});
+    [
+        ("leaf, fork, one branch is held", forked(Some(one)), said(Some(one))),
+        ("leaf, fork, nothing is held", forked(None), said(None)),
+        ("leaf, resolve", resolve(&redirect), json!({"entry": redirect.id()})),
+        (
+            "leaf, resolve, the other",
+            resolve(&second(&redirect)),
+            json!({"entry": second(&redirect).id()}),
+        ),
+        ("leaf, erased", erased.leaf(), json!(erased)),
+        ("leaf, closed", closed.leaf(), json!(closed)),
+    ]
+}
+
+pub fn vectors() -> Vec<Value> {
+    let proof = |(name, verdict, fork): (&str, &str, Fork)| {
+        json!({
+            "name": format!("fork, {name}"),
+            "cooperative": cooperative(),
+            "verdict": verdict,
+            "ids": [fork.one.id(), fork.other.id()],
+            "bytes": hex(&encode(&fork)),
+        })
+    };
+    let leaf = |(name, leaf, says): (&str, Vec<u8>, Value)| json!({"name": name, "says": says, "bytes": hex(&leaf), "hash": leaf_hash(&leaf)});
+    let file = json!({"name": "file", "file": hex(&forked().file())});
+    cases().into_iter().map(proof).chain(leaves().map(leaf)).chain([file]).collect()
+}
+
+fn verdict(fork: &Fork) -> &'static str {
+    match fork.check(&cooperative()) {
+        Ok(()) => "proof",
+        Err(ForkFault::Place) => "place",
+        Err(ForkFault::Version) => "version",
+        Err(ForkFault::Order) => "order",
+        Err(ForkFault::Signature) => "signature",
+    }
+}
+
+#[test]
+fn every_kept_proof_has_its_verdict_and_names_its_entries() {
+    let kept = kept::vectors("forks").into_iter();
+    let proofs: Vec<Value> = kept.filter(|vector| vector["verdict"].is_string()).collect();
+    assert_eq!(proofs.len(), cases().len());
+    for vector in proofs {
+        let proof = [talea_protocol::fork::MAGIC, &bytes(&vector, "bytes")].concat();
+        let fork = Fork::read(&proof).unwrap();
+        assert_eq!(vector["verdict"], verdict(&fork), "{}", vector["name"]);
+        assert_eq!(vector["ids"], json!([fork.one.id(), fork.other.id()]));
+    }
+}
+
+#[test]
+fn every_kept_leaf_of_a_fork_is_read_and_the_file_holds_its_proof() {
+    let kept = kept::vectors("forks");
+    for vector in kept.iter().filter(|vector| vector["hash"].is_string()) {
+        let leaf = bytes(vector, "bytes");
+        assert!(!matches!(Leaf::parse(&leaf), Err(_) | Ok(Leaf::Other(_))), "{}", vector["name"]);
+        assert_eq!(vector["hash"], json!(leaf_hash(&leaf)));
+    }
+    let file = bytes(&crate::named(&kept, "file"), "file");
+    assert_eq!(Fork::read(&file), Ok(forked()));
+}

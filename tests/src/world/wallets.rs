@@ -1,0 +1,181 @@
+//! Wallets: what they submit, where, how often, and what they make of the answers.
+//!
+//! A wallet submits to a node of its choice, and again, there or elsewhere, until some honest node
+//! holds the entry for settled. It never signs a place twice: that is `people`'s business.
+
+use talea_ledger::replica::{AHEAD_MS_MAX, Input, Moment, Reply};
+use talea_protocol::act::Content;
+use talea_protocol::entry::Entry;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+use talea_protocol::message::Payload;
+
+use super::invariants::Invariant;
+use super::{Event, World, number};
+use crate::chance::Chance;
+
+/// What somebody wants of a node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Errand {
+    /// A place for an honest wallet's entry.
+    Honest,
+    /// A place for what must not have one.
+    Forged,
+    /// A place for the entry of a device that writes twice in one place.
+    Forked,
+    /// A place for an honest entry under a signature that is not its device's.
+    Damaged,
+    /// A place for an entry of another cooperative.
+    Foreign,
+    /// To fill the waiting room.
+    Flood,
+}
+
+/// A submission that was not answered for good yet.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    /// Where.
+    pub(super) host: usize,
+    /// Under whose name.
+    pub(super) source: NodeKey,
+    /// What.
+    pub(super) entry: EntryId,
+    /// The author's clock.
+    time: u64,
+    /// Bytes of the entry.
+    pub(super) bytes: usize,
+    /// Why.
+    errand: Errand,
+    /// Since when it waits there, by that node's clock.
+    pub(super) waits_since: Option<Moment>,
+}
+
+impl World {
+    /// A member states something.
+    pub(super) fn state(&mut self, place: usize, author: u64, dice: u64, clock: i64) {
+        let Some(island) = self.island(place) else { return };
+        self.statements -= 1;
+        let time = self.now.saturating_add_signed(clock);
+        let mut chance = Chance::new(dice);
+        if self.islands[island].people.go_on(author, &mut chance, time).is_some() {
+            self.submit_last(island);
+        }
+    }
+
+    /// The newest entry is submitted from now on.
+    pub(super) fn submit_last(&mut self, island: usize) {
+        let entry = self.islands[island].people.entries.len() - 1;
+        self.at(0, Event::Submit { island, entry, tries: 0 });
+    }
+
+    pub(super) fn submit(&mut self, island: usize, entry: usize, tries: u64) {
+        let held = &self.islands[island];
+        let signed = &held.people.entries[entry];
+        let id = signed.id();
+        if held.seen.contains(&id) {
+            return;
+        }
+        let acknowledged = held.acknowledged.iter().any(|(_, known)| *known == id);
+        let drawn = [6, number(held.number), number(entry), tries];
+        let mut chance = self.chance(&drawn);
+        let host = chance.index(self.hosts.len());
+        let waits = |ticket: &super::Ticket| {
+            ticket.host == host && ticket.entry == id && ticket.waits_since.is_some()
+        };
+        let unknown = matches!(signed.content(), Content::Unknown(_));
+        if !held.tickets.values().any(waits) && !unknown {
+            let payload = held.people.payloads.get(&id).cloned();
+            let bytes = signed.bytes().to_vec();
+            self.knock(island, host, self.hosts[host].node, bytes, payload, Errand::Honest);
+        }
+        let again = match tries {
+            _ if acknowledged => 20_000,
+            0..=8 => chance.between(500, 3_000),
+            _ => 10_000,
+        };
+        self.at(again, Event::Submit { island, entry, tries: tries + 1 });
+    }
+
+    /// Somebody submits an entry to a node.
+    pub(super) fn knock(
+        &mut self,
+        island: usize,
+        host: usize,
+        source: NodeKey,
+        bytes: Vec<u8>,
+        payload: Option<Payload>,
+        errand: Errand,
+    ) {
+        if !self.hosts[host].is_up {
+            return;
+        }
+        let length = bytes.len();
+        let entry = Box::new(Entry::parse(bytes).expect("an entry"));
+        let held = &mut self.islands[island];
+        let ticket = held.next_ticket;
+        held.next_ticket += 1;
+        held.tickets.insert(
+            ticket,
+            Ticket {
+                host,
+                source,
+                entry: entry.id(),
+                time: entry.header().time,
+                bytes: length,
+                errand,
+                waits_since: None,
+            },
+        );
+        let payload = payload.map(Box::new);
+        self.give(island, host, Input::Submit { ticket, source, entry, payload });
+    }
+
+    pub(super) fn replied(&mut self, island: usize, ticket: u64, reply: Reply) {
+        let Some(mut asked) = self.islands[island].tickets.remove(&ticket) else { return };
+        let moment = self.hosts[asked.host].moment(self.now);
+        let reply = match asked.errand {
+            Errand::Forged => self.bend(island, asked.host, asked.entry, reply),
+            _ => reply,
+        };
+        match reply {
+            Reply::Waiting(_) => {
+                asked.waits_since = Some(moment);
+                self.islands[island].tickets.insert(ticket, asked);
+                self.queues_stay_within_limits(island);
+                return;
+            }
+            Reply::Busy => self.nobody_is_turned_away_for_others(island, &asked, moment),
+            Reply::Ahead(_) if asked.time <= moment.0 + AHEAD_MS_MAX => {
+                let what = format!("{} is dated {}, it is {}", asked.entry, asked.time, moment.0);
+                self.violate(Invariant::HonestEntriesAreAccepted, what);
+            }
+            _ => {}
+        }
+        self.judge_reply(island, &asked, reply);
+    }
+
+    fn judge_reply(&mut self, island: usize, asked: &Ticket, reply: Reply) {
+        let placed = matches!(reply, Reply::Placed(_) | Reply::Known(_));
+        let refused = matches!(
+            reply,
+            Reply::Refused(_) | Reply::Unsound(_) | Reply::Payload | Reply::UnknownAct(_)
+        );
+        let what = || format!("{}: {reply:?} at host {}", asked.entry, asked.host);
+        match asked.errand {
+            Errand::Honest if placed => {
+                self.islands[island].acknowledged.insert((asked.host, asked.entry));
+            }
+            Errand::Honest if refused => {
+                self.violate(Invariant::HonestEntriesAreAccepted, what());
+            }
+            Errand::Forged | Errand::Foreign if placed => {
+                self.violate(Invariant::NothingForgedIsAccepted, what());
+            }
+            Errand::Damaged if matches!(reply, Reply::Placed(_)) => {
+                self.violate(Invariant::NothingForgedIsAccepted, what());
+            }
+            _ if refused => self.faults.count("forged or foreign entries refused"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,648 @@
+//! A node whose disk is put back to an older day signs nothing before it has caught up.
+//!
+//! Real replicas, messages that arrive at once, and disks that can be copied and put back. That a
+//! node signs two roots for one size, or a smaller log than before, is asserted as it happens.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use talea_ledger::batch::Column;
+use talea_ledger::replica::{
+    self, Behind, Commit, Input, Moment, Output, Replica, Reply, leaf_key, leaves,
+};
+use talea_protocol::bytes::{List, Octets};
+use talea_protocol::entry::{Entry, Signed, check};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+use talea_protocol::leaf::{Peer, bundled};
+use talea_protocol::message::{Item, LogSize, Message};
+use talea_protocol::tile::push_leaf;
+use talea_protocol::tree::{TreeHash, leaf_hash};
+use talea_tests::chance::Chance;
+use talea_tests::load::load;
+use talea_tests::people::{START_MS, node_key};
+
+/// A disk that can be copied and put back.
+#[derive(Clone, Default)]
+struct Store {
+    rows: BTreeMap<(Column, Vec<u8>), Vec<u8>>,
+    promised: Option<(u64, TreeHash)>,
+}
+
+impl Store {
+    fn leaf(&self, cooperative: &EntryId, index: u64) -> Option<&Vec<u8>> {
+        self.rows.get(&(Column::Leaf, leaf_key(cooperative, index)))
+    }
+
+    fn restore(&self, now: Moment, id: EntryId, key: Arc<SecretKey>) -> Replica {
+        let rows = |column: Column| {
+            self.rows.iter().filter(move |((c, _), _)| *c == column).map(|((_, k), v)| (k, v))
+        };
+        let node = |key: &[u8]| NodeKey(key[32..64].try_into().unwrap());
+        let place = |key: &[u8]| u64::from_be_bytes(key[64..72].try_into().unwrap());
+        let disk = replica::Disk {
+            leaves: || rows(Column::Leaf).map(|(_, leaf)| leaf.clone()),
+            mirrors: rows(Column::Mirror).map(|(k, v)| (node(k), place(k), v.clone())).collect(),
+            notes: rows(Column::Checkpoint).map(|(k, v)| (node(k), v.clone())).collect(),
+            promised: self.promised,
+        };
+        Replica::restore(now, id, key, &[], disk).expect("it was kept like that")
+    }
+}
+
+/// A roster whose nodes can be stopped, put back and started.
+struct Village {
+    keys: Vec<Arc<SecretKey>>,
+    nodes: Vec<Option<Replica>>,
+    stores: Vec<Store>,
+    cooperative: EntryId,
+    entries: Vec<Signed>,
+    now: u64,
+    open: BTreeSet<(usize, usize)>,
+    inputs: VecDeque<(usize, Input)>,
+    /// Roots by node and size, as signed.
+    signed: BTreeMap<(usize, u64), TreeHash>,
+    largest: Vec<u64>,
+    replies: BTreeMap<u64, Reply>,
+    settled: BTreeMap<(u32, u32), EntryId>,
+    /// A node that shows others their logs as they are when asked first, and changed after that.
+    liar: Option<usize>,
+    asked: BTreeSet<usize>,
+}
+
+impl Village {
+    fn new(count: u64, quorum: u8, entries: usize) -> Self {
+        let keys: Vec<_> = (0..count).map(|n| Arc::new(node_key(n))).collect();
+        let nodes: Vec<NodeKey> = keys.iter().map(|key| key.node()).collect();
+        let entries = load(8, entries, &nodes, quorum);
+        let mut village = Self {
+            nodes: keys.iter().map(|_| None).collect(),
+            stores: vec![Store::default(); keys.len()],
+            cooperative: entries[0].id(),
+            entries,
+            now: START_MS + 1_000_000,
+            open: BTreeSet::new(),
+            inputs: VecDeque::new(),
+            signed: BTreeMap::new(),
+            largest: vec![0; keys.len()],
+            replies: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            liar: None,
+            asked: BTreeSet::new(),
+            keys,
+        };
+        (0..village.keys.len()).for_each(|node| village.found(node));
+        (0..village.keys.len()).for_each(|node| village.join(node));
+        village
+    }
+
+    fn publics(&self) -> Vec<NodeKey> {
+        self.keys.iter().map(|key| key.node()).collect()
+    }
+
+    /// Hosts the cooperative on a node with nothing of it.
+    fn found(&mut self, node: usize) {
+        let (now, key) = (Moment(self.now), Arc::clone(&self.keys[node]));
+        let mut replica = Replica::new(now, self.cooperative, key, &self.publics());
+        if let Some(promised) = self.stores[node].promised {
+            replica.remember(promised);
+        }
+        self.nodes[node] = Some(replica);
+    }
+
+    /// Starts a node from its disk.
+    fn start(&mut self, node: usize) {
+        let key = Arc::clone(&self.keys[node]);
+        let replica = self.stores[node].restore(Moment(self.now), self.cooperative, key);
+        self.nodes[node] = Some(replica);
+    }
+
+    fn stop(&mut self, node: usize) {
+        self.nodes[node] = None;
+        for other in 0..self.keys.len() {
+            self.part(node, other);
+        }
+    }
+
+    /// Connects a node with all that run.
+    fn join(&mut self, node: usize) {
+        (0..self.keys.len()).for_each(|other| self.meet(node, other));
+    }
+
+    fn meet(&mut self, one: usize, other: usize) {
+        let up = self.nodes[one].is_some() && self.nodes[other].is_some();
+        if one != other && up && self.open.insert((one.min(other), one.max(other))) {
+            for (node, peer) in [(one, other), (other, one)] {
+                let peer = self.keys[peer].node();
+                self.inputs.push_back((node, Input::Connected(peer)));
+            }
+            self.run();
+        }
+    }
+
+    fn part(&mut self, one: usize, other: usize) {
+        if self.open.remove(&(one.min(other), one.max(other))) {
+            for (node, peer) in [(one, other), (other, one)] {
+                let peer = self.keys[peer].node();
+                self.inputs.push_back((node, Input::Lost(peer)));
+            }
+            self.run();
+        }
+    }
+
+    /// Submits these entries at a node; how many it acknowledges.
+    fn submit(&mut self, node: usize, entries: std::ops::Range<usize>) -> usize {
+        let source = self.keys[node].node();
+        for number in entries.clone() {
+            let entry = Box::new(Entry::parse(self.entries[number].bytes().to_vec()).unwrap());
+            let ticket = number as u64;
+            self.replies.remove(&ticket);
+            self.inputs.push_back((node, Input::Submit { ticket, source, entry, payload: None }));
+        }
+        self.run();
+        self.acknowledged(entries)
+    }
+
+    fn acknowledged(&self, entries: std::ops::Range<usize>) -> usize {
+        let is_kept = |number: &usize| {
+            let reply = self.replies.get(&(*number as u64));
+            matches!(reply, Some(Reply::Placed(_) | Reply::Known(_)))
+        };
+        entries.filter(is_kept).count()
+    }
+
+    fn run(&mut self) {
+        (0..self.nodes.len()).for_each(|node| self.drain(node));
+        while let Some((node, input)) = self.inputs.pop_front() {
+            if let Some(replica) = &mut self.nodes[node] {
+                replica.handle(Moment(self.now), input);
+            }
+            self.drain(node);
+        }
+    }
+
+    fn drain(&mut self, node: usize) {
+        while let Some(output) = self.nodes[node].as_mut().and_then(Replica::poll) {
+            self.perform(node, output);
+        }
+    }
+
+    fn perform(&mut self, node: usize, output: Output) {
+        match output {
+            Output::Send(peer, message) => self.say(node, &peer, message),
+            Output::Check { check: number, entries } => {
+                let entries = check(entries);
+                self.inputs.push_back((node, Input::Checked { check: number, entries }));
+            }
+            Output::Commit(commit) => self.commit(node, *commit),
+            Output::Serve(parts) => {
+                let store = &self.stores[node];
+                let made = leaves(&parts, |from, count, each| {
+                    for index in from..from + u64::from(count) {
+                        if !each(store.leaf(&parts.cooperative, index).expect("durable")) {
+                            break;
+                        }
+                    }
+                });
+                let next = made.as_ref().map_or(parts.from, |(_, next)| *next);
+                let (peer, log, from) = (parts.peer, parts.log, parts.from);
+                if let Some((message, _)) = made {
+                    self.say(node, &peer, message);
+                }
+                self.inputs.push_back((node, Input::Served { peer, log, from, next }));
+            }
+            Output::Reply { ticket, reply } => drop(self.replies.insert(ticket, reply)),
+            Output::Settled { entry, .. } => {
+                let places = self.nodes[node].as_ref().unwrap().places();
+                let place = places.position(&entry).unwrap();
+                assert_eq!(*self.settled.entry(place).or_insert(entry), entry, "settled twice");
+            }
+            Output::Fetch(..) => {}
+            Output::Recall(_) | Output::Reload => panic!("nobody contradicts anybody here"),
+            Output::Alarm(alarm) => panic!("node {node}: {alarm:?}"),
+        }
+    }
+
+    fn say(&mut self, from: usize, peer: &NodeKey, mut message: Message) {
+        let to = self.keys.iter().position(|key| key.node() == *peer).unwrap();
+        if let (true, Message::Leaves { log, items, checkpoint, .. }) =
+            (self.liar == Some(from), &mut message)
+            && log == peer
+        {
+            if self.asked.contains(&to) {
+                *items = changed(items);
+            } else if !checkpoint.is_empty() {
+                self.asked.insert(to);
+            }
+        }
+        if self.open.contains(&(from.min(to), from.max(to))) {
+            let from = self.keys[from].node();
+            self.inputs.push_back((to, Input::Message(from, Box::new(message))));
+        }
+    }
+
+    fn commit(&mut self, node: usize, commit: Commit) {
+        let store = &mut self.stores[node];
+        for (column, key) in commit.batch.deletes() {
+            store.rows.remove(&(*column, key.clone()));
+        }
+        for (column, key, value) in commit.batch.puts() {
+            store.rows.insert((*column, key.clone()), value.clone());
+        }
+        for (index, hash) in (commit.from..).zip(&commit.hashes) {
+            let leaf = store.leaf(&commit.cooperative, index);
+            assert_eq!(leaf.map(|leaf| leaf_hash(leaf)), Some(*hash), "leaf {index} read back");
+        }
+        let (size, root) = (commit.checkpoint.size, commit.checkpoint.root);
+        let former = self.signed.insert((node, size), root);
+        assert!(former.is_none_or(|former| former == root), "node {node} signs two roots");
+        assert!(size >= self.largest[node], "node {node} signs {size} leaves, and had signed more");
+        self.largest[node] = size;
+        let promised = store.promised.map_or(0, |(size, _)| size);
+        assert!(size >= promised, "the promise file refuses {size} after {promised}");
+        store.promised = Some((size, root));
+        let note = commit.checkpoint.sign(&self.keys[node]).to_string().into_bytes();
+        self.inputs.push_back((node, Input::Committed { token: commit.token, note }));
+    }
+
+    /// Lets time go on.
+    fn wait(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while self.now < end {
+            self.now += 100;
+            for node in 0..self.nodes.len() {
+                let now = Moment(self.now);
+                if let Some(replica) = &mut self.nodes[node]
+                    && replica.deadline() <= now
+                {
+                    replica.wake(now);
+                }
+            }
+            self.run();
+        }
+    }
+
+    fn node(&self, node: usize) -> &Replica {
+        self.nodes[node].as_ref().expect("it runs")
+    }
+
+    /// All nodes hold and settle all entries up to this one, with one state.
+    fn agree(&mut self, count: usize) {
+        let count = count as u64;
+        let mut roots = BTreeSet::new();
+        for node in 0..self.nodes.len() {
+            let replica = self.nodes[node].as_mut().expect("it runs");
+            assert_eq!((node, replica.behind()), (node, None));
+            assert_eq!((node, replica.settled()), (node, count));
+            roots.insert(replica.state_mut().root());
+            let size = replica.note().expect("a checkpoint");
+            assert!(size.signatures().len() > 1 || self.keys.len() == 1, "it is cosigned");
+        }
+        assert_eq!(roots.len(), 1);
+    }
+}
+
+/// Entries before the older day, those that went through the third node alone after it, and
+/// those that are still to be submitted. Those in the middle fill several frames.
+const BEFORE: usize = 301;
+const SINCE: usize = 2_101;
+const ALL: usize = 2_401;
+
+/// Three nodes, and the third one's disk as it was on an older day. It is down.
+fn older_day() -> (Village, Store) {
+    let mut village = Village::new(3, 2, ALL - 1);
+    assert_eq!(village.submit(0, 0..BEFORE), BEFORE);
+    village.wait(3_000);
+    let older = village.stores[2].clone();
+    assert_eq!(village.submit(2, BEFORE..SINCE), SINCE - BEFORE);
+    village.wait(3_000);
+    village.agree(SINCE);
+    village.stop(2);
+    (village, older)
+}
+
+#[test]
+fn a_node_put_back_whole_asks_what_it_has_signed_and_fetches_it_first() {
+    let (mut village, older) = older_day();
+    village.stores[2] = older;
+    village.start(2);
+    // Alone it does not know, and gives no place.
+    assert_eq!(village.submit(2, SINCE..ALL), 0);
+    village.wait(20_000);
+    assert_eq!(village.acknowledged(SINCE..ALL), 0);
+    assert_eq!(village.node(2).behind(), Some(Behind::Answers { heard: 0, needed: 1 }));
+    village.meet(2, 0);
+    village.wait(3_000);
+    assert_eq!(village.node(2).behind(), None);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.join(2);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+#[test]
+fn a_store_that_is_older_than_its_promise_catches_up() {
+    let (mut village, older) = older_day();
+    let promised = village.stores[2].promised;
+    village.stores[2] = Store { promised, ..older };
+    village.start(2);
+    assert!(matches!(village.node(2).behind(), Some(Behind::Leaves { .. })));
+    assert_eq!(village.node(2).note(), None, "an old checkpoint is not shown as the newest");
+    // Submissions wait for it, since it takes no time.
+    village.inputs.clear();
+    village.join(2);
+    assert_eq!(village.node(2).behind(), None);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+#[test]
+fn a_submission_waits_for_a_start_and_is_answered_in_time_if_that_takes_long() {
+    let (mut village, older) = older_day();
+    village.stores[2] = older;
+    village.start(2);
+    assert_eq!(village.submit(2, SINCE..SINCE + 1), 0);
+    assert_eq!(village.replies.get(&(SINCE as u64)), None);
+    village.wait(5_100);
+    assert_eq!(village.replies.get(&(SINCE as u64)), Some(&Reply::Busy));
+    village.submit(2, SINCE..SINCE + 1);
+    assert_eq!(village.replies.get(&(SINCE as u64)), Some(&Reply::Busy), "at once from now on");
+    village.stop(2);
+    village.start(2);
+    assert_eq!(village.submit(2, SINCE..SINCE + 1), 0);
+    village.join(2);
+    assert_eq!(village.acknowledged(SINCE..SINCE + 1), 1);
+}
+
+#[test]
+fn a_store_that_is_lost_is_fetched_whole_and_the_promise_says_when_it_is() {
+    let (mut village, _) = older_day();
+    let promised = village.stores[2].promised;
+    village.stores[2] = Store { promised, ..Store::default() };
+    village.found(2);
+    assert_eq!(village.submit(2, 0..1), 0, "not even the charter");
+    village.join(2);
+    village.wait(3_000);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+#[test]
+fn a_node_of_which_nothing_is_left_learns_from_its_peers_that_it_has_signed() {
+    let (mut village, _) = older_day();
+    village.stores[2] = Store::default();
+    village.found(2);
+    village.join(2);
+    village.wait(3_000);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+#[test]
+fn a_node_that_crashes_while_it_catches_up_goes_on_where_it_was() {
+    let (mut village, older) = older_day();
+    let promised = village.stores[2].promised;
+    village.stores[2] = Store { promised, ..older };
+    let whole = promised.unwrap().0;
+    let mut steps = 0;
+    loop {
+        village.start(2);
+        let before = village.node(2).published();
+        // One order after the other, and a crash after each commit.
+        village.open.extend([(0, 2), (1, 2)]);
+        for (node, peer) in [(2, 0), (0, 2), (2, 1), (1, 2)] {
+            let peer = village.keys[peer].node();
+            village.inputs.push_back((node, Input::Connected(peer)));
+        }
+        while let Some((node, input)) = village.inputs.pop_front() {
+            village.nodes[node].as_mut().unwrap().handle(Moment(village.now), input);
+            village.drain(node);
+            if village.node(2).published() > before {
+                break;
+            }
+        }
+        let (published, behind) = (village.node(2).published(), village.node(2).behind());
+        village.inputs.retain(|(node, _)| *node != 2);
+        village.stop(2);
+        if behind.is_none() {
+            break;
+        }
+        assert!(published > before && published <= whole, "{before} {published} {whole}");
+        steps += 1;
+    }
+    println!("{steps} crashes");
+    village.start(2);
+    village.join(2);
+    village.wait(3_000);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+/// Any day, with or without the promise, and any order in which the others come.
+#[test]
+fn whatever_day_it_is_put_back_to_no_second_history_is_signed() {
+    let mut chance = Chance::new(7);
+    for round in 0..40 {
+        let (count, quorum) = *chance.one_of(&[(3, 2), (4, 3), (5, 4), (5, 3), (2, 2)]);
+        let mut village = Village::new(count, quorum, 160);
+        let last = village.nodes.len() - 1;
+        let mut days = Vec::new();
+        for step in 0..8 {
+            let node = chance.index(village.nodes.len());
+            assert_eq!(village.submit(node, step * 20..(step + 1) * 20), 20, "round {round}");
+            village.wait(chance.between(0, 2_000) + 300);
+            days.push(village.stores[last].clone());
+        }
+        village.stop(last);
+        let mut day = chance.one_of(&days).clone();
+        if chance.percent(50) {
+            day.promised = village.stores[last].promised;
+        }
+        village.stores[last] = day;
+        village.start(last);
+        if chance.percent(30) {
+            village.nodes[last].as_mut().unwrap().doubt();
+        }
+        let mut others: Vec<usize> = (0..last).collect();
+        chance.shuffle(&mut others);
+        for other in others {
+            village.submit(last, 159..161);
+            village.meet(last, other);
+            village.wait(chance.between(0, 3_000));
+        }
+        village.wait(12_000);
+        village.submit(last, 159..161);
+        village.wait(12_000);
+        village.agree(161);
+    }
+}
+
+/// The same number of leaves, and others.
+fn changed(items: &[Item]) -> List<Item, 1024> {
+    let change = |item: &Item| match item {
+        Item::Bundle(bundle) => {
+            let mut other = Vec::new();
+            for leaf in bundled(bundle).unwrap() {
+                let (last, rest) = leaf.split_last().unwrap();
+                push_leaf(&mut other, &[rest, &[last ^ 1]].concat()).unwrap();
+            }
+            Item::Bundle(Octets::new(other).unwrap())
+        }
+        other => other.clone(),
+    };
+    List::new(items.iter().map(change).collect()).unwrap()
+}
+
+#[test]
+fn leaves_that_are_changed_once_they_are_proven_are_refused_and_another_node_is_asked() {
+    let (mut village, older) = older_day();
+    village.stores[2] = older;
+    village.liar = Some(0);
+    village.start(2);
+    village.join(2);
+    assert!(village.asked.contains(&2), "it was asked first");
+    assert_eq!(village.node(2).behind(), None);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+/// A peer's words, as if it had said them.
+fn hear(village: &mut Village, peer: usize, node: usize, message: Message) {
+    let peer = village.keys[peer].node();
+    village.inputs.push_back((node, Input::Message(peer, Box::new(message))));
+    village.run();
+}
+
+fn claim(village: &Village, node: usize, size: u64) -> Message {
+    let logs = vec![LogSize { node: village.keys[node].node(), size }];
+    Message::Open { cooperative: village.cooperative, logs: List::new(logs).unwrap() }
+}
+
+#[test]
+fn a_claim_that_is_never_shown_stops_a_node_for_half_a_minute_and_only_once() {
+    let mut village = Village::new(3, 2, 100);
+    assert_eq!(village.submit(0, 0..51), 51);
+    village.wait(3_000);
+    village.part(0, 1);
+    // Not a word of it comes: the liar's own answers are kept from the node.
+    let lie = claim(&village, 1, 1_000_000);
+    village.meet(0, 1);
+    village.stop(0);
+    village.open.insert((0, 1));
+    hear(&mut village, 0, 1, Message::clone(&lie));
+    let claimed = village.node(1).behind();
+    assert!(matches!(claimed, Some(Behind::Claimed { held: 1_000_000, .. })), "{claimed:?}");
+    assert_eq!(village.submit(1, 51..52), 0);
+    village.wait(31_000);
+    assert_eq!(village.node(1).behind(), None);
+    assert_eq!(village.submit(1, 51..52), 1);
+    hear(&mut village, 0, 1, lie);
+    assert_eq!(village.node(1).behind(), None);
+    assert_eq!(village.submit(1, 52..53), 1);
+}
+
+#[test]
+fn leaves_that_are_not_the_log_are_refused_and_another_node_is_asked() {
+    let (mut village, older) = older_day();
+    let promised = village.stores[2].promised;
+    village.stores[2] = Store { promised, ..older };
+    village.start(2);
+    let leaves = village.node(2).published();
+    // The first peer claims most, is asked, and makes something up.
+    village.stop(0);
+    village.open.insert((0, 2));
+    let liar = village.keys[0].node();
+    village.inputs.push_back((2, Input::Connected(liar)));
+    let lie = claim(&village, 2, 1_000_000);
+    hear(&mut village, 0, 2, lie);
+    let made_up = Peer { node: liar, size: 3, root: TreeHash::EMPTY, time: 1 }.leaf();
+    let mut bundle = Vec::new();
+    for _ in leaves..promised.unwrap().0 {
+        push_leaf(&mut bundle, &made_up).unwrap();
+    }
+    let items = List::new(vec![Item::Bundle(Octets::new(bundle).unwrap())]).unwrap();
+    let made_up = Message::Leaves {
+        cooperative: village.cooperative,
+        log: village.keys[2].node(),
+        from: leaves,
+        items,
+        checkpoint: Octets::default(),
+    };
+    hear(&mut village, 0, 2, made_up);
+    let behind = village.node(2).behind();
+    assert!(matches!(behind, Some(Behind::Contradicted { .. })), "{behind:?}");
+    assert_eq!(village.node(2).published(), leaves);
+    village.meet(2, 1);
+    assert_eq!(village.node(2).behind(), None);
+    assert_eq!(village.submit(2, SINCE..SINCE + 100), 100);
+}
+
+/// Its key was used with another disk: nothing that it could sign would be consistent.
+#[test]
+fn a_node_whose_disk_holds_another_history_signs_nothing_and_says_so() {
+    let (mut village, older) = older_day();
+    village.stores[2] = older;
+    village.start(2);
+    village.nodes[2] = None;
+    // One more leaf than that day's log had, and not the one that followed.
+    let (size, _) = village.stores[2].promised.unwrap();
+    let other = Peer { node: village.keys[0].node(), size: 1, root: TreeHash::EMPTY, time: 1 };
+    let key = leaf_key(&village.cooperative, size);
+    village.stores[2].rows.insert((Column::Leaf, key), other.leaf());
+    village.start(2);
+    village.join(2);
+    village.wait(60_000);
+    let behind = village.node(2).behind();
+    assert!(matches!(behind, Some(Behind::Contradicted { .. })), "{behind:?}");
+    assert_eq!(village.submit(2, SINCE..SINCE + 100), 0);
+}
+
+#[test]
+fn a_store_from_a_backup_waits_for_as_many_as_can_know_and_a_lone_node_for_ever() {
+    for (count, quorum, needed) in [(3, 2, 2), (4, 3, 2), (5, 4, 2), (5, 3, 3), (2, 2, 1)] {
+        let mut village = Village::new(count, quorum, 60);
+        assert_eq!(village.submit(0, 0..41), 41);
+        village.wait(3_000);
+        village.stop(0);
+        village.start(0);
+        village.nodes[0].as_mut().unwrap().doubt();
+        for other in 1..=needed {
+            let heard = other - 1;
+            assert_eq!(village.node(0).behind(), Some(Behind::Answers { heard, needed }));
+            assert_eq!(village.submit(0, 41..42), 0);
+            village.meet(0, other);
+        }
+        assert_eq!(village.node(0).behind(), None, "{count} nodes, {quorum} settle");
+        assert_eq!(village.submit(0, 41..61), 20);
+    }
+    let mut village = Village::new(1, 1, 60);
+    assert_eq!(village.submit(0, 0..41), 41);
+    village.stop(0);
+    village.start(0);
+    assert_eq!(village.node(0).behind(), None, "its promise is there");
+    village.nodes[0].as_mut().unwrap().doubt();
+    village.wait(600_000);
+    assert_eq!(village.node(0).behind(), Some(Behind::Alone));
+    assert_eq!(village.submit(0, 41..42), 0);
+}
+
+#[test]
+fn leaves_without_any_promise_are_as_good_as_a_backup() {
+    let mut village = Village::new(3, 2, 60);
+    assert_eq!(village.submit(0, 0..41), 41);
+    village.wait(3_000);
+    village.stop(2);
+    village.stores[2].promised = None;
+    village.start(2);
+    assert_eq!(village.node(2).behind(), Some(Behind::Answers { heard: 0, needed: 2 }));
+    village.join(2);
+    village.wait(3_000);
+    assert_eq!(village.submit(2, 41..61), 20);
+    village.wait(12_000);
+    village.agree(61);
+}

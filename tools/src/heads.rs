@@ -1,0 +1,358 @@
+//! What nodes say of this wallet's chain, and whether it is safe to sign after that.
+//!
+//! A wallet that was restored from a backup may have signed more than it knows. Two statements in
+//! one place freeze the device everywhere, so it asks first, and never signs below what a node
+//! holds (the design's model, section 7). What a quorum holds, any quorum of nodes shows; what was
+//! sent to a single node before the restore, only that node shows: so a wallet whose past is
+//! unknown hears all of them, or says that it did not. It knows no socket.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use talea_protocol::charter::Roster;
+use talea_protocol::entry::Signed;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{DeviceKey, NodeKey};
+
+use crate::journal::{Journal, JournalFault};
+use crate::witness::Past;
+
+/// What a node says of a chain (`GET …/heads/{device}`).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// Who says it.
+    pub node: NodeKey,
+    /// The device's number; none where the node does not know it yet.
+    pub number: Option<u32>,
+    /// Entries that have a place there.
+    pub length: u64,
+    /// The last of them.
+    pub head: Option<EntryId>,
+    /// How many of them are settled.
+    pub settled: u64,
+    /// Where the chain has ended, if it has.
+    pub ended: Option<Ended>,
+    /// Why it gets no new place there, if it does not.
+    pub frozen: Option<Frozen>,
+    /// The register as the node has it.
+    pub register: Option<Numbered>,
+    /// Who numbers it.
+    pub registrar: Option<Numbering>,
+}
+
+/// The end of a chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Number of the register entry that says so.
+    pub by: u32,
+    /// Entries that still count.
+    pub length: u64,
+}
+
+/// Why a chain stands still.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Since which place.
+    pub from: u64,
+    /// By which rule.
+    pub rule: u16,
+    /// Why.
+    pub cause: String,
+}
+
+/// A register's newest entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// Its number.
+    pub number: u32,
+    /// The entry.
+    pub head: EntryId,
+}
+
+/// Who numbers a register, and who shall instead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Numbering {
+    /// The registrar, by number.
+    pub member: u32,
+    /// Who was called to go on: the registrar stands still.
+    pub successor: Option<u32>,
+}
+
+/// Why a wallet must not sign now.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unsafe {
+    /// A node holds more of the chain than the journal.
+    #[error(
+        "your wallet is older than what you have signed: it knows {here} entries of this device, \
+         and {} holds {there}", short(.node)
+    )]
+    Behind {
+        /// Entries in the journal.
+        here: u64,
+        /// Entries that the node holds.
+        there: u64,
+        /// Which.
+        node: NodeKey,
+    },
+    /// A node holds another entry than the journal in a place.
+    #[error(
+        "place {seq} of this device is promised to {promised}, and {} holds {found} there",
+        short(.node)
+    )]
+    Contrary {
+        /// The place.
+        seq: u64,
+        /// What the journal has.
+        promised: EntryId,
+        /// What the node has.
+        found: EntryId,
+        /// Which.
+        node: NodeKey,
+    },
+    /// Too few answer to know what was signed.
+    #[error(
+        "this wallet was restored, or never compared with its nodes, and {answered} of the \
+         {needed} nodes that it takes say what this device has signed"
+    )]
+    TooFew {
+        /// Nodes of the roster that answered.
+        answered: usize,
+        /// The quorum.
+        needed: usize,
+    },
+    /// A quorum answers, but not all: what was sent to one of the others alone stays unknown.
+    #[error(
+        "this wallet was restored, or never compared with its nodes; what it sent to {} alone \
+         before that, no other node shows", all(.silent)
+    )]
+    Silent {
+        /// Nodes of the roster that did not answer.
+        silent: Vec<NodeKey>,
+    },
+}
+
+impl Unsafe {
+    /// What to do next.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Behind { .. } => {
+                "run `talea catch-up`, which fetches what is missing, then sign again"
+            }
+            Self::Contrary { .. } => {
+                "sign nothing more with this device: it was used in two places; add another with \
+                 `talea device add`, and have this one healed or revoked"
+            }
+            Self::TooFew { .. } => {
+                "wait until more nodes answer, or name their addresses with `talea join`, then \
+                 `talea check-head`"
+            }
+            Self::Silent { .. } => {
+                "wait until they answer, or name their addresses with `talea join`; --anyway signs \
+                 although a fork may freeze this device"
+            }
+        }
+    }
+}
+
+/// The first digits of a node's key.
+fn short(node: &NodeKey) -> String {
+    let key = node.to_string();
+    format!("node {}", key.get(..8).unwrap_or_default())
+}
+
+fn all(nodes: &[NodeKey]) -> String {
+    nodes.iter().map(short).collect::<Vec<_>>().join(" and ")
+}
+
+impl Head {
+    /// What a node that does not know the device says by that.
+    #[must_use]
+    pub const fn nothing(node: NodeKey) -> Self {
+        let (number, length, head, settled) = (None, 0, None, 0);
+        let (ended, frozen, register, registrar) = (None, None, None, None);
+        Self { node, number, length, head, settled, ended, frozen, register, registrar }
+    }
+
+    /// Whether this entry is the chain's last, as the node says: its device's signature shows that
+    /// the node has not made it up.
+    #[must_use]
+    pub fn is_shown_by(&self, device: &DeviceKey, entry: &Signed) -> bool {
+        let header = entry.header();
+        header.device == *device && self.length == header.seq + 1 && self.head == Some(entry.id())
+    }
+}
+
+/// Whether any node holds what the journal does not, or something else.
+///
+/// # Errors
+/// [`Unsafe::Behind`], [`Unsafe::Contrary`].
+pub fn compare(journal: &Journal, heads: &[Head]) -> Result<(), Unsafe> {
+    let (here, _) = journal.next();
+    let longest = heads.iter().max_by_key(|head| head.length);
+    if let Some(head) = longest.filter(|head| head.length > here) {
+        return Err(Unsafe::Behind { here, there: head.length, node: head.node });
+    }
+    for head in heads {
+        let Some((seq, found)) = head.length.checked_sub(1).zip(head.head) else { continue };
+        let kept = usize::try_from(seq).ok().and_then(|seq| journal.kept().get(seq));
+        if let Some(kept) = kept.filter(|kept| kept.id != found) {
+            let (promised, node) = (kept.id, head.node);
+            return Err(Unsafe::Contrary { seq, promised, found, node });
+        }
+    }
+    Ok(())
+}
+
+/// Whether enough nodes were heard to sign after this journal: none need be if its past is unbroken.
+///
+/// # Errors
+/// [`Unsafe::TooFew`], [`Unsafe::Silent`].
+pub fn enough(past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe> {
+    if past == Past::Unbroken {
+        return Ok(());
+    }
+    let heard: BTreeSet<NodeKey> = heads.iter().map(|head| head.node).collect();
+    let silent: Vec<NodeKey> =
+        roster.nodes.iter().filter(|node| !heard.contains(node)).copied().collect();
+    let answered = roster.nodes.len().saturating_sub(silent.len());
+    let needed = usize::from(roster.quorum);
+    if answered < needed {
+        return Err(Unsafe::TooFew { answered, needed });
+    }
+    if silent.is_empty() { Ok(()) } else { Err(Unsafe::Silent { silent }) }
+}
+
+/// Both: whether it is safe to sign after this journal.
+///
+/// # Errors
+/// [`Unsafe`], the first reason found.
+pub fn check(journal: &Journal, past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe> {
+    compare(journal, heads)?;
+    enough(past, roster, heads)
+}
+
+/// Takes over entries of this chain that a node gave, in their order, until one is none. Returns how
+/// many are new.
+///
+/// # Errors
+/// [`JournalFault`]; the journal has those before.
+pub fn catch_up(
+    journal: &mut Journal,
+    device: &DeviceKey,
+    cooperative: &EntryId,
+    entries: &[Signed],
+) -> Result<u64, JournalFault> {
+    let (before, _) = journal.next();
+    for entry in entries {
+        let (next, last) = journal.next();
+        let header = entry.header();
+        if header.device != *device || entry.cooperative() != *cooperative {
+            break;
+        }
+        if header.seq == next && header.prev != last {
+            let (seq, promised, found) = (next.saturating_sub(1), last, header.prev);
+            return Err(JournalFault::Fork { seq, promised, found });
+        }
+        journal.adopt(entry)?;
+    }
+    Ok(journal.next().0 - before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Draft;
+    use talea_protocol::act::{Act, Attest};
+    use talea_protocol::bytes::List;
+    use talea_protocol::entry::{Header, SCHEME, VERSION};
+    use talea_protocol::key::SecretKey;
+
+    const HERE: EntryId = EntryId([1; 32]);
+
+    fn key() -> SecretKey {
+        SecretKey::from_seed(&[5; 32])
+    }
+
+    fn roster() -> Roster {
+        let nodes = (0..3).map(|n| NodeKey([n; 32])).collect();
+        Roster { nodes: List::new(nodes).unwrap(), faulty: 0, quorum: 2 }
+    }
+
+    /// States in the journal's next place.
+    fn state(journal: &mut Journal, what: u8) -> Signed {
+        let (seq, prev) = journal.next();
+        let (version, scheme, device) = (VERSION, SCHEME, key().device());
+        let header = Header {
+            version,
+            scheme,
+            cooperative: HERE,
+            device,
+            seq,
+            prev,
+            basis: HERE,
+            time: 1,
+            payload: None,
+        };
+        let act = Act::Attest(Attest { contribution: EntryId([what; 32]) });
+        journal.promise(&Draft::new(header, &act, None).unwrap()).unwrap();
+        journal.sign(seq, &key()).unwrap()
+    }
+
+    fn says(node: u8, journal: &Journal) -> Head {
+        let (length, last) = journal.next();
+        let head = (length > 0).then_some(last);
+        Head { length, head, ..Head::nothing(NodeKey([node; 32])) }
+    }
+
+    #[test]
+    fn nobody_signs_below_what_a_single_node_holds_and_catches_up_instead() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut whole = Journal::open(&dir.path().join("whole")).unwrap();
+        let mut restored = Journal::open(&dir.path().join("restored")).unwrap();
+        let entries = [state(&mut whole, 1), state(&mut whole, 2)];
+        let heads = [says(0, &restored), says(1, &whole), says(2, &restored)];
+        for past in [Past::Unbroken, Past::Unknown] {
+            let refused = check(&restored, past, &roster(), &heads);
+            let node = NodeKey([1; 32]);
+            assert_eq!(refused, Err(Unsafe::Behind { here: 0, there: 2, node }));
+        }
+        let device = key().device();
+        assert!(heads[1].is_shown_by(&device, &entries[1]));
+        assert!(!heads[1].is_shown_by(&device, &entries[0]));
+        assert_eq!(catch_up(&mut restored, &device, &HERE, &entries).unwrap(), 2);
+        assert_eq!(restored.next(), whole.next());
+        assert_eq!(check(&restored, Past::Unknown, &roster(), &heads), Ok(()));
+    }
+
+    #[test]
+    fn a_wallet_of_unknown_past_hears_a_quorum_and_is_told_who_is_silent() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&dir.path().join("journal")).unwrap();
+        let heads: Vec<Head> = (0..3).map(|n| says(n, &journal)).collect();
+        let ask = |past, count: usize| check(&journal, past, &roster(), &heads[..count]);
+        assert_eq!(ask(Past::Unbroken, 0), Ok(()));
+        assert_eq!(ask(Past::Unknown, 1), Err(Unsafe::TooFew { answered: 1, needed: 2 }));
+        let silent = vec![NodeKey([2; 32])];
+        assert_eq!(ask(Past::Unknown, 2), Err(Unsafe::Silent { silent }));
+        assert_eq!(ask(Past::Unknown, 3), Ok(()));
+        // One node three times is one node, and a stranger is none.
+        let again = [says(0, &journal), says(0, &journal), says(9, &journal)];
+        let refused = check(&journal, Past::Unknown, &roster(), &again);
+        assert_eq!(refused, Err(Unsafe::TooFew { answered: 1, needed: 2 }));
+    }
+
+    #[test]
+    fn another_entry_in_a_promised_place_is_said_before_a_second_one_is_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut one = Journal::open(&dir.path().join("one")).unwrap();
+        let mut other = Journal::open(&dir.path().join("other")).unwrap();
+        let (promised, entry) = (state(&mut one, 1).id(), state(&mut other, 2));
+        let refused = check(&one, Past::Unbroken, &roster(), &[says(1, &other)]);
+        let (found, node) = (entry.id(), NodeKey([1; 32]));
+        assert_eq!(refused, Err(Unsafe::Contrary { seq: 0, promised, found, node }));
+        let further = state(&mut other, 3);
+        let fork = catch_up(&mut one, &key().device(), &HERE, &[further]);
+        assert!(matches!(fork, Err(JournalFault::Fork { seq: 0, .. })));
+    }
+}

@@ -1,0 +1,208 @@
+//! Which entries are settled, by their names: receipts counted, chain by chain.
+//!
+//! An entry's receipts are the checked logs that hold it, by an accept leaf or one that takes it
+//! over; with a quorum of them, and everything before it in its chain settled, it is settled. So a
+//! place may have several entries, of which one at most is. Model, sections 6 and 7.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use talea_ledger::place::office;
+use talea_ledger::register::{End, Register};
+use talea_protocol::charter::Roster;
+use talea_protocol::entry::Signed;
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::{DeviceKey, NodeKey};
+
+use super::finding::Finding;
+use super::log::Log;
+use super::status::Claim;
+
+type Entries = BTreeMap<EntryId, Signed>;
+type Spot = (DeviceKey, u64);
+
+/// Receipts, and what they settle.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Each roster that was in force, and which of its nodes hold an entry, a bit for each.
+    receipts: Vec<(Roster, BTreeMap<EntryId, u16>)>,
+    /// Every genuine entry, by place.
+    spots: BTreeMap<Spot, Vec<EntryId>>,
+    /// The settled entries, by device.
+    chains: Vec<Vec<EntryId>>,
+    ids: BTreeSet<EntryId>,
+    /// What speaks against the roster, or against what is settled.
+    pub found: Vec<Finding>,
+}
+
+impl Settled {
+    /// Counts receipts, and settles what has enough of them.
+    #[must_use]
+    pub fn new(
+        register: &Register,
+        rosters: &[Roster],
+        logs: &BTreeMap<NodeKey, Log>,
+        entries: &Entries,
+    ) -> Self {
+        let receipts = rosters.iter().map(|roster| (roster.clone(), held(roster, logs))).collect();
+        let mut settled = Self { receipts, ..Self::default() };
+        for entry in entries.values() {
+            let spot = (entry.header().device, entry.header().seq);
+            settled.spots.entry(spot).or_default().push(entry.id());
+        }
+        settled.contradictions(entries);
+        for (device, record) in (0_u32..).zip(register.devices()) {
+            let chain = settled.walk(register, device, &record.key, entries);
+            settled.ids.extend(&chain);
+            settled.chains.push(chain);
+        }
+        settled
+    }
+
+    /// The settled entries of a device's chain, in order.
+    #[must_use]
+    pub fn chain(&self, device: u32) -> &[EntryId] {
+        usize::try_from(device).ok().and_then(|at| self.chains.get(at)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many entries of each device's chain are settled.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<u32> {
+        let length = |chain: &Vec<EntryId>| u32::try_from(chain.len()).unwrap_or(u32::MAX);
+        self.chains.iter().map(length).collect()
+    }
+
+    /// Whether an entry is settled.
+    #[must_use]
+    pub fn has(&self, id: &EntryId) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// How many nodes of the newest roster hold an entry.
+    #[must_use]
+    pub fn receipts(&self, id: &EntryId) -> u32 {
+        let held = self.receipts.last().and_then(|(_, held)| held.get(id));
+        held.map_or(0, |nodes| nodes.count_ones())
+    }
+
+    /// Entries that can settle no more: on another branch than the one that goes on, or behind the
+    /// end of their chain. By device, in the order of places.
+    #[must_use]
+    pub fn dead(&self, register: &Register, entries: &Entries) -> Vec<Vec<EntryId>> {
+        let devices = (0_u32..).zip(register.devices());
+        devices
+            .map(|(device, record)| self.dead_of(register, device, &record.key, entries))
+            .collect()
+    }
+
+    fn dead_of(
+        &self,
+        register: &Register,
+        device: u32,
+        key: &DeviceKey,
+        entries: &Entries,
+    ) -> Vec<EntryId> {
+        let chain = self.chain(device);
+        let mut alive: BTreeSet<EntryId> =
+            BTreeSet::from([chain.last().copied().unwrap_or(EntryId::ZERO)]);
+        let (mut dead, mut split) = (Vec::new(), false);
+        for ((_, seq), ids) in self.spots.range((*key, 0)..=(*key, u64::MAX)) {
+            let healed = u32::try_from(*seq).ok().and_then(|seq| register.healed(device, seq));
+            let ended = register.record(device).and_then(|record| record.end);
+            let behind = ended.is_some_and(|end| *seq >= u64::from(end.length));
+            split |= ids.len() > 1 || healed.is_some() || behind;
+            let past = usize::try_from(*seq).is_ok_and(|seq| seq < chain.len());
+            let lives = |id: &&EntryId| {
+                let follows = entries.get(*id).is_some_and(|it| alive.contains(&it.header().prev));
+                let chosen = healed.is_none_or(|adopt| adopt == Some(**id));
+                if past { self.has(id) } else { follows && chosen && !behind }
+            };
+            let (living, rest): (Vec<&EntryId>, Vec<&EntryId>) = ids.iter().partition(lives);
+            if !past {
+                alive = living.into_iter().copied().collect();
+            }
+            dead.extend(rest.into_iter().filter(|_| split).copied());
+        }
+        dead
+    }
+
+    /// The settled entries of a chain.
+    fn walk(
+        &mut self,
+        register: &Register,
+        device: u32,
+        key: &DeviceKey,
+        entries: &Entries,
+    ) -> Vec<EntryId> {
+        let (mut chain, mut last) = (Vec::new(), EntryId::ZERO);
+        for (_, ids) in self.spots.range((*key, 0)..=(*key, u64::MAX)) {
+            let follows = |id: &&EntryId| {
+                let entry = entries.get(*id).filter(|it| it.header().prev == last);
+                let seq = entry.and_then(|it| usize::try_from(it.header().seq).ok());
+                seq == Some(chain.len())
+            };
+            let mut next = ids.iter().filter(follows).filter(|id| self.is_enough(id));
+            let Some(entry) = next.next().and_then(|id| entries.get(id)) else { break };
+            if let Some(End { number, length }) = ended(register, device, entry) {
+                self.found.push(Finding::Behind { claim: Claim::of(entry), number, length });
+                break;
+            }
+            last = entry.id();
+            chain.push(last);
+        }
+        chain
+    }
+
+    /// Whether an entry has a quorum of receipts, under any roster.
+    fn is_enough(&self, id: &EntryId) -> bool {
+        self.receipts.iter().any(|(roster, held)| {
+            held.get(id).is_some_and(|nodes| nodes.count_ones() >= u32::from(roster.quorum))
+        })
+    }
+
+    /// Places in which two entries have a quorum.
+    fn contradictions(&mut self, entries: &Entries) {
+        for ids in self.spots.values().filter(|ids| ids.len() > 1) {
+            let mut enough = ids.iter().filter(|id| self.is_enough(id));
+            if let (Some(one), Some(other)) = (enough.next(), enough.next())
+                && let Some(claim) = entries.get(other).map(|entry| Claim::of(entry))
+                && let Some((roster, held)) = self.receipts.last()
+            {
+                let holds = |id| held.get(id).copied().unwrap_or(0);
+                let nodes = named(roster, holds(one) & holds(other));
+                let (one, faulty) = (*one, roster.faulty);
+                self.found.push(Finding::BothSettled { one, other: claim, faulty, nodes });
+            }
+        }
+    }
+}
+
+/// Which nodes of a roster hold each entry in their checked logs.
+fn held(roster: &Roster, logs: &BTreeMap<NodeKey, Log>) -> BTreeMap<EntryId, u16> {
+    let mut held: BTreeMap<EntryId, u16> = BTreeMap::new();
+    for (number, node) in roster.nodes.iter().enumerate() {
+        for id in logs.get(node).into_iter().flat_map(Log::receipts) {
+            *held.entry(id).or_default() |= 1 << number;
+        }
+    }
+    held
+}
+
+fn named(roster: &Roster, nodes: u16) -> Vec<NodeKey> {
+    let is_set = |number: &usize| nodes >> number & 1 == 1;
+    roster
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| is_set(number))
+        .map(|(_, it)| *it)
+        .collect()
+}
+
+/// Rule 22: the cut behind which an entry lies.
+fn ended(register: &Register, device: u32, entry: &Signed) -> Option<End> {
+    let end = register.record(device)?.end;
+    let basis = register.number(&entry.header().basis).unwrap_or(0);
+    let relieved = office(entry.content()).and_then(|it| register.relieved(it, device, basis));
+    let mut ends = end.into_iter().chain(relieved);
+    ends.find(|end| entry.header().seq >= u64::from(end.length))
+}

@@ -1,0 +1,20 @@
+//! The members' program as members meet it: typed in, with real nodes behind it.
+//!
+//! `transcripts/` holds sessions that are also the manual's examples; what is random or depends on
+//! the clock is masked there. `bad_input` and `import` run the program directly. Nothing here
+//! looks inside it.
+
+mod bad_input;
+mod founded;
+mod import;
+mod nodes;
+mod program;
+mod session;
+mod transcript;
+
+use transcript::Transcript;
+
+#[test]
+fn the_first_hour_of_a_cooperative_reads_as_it_is_written_down() {
+    Transcript::of("first-hour.md").holds();
+}
