@@ -11,9 +11,10 @@ use talea_protocol::charter::Member;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::fork::Fork;
+use talea_protocol::hash::EntryId;
 use talea_protocol::recovery::{Call, Heal};
 
-use crate::heal;
+use crate::heal::{self, HealFault};
 use crate::place::{Cause, Places, Refusal, office};
 use crate::register::{Office, Register};
 use crate::state::State;
@@ -33,16 +34,18 @@ pub struct Freezes {
     forks: BTreeMap<u32, Open>,
     reports: BTreeMap<u32, u32>,
     leaving: BTreeSet<Member>,
+    /// Settled heals by device and place, with the branch that goes on.
+    heals: BTreeMap<(u32, u32), Option<EntryId>>,
     calls: BTreeMap<Call, BTreeSet<Member>>,
     /// The member whose register stands still, and who shall go on.
     succession: Option<(Member, Member)>,
 }
 
 impl Freezes {
-    /// Whether a free place is given: rules 21 and 25 to 28.
+    /// Whether a chain stands still before its next place: rule 21.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`Refusal::Frozen`].
     pub fn ask(
         &self,
         register: &Register,
@@ -51,15 +54,37 @@ impl Freezes {
         device: u32,
         entry: &Entry,
     ) -> Result<(), Refusal> {
-        let from = u32::try_from(places.chain(device).len()).unwrap_or(u32::MAX);
-        if let Some((from, cause)) = self.stands(register, state, device, from, entry.content()) {
-            return Err(Refusal::Frozen { from, cause });
+        let next = u32::try_from(places.chain(device).len()).unwrap_or(u32::MAX);
+        // A healed place is for whom the heal adopts, whoever comes first.
+        let other = |adopted: &Option<EntryId>| *adopted != Some(entry.id());
+        let healed = self.heals.get(&(device, next)).filter(|adopted| other(adopted));
+        if healed.is_some() {
+            return Err(Refusal::Frozen { from: next, cause: Cause::Fork });
         }
+        match self.stands(register, state, device, next, entry.content()) {
+            Some((from, cause)) => Err(Refusal::Frozen { from, cause }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what a register entry ends, heals or carries out may be so here: rules 25 to 28.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn ask_ground(
+        register: &Register,
+        places: &Places,
+        state: &State,
+        entry: &Entry,
+    ) -> Result<(), Refusal> {
         let Content::Known(act) = entry.content() else { return Ok(()) };
         if let Some((office, devices, cut)) = ending(register, act) {
             nothing_behind(register, places, office, &devices, cut)?;
         }
         if let Act::Heal(heal) = act {
+            if register.healed(heal.device, heal.seq).is_some() {
+                return Err(HealFault::Healed.into());
+            }
             heal::examine(register, heal)?;
         }
         match act {
@@ -138,18 +163,29 @@ impl Freezes {
                 self.leaving.insert(author.member);
             }
             Act::Call(call) => self.called(register, author.member, *call),
-            Act::Revoke(it) => self.moves_on(it.device),
-            Act::Heal(Heal { device, .. }) => {
-                self.forks.remove(device);
+            // A fork stays: what this log has said of its place binds it.
+            Act::Revoke(it) => {
+                self.reports.remove(&it.device);
             }
             Act::Succeed(_) => self.succession = None,
             _ => {}
         }
     }
 
-    fn moves_on(&mut self, device: u32) {
-        self.reports.remove(&device);
-        self.forks.remove(&device);
+    /// A heal is settled: its chain moves again, unless it has a fork in another place. The first
+    /// heal of a place counts.
+    pub fn healed(&mut self, heal: &Heal) {
+        self.heals.entry((heal.device, heal.seq)).or_insert(heal.adopt);
+        let here = |open: &Open| seq(&open.fork) == heal.seq;
+        if self.forks.get(&heal.device).is_some_and(here) {
+            self.forks.remove(&heal.device);
+        }
+    }
+
+    /// The branch that a settled heal adopts in a place, or none; nothing if no heal is settled.
+    #[must_use]
+    pub fn adopted(&self, device: u32, seq: u32) -> Option<Option<EntryId>> {
+        self.heals.get(&(device, seq)).copied()
     }
 
     fn called(&mut self, register: &Register, caller: Member, call: Call) {

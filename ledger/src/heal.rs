@@ -64,6 +64,9 @@ pub enum HealFault {
         /// Whose log.
         node: NodeKey,
     },
+    /// A heal of this place has its number already.
+    #[error("rule 27: the place is healed already")]
+    Healed,
     /// Nothing is cited.
     #[error("rule 27: no log is cited")]
     Nothing,

@@ -365,11 +365,10 @@ impl Register {
             return None;
         }
         let later = |term: &&Term| term.number > basis;
-        let next = self.terms_of(office).filter(later).find_map(|term| {
+        self.terms_of(office).filter(later).find_map(|term| {
             let (of, length) = term.before?;
             (of == device).then_some(End { number: term.number, length })
-        });
-        next
+        })
     }
 
     /// Whether a register entry has carried out this decision.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::{Commitment, Entry, Refusal as Unsound, Signed, SignedHeader};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
@@ -412,6 +413,9 @@ impl Replica {
             while let Some((seq, place)) = self.places.settle_next(device, quorum) {
                 if let Some(signed) = self.unsettled.remove(&(device, seq)) {
                     self.state.settle(register, device, &signed);
+                    if let Content::Known(Act::Heal(heal)) = signed.content() {
+                        self.freezes.healed(heal);
+                    }
                 }
                 self.settled += 1;
                 self.outputs.push_back(Output::Settled { entry: place.id, leaf: place.leaf });

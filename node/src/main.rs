@@ -21,6 +21,7 @@ use talea_node::identity::{self, IdentityFault};
 use talea_node::promise;
 use talea_node::rebuild::{RebuildFault, rebuild};
 use talea_node::recover::{self, RecoverFault};
+use talea_node::restore::{self, OwnerFault};
 use talea_node::run::{Running, Setup, StartFault, start};
 use talea_node::store::{self, Store, StoreFault};
 use tokio::signal::unix::{SignalKind, signal};
@@ -135,6 +136,8 @@ enum Fault {
     #[error(transparent)]
     Store(#[from] StoreFault),
     #[error(transparent)]
+    Owner(#[from] OwnerFault),
+    #[error(transparent)]
     Audit(#[from] AuditFault),
     #[error(transparent)]
     Backup(#[from] BackupFault),
@@ -161,6 +164,7 @@ impl Fault {
             Self::Identity(fault) => fault.hint(),
             Self::Start(fault) => fault.hint(),
             Self::Store(fault) => fault.hint(),
+            Self::Owner(fault) => fault.hint(),
             Self::Audit(fault) => fault.hint(),
             Self::Backup(fault) => fault.hint(),
             Self::Door(fault) => fault.hint(),
@@ -180,7 +184,7 @@ fn main() -> ExitCode {
         Command::Id { folder } => id(&folder.data),
         Command::Check { folder } => check(&folder.data),
         Command::Backup { folder, to } => back_up(&folder.data, &to),
-        Command::Restore { folder, from } => restore(&folder.data, &from),
+        Command::Restore { folder, from } => put_back(&folder.data, &from),
         Command::Recover { folder, from, anew, patience } => {
             recover(&folder.data, &from, anew, Duration::from_secs(patience))
         }
@@ -220,6 +224,7 @@ fn check(data: &Path) -> Result<(), Fault> {
     let node = identity::read(data, credentials().as_deref())?.node();
     Config::read(data, &Overrides::default())?;
     let store = Store::open(&data.join(store::FOLDER))?;
+    restore::own(&store, &node)?;
     print(&audit(&store, &data.join(promise::FOLDER), &node)?);
     Ok(store.close()?)
 }
@@ -240,7 +245,7 @@ fn back_up(data: &Path, to: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn restore(data: &Path, from: &Path) -> Result<(), Fault> {
+fn put_back(data: &Path, from: &Path) -> Result<(), Fault> {
     let node = identity::read(data, credentials().as_deref())?.node();
     print(&backup::restore(from, data, node)?);
     eprintln!(
@@ -325,7 +330,9 @@ fn run(data: &Path, over: &Overrides) -> Result<(), Fault> {
 fn start_logging(config: &Config) -> Result<(), Fault> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|cause| Fault::Filter { filter: config.log.clone(), cause })?;
+    // What cannot be logged, on a disk that is full, must not end the thread that says it.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -313,10 +313,10 @@ impl Orders {
             let took = clock().saturating_sub(begun);
             metrics.query.observe(took.as_secs_f64());
             if took > QUERY_SLICE {
-                let _ = runtime.spawn(async move {
+                drop(runtime.spawn(async move {
                     sleep(took).await;
                     drop(turn);
-                });
+                }));
             }
             answer
         };
@@ -438,7 +438,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(orders.query(clock, |_| ()).await, Some(()));
         }
-        assert_eq!(begun.elapsed(), Duration::from_millis(40));
+        // After the third, too, if time has passed before its answer was here.
+        let waited = begun.elapsed();
+        let (least, most) = (Duration::from_millis(40), Duration::from_millis(60));
+        assert!((least..=most).contains(&waited), "{waited:?}");
         drop(orders);
         writer.join().unwrap();
     }

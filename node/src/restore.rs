@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use talea_ledger::batch::Column;
+use talea_ledger::batch::{Batch, Column};
 use talea_ledger::replica::{Disk, Moment, Replica, Unreadable};
 use talea_protocol::bytes::{Malformed, STRUCTURE_BYTES_MAX, decode};
 use talea_protocol::hash::EntryId;
@@ -27,6 +27,8 @@ use crate::store::{Pair, Store, StoreFault};
 const PAGE: usize = 1_024;
 /// Keys of the peers that the operator named, in [`Column::Meta`].
 const PEER_KEY: &[u8] = b"peer/";
+/// Key of the node whose store this is, in [`Column::Meta`].
+const OWNER_KEY: &[u8] = b"node";
 /// Keys of the cooperatives that came from a backup, in [`Column::Meta`], until it is known that
 /// nothing is lacking that was signed since.
 const DOUBT_KEY: &[u8] = b"doubt/";
@@ -59,6 +61,55 @@ impl RestoreFault {
                 "check the disk; the other nodes of the roster have all of it. This node signs \
                  nothing for this cooperative meanwhile"
             }
+        }
+    }
+}
+
+/// A store is one node's: under another key its logs would be signed as that one's.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerFault {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The key beside it is another, or has changed.
+    #[error("this store is that of node {owner}, and the key here is that of {here}")]
+    Other {
+        /// Whose store it is.
+        owner: NodeKey,
+        /// Whose key is here.
+        here: NodeKey,
+    },
+}
+
+impl OwnerFault {
+    /// What the operator can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(fault) => fault.hint(),
+            Self::Other { .. } => {
+                "put this node's own node.key back from where it is kept, or give the other node a \
+                 data folder of its own"
+            }
+        }
+    }
+}
+
+/// Makes sure that a store is this node's; one that is nobody's yet becomes it.
+///
+/// # Errors
+/// [`OwnerFault`].
+pub fn own(store: &Store, here: &NodeKey) -> Result<(), OwnerFault> {
+    match store.read(Column::Meta, OWNER_KEY)? {
+        Some(owner) if owner == here.0 => Ok(()),
+        Some(owner) => {
+            let owner = NodeKey(owner.try_into().unwrap_or_default());
+            Err(OwnerFault::Other { owner, here: *here })
+        }
+        None => {
+            let mut batch = Batch::new();
+            batch.put(Column::Meta, OWNER_KEY.to_vec(), here.0.to_vec());
+            Ok(store.write(&batch)?)
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::metrics::{AlarmKind, Metrics};
 use crate::order::{Order, Orders};
 use crate::peers::{self, Guests, Peers};
 use crate::promise;
-use crate::restore::{self, Restored};
+use crate::restore::{self, OwnerFault, Restored};
 use crate::serve::Reader;
 use crate::store::{self, Store, StoreFault};
 use crate::thread;
@@ -61,6 +61,9 @@ pub enum StartFault {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// The store is another node's.
+    #[error(transparent)]
+    Owner(#[from] OwnerFault),
     /// The UDP socket.
     #[error("{}", whole(.0))]
     Quic(#[from] BindFault),
@@ -92,6 +95,7 @@ impl StartFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Store(fault) => fault.hint(),
+            Self::Owner(fault) => fault.hint(),
             Self::Quic(_) => "another program has the UDP port: stop it, or set quic otherwise",
             Self::Http { .. } => "another program has the port: stop it, or set http otherwise",
             Self::Control(_) => {
@@ -128,6 +132,7 @@ struct Sockets {
 pub async fn start(setup: Setup) -> Result<Running, StartFault> {
     let Setup { data, config, key, clock, abort } = setup;
     let store = Arc::new(Store::open(&data.join(store::FOLDER))?);
+    restore::own(&store, &key.node())?;
     let key = Arc::new(key);
     let known: Vec<Peer> = config.peers.iter().cloned().chain(restore::peers(&store)?).collect();
     let restored = restore::all(&restore::Start {

@@ -10,6 +10,8 @@
 //! | payload     | cooperative, entry (32)      | salt, payload    | fetched from peers, checked |
 //! | meta        | `format`                     | u32              | the store is refused        |
 //! | meta        | `peer/`, node                | address          | the operator names it again |
+//! | meta        | `node`                       | node (32)        | written at the next start   |
+//! | meta        | `doubt/`, cooperative        | time of a backup | an old backup may fork      |
 //!
 //! Integers in keys are big-endian, so that keys sort as numbers. The ledger makes the keys
 //! ([`talea_ledger::batch`]); here they are bytes. Disk is not trusted for what is true, only for

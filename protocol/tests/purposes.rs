@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
 use talea_protocol::act::{Act, Attest};
 use talea_protocol::checkpoint::{Checkpoint, cosigner, open, origin};
-use talea_protocol::entry::{Entry, Header, SCHEME, VERSION, check, unsigned};
+use talea_protocol::entry::{Entry, Header, SCHEME, VERSION, check, statement, unsigned};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey, Signature, verify, verify_for};
 use talea_protocol::note::{Algorithm, Note, key_id};
@@ -38,12 +38,16 @@ enum Use {
     Dials,
 }
 
-const USES: [Use; 9] = [
+const USES: [Use; 13] = [
     Use::Purpose(Purpose::Entry),
     Use::Purpose(Purpose::Enrolment),
     Use::Purpose(Purpose::Approval),
     Use::Purpose(Purpose::Subscription),
     Use::Purpose(Purpose::Request),
+    Use::Purpose(Purpose::Revocation),
+    Use::Purpose(Purpose::Guardians),
+    Use::Purpose(Purpose::Departure),
+    Use::Purpose(Purpose::Succession),
     Use::Checkpoint,
     Use::Cosignature,
     Use::Answers,
@@ -86,7 +90,7 @@ impl Use {
     /// Content that this use's verifier asks for.
     fn content(self) -> Vec<u8> {
         match self {
-            Self::Purpose(Purpose::Entry) => entry(),
+            Self::Purpose(Purpose::Entry) => statement(&entry()).unwrap(),
             Self::Checkpoint | Self::Cosignature => checkpoint(self).to_string().into_bytes(),
             Self::Answers | Self::Dials => vec![0x5a; 32],
             Self::Purpose(_) => b"whatever is consented to".to_vec(),
@@ -98,7 +102,7 @@ impl Use {
         let content = self.content();
         match self {
             Self::Purpose(Purpose::Entry) => {
-                let entry = Entry::parse([&content[..], &signature.0].concat()).unwrap();
+                let entry = Entry::parse([&entry()[..], &signature.0].concat()).unwrap();
                 check(vec![entry]).remove(0).is_ok()
             }
             Self::Purpose(purpose) => verify_for(purpose, &key().device(), signature, &content),

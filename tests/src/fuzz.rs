@@ -69,6 +69,16 @@ const fn on_disk(
     Target { inputs: 300, ..target(name, what, seeds, check) }
 }
 
+/// A target that reads TOML, whose reader keeps a record of each word and sign, for its errors.
+const fn toml(
+    name: &'static str,
+    what: &'static str,
+    seeds: fn() -> Vec<Vec<u8>>,
+    check: fn(&[u8]),
+) -> Target {
+    Target { memory: (256 * KIB, 256), ..target(name, what, seeds, check) }
+}
+
 /// All of them.
 pub const TARGETS: &[Target] = &[
     target("entry", "an entry: rules 1 to 9", seed::entries, structure::entry),
@@ -112,11 +122,14 @@ pub const TARGETS: &[Target] = &[
     },
     target("key-file", "a sealed key", files::keys, files::key),
     on_disk("journal", "a wallet's journal", files::journals, files::journal),
-    target("charter-file", "a charter in TOML", files::charter_files, files::charter_file),
-    on_disk("config", "a node's settings in TOML", node::configs, node::config),
+    toml("charter-file", "a charter in TOML", files::charter_files, files::charter_file),
+    Target {
+        inputs: 300,
+        ..toml("config", "a node's settings in TOML", node::configs, node::config)
+    },
     on_disk("node-key", "a node's key file", node::node_keys, node::node_key_file),
     on_disk("promise", "a node's promise file", node::promises, node::promise),
-    target("policy", "an auditor's policy in TOML", files::policies, files::policy),
+    toml("policy", "an auditor's policy in TOML", files::policies, files::policy),
     Target {
         input_bytes_max: 60 * KIB,
         memory: (32 * MIB, 256),

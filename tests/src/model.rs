@@ -12,3 +12,4 @@ pub mod cuts;
 pub mod succession;
 pub mod reform;
 pub mod races;
+pub mod scenes;

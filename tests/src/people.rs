@@ -151,11 +151,8 @@ fn varied(
     chance: &mut Chance,
 ) -> Charter {
     let mut charter = draft(keys, nodes, faulty, quorum);
-    let college = |name, weight| College {
-        code: code(name),
-        weight: bp(weight),
-        category: Category::Others,
-    };
+    let college =
+        |name, weight| College { code: code(name), weight: bp(weight), category: Category::Others };
     let stage = |name, livelihood, binding_vote| Stage {
         code: code(name),
         livelihood: bp(livelihood),
@@ -178,8 +175,7 @@ fn varied(
     charter.formula.tie = *chance.one_of(&[Tie::ByHash, Tie::ByAdmission]);
     let holders = u64::try_from(keys.len() - 1).expect("few");
     let mut holder = || Member(u32::try_from(chance.below(holders)).expect("small"));
-    charter.roles =
-        Roles { registrar: Member(0), treasurer: holder(), distributor: holder() };
+    charter.roles = Roles { registrar: Member(0), treasurer: holder(), distributor: holder() };
     let mut founders = charter.founders.to_vec();
     for founder in founders.iter_mut().skip(1) {
         founder.college = u8::from(chance.percent(40));

@@ -124,8 +124,9 @@ impl Talead {
             thread::sleep(Duration::from_millis(5));
         }
         if status.is_none() {
-            child.kill().and_then(|()| child.wait()).expect("it can be killed");
+            child.kill().expect("it can be killed");
         }
+        child.wait().expect("it has ended");
         let said = self.log.as_ref().and_then(|log| fs::read_to_string(log).ok());
         Ended { status, said: said.unwrap_or_default() }
     }

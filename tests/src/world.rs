@@ -195,8 +195,7 @@ impl World {
         let mut chance = Chance::of(self.scenario.seed, &[3, part]);
         let roster = canary::roster(self.canary, &self.scenario);
         let founders = self.scenario.founders;
-        let people =
-            People::found(part * ISLAND_KEYS, founders, &publics, roster, &mut chance);
+        let people = People::found(part * ISLAND_KEYS, founders, &publics, roster, &mut chance);
         let cooperative = people.cooperative();
         let count = self.hosts.len();
         let replica = |host: &Host| {

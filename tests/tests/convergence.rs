@@ -1,7 +1,7 @@
 //! Nodes that can talk to each other long enough agree, whatever happened before.
 
-use talea_tests::world::scenario::Scenario;
 use talea_tests::world;
+use talea_tests::world::scenario::Scenario;
 
 /// Seeds of one run; more with `./tools/sim`.
 const SEEDS: u64 = 1_000;

@@ -148,7 +148,7 @@ fn every_rule_in_the_tables_is_tested_by_its_number() {
         let text = fs::read_to_string(root().join(readme)).expect("a README");
         let rules: Vec<u32> = text
             .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")?.0.parse().ok())
             .filter(|rule| *rule > 0)
             .collect();
         for rule in rules {

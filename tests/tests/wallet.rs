@@ -195,7 +195,7 @@ impl World {
                     Err(other) => panic!("{other}"),
                 }
             }
-            Err(Unsafe::Contrary { .. }) => self.told.contrary += 1,
+            Err(Unsafe::Contrary { .. } | Unsafe::Exported { .. }) => self.told.contrary += 1,
             Err(Unsafe::TooFew { .. }) => self.told.too_few += 1,
             Err(Unsafe::Silent { .. }) => self.told.silent += 1,
         }
@@ -239,8 +239,8 @@ impl World {
         // To the first that answers, as `talea` sends, with whatever is not settled there; or the
         // program stops before that.
         if let Some(node) = self.reached.first().copied().filter(|_| self.chance.percent(90)) {
-            let settled = usize::try_from(self.settled(node)).unwrap();
-            for kept in journal.kept().iter().skip(settled) {
+            let open = u64::from(self.settled(node)).min(seq);
+            for kept in journal.kept().iter().skip(usize::try_from(open).unwrap()) {
                 self.net.submit(node, &kept.entry().unwrap());
             }
         }
@@ -313,7 +313,7 @@ fn worlds(care: Care, worlds: u64, restores: u64) -> Told {
 
 #[test]
 fn a_thousand_restores_from_random_old_backups_make_no_fork() {
-    let told = worlds(Care::Whole, 50, 20);
+    let told = worlds(Care::Whole, 100, 10);
     assert_eq!((told.restores, told.forks), (1_000, 0));
     // Every answer that the check has was given, and the wallet went on all the same.
     assert!(told.signed >= 500, "{told:?}");
@@ -324,12 +324,12 @@ fn a_thousand_restores_from_random_old_backups_make_no_fork() {
 
 #[test]
 fn the_same_worlds_catch_a_wallet_that_asks_nobody() {
-    let told = worlds(Care::None, 5, 20);
+    let told = worlds(Care::None, 5, 10);
     assert_eq!(told.forks, 5, "each of them: {told:?}");
 }
 
 #[test]
 fn the_same_worlds_catch_a_wallet_that_asks_a_quorum_only() {
-    let told = worlds(Care::Quorum, 50, 20);
+    let told = worlds(Care::Quorum, 40, 10);
     assert!(told.forks > 0, "what one node alone holds, a quorum may not show: {told:?}");
 }

@@ -94,6 +94,17 @@ pub enum Unsafe {
         /// Which.
         node: NodeKey,
     },
+    /// The last export holds more of the chain than the journal.
+    #[error(
+        "your wallet is older than what you have signed: it knows {here} entries of this device, \
+         and the last export holds {there}"
+    )]
+    Exported {
+        /// Entries in the journal.
+        here: u64,
+        /// Entries in the export.
+        there: u64,
+    },
     /// A node holds another entry than the journal in a place.
     #[error(
         "place {seq} of this device is promised to {promised}, and {} holds {found} there",
@@ -136,7 +147,7 @@ impl Unsafe {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Behind { .. } => {
+            Self::Behind { .. } | Self::Exported { .. } => {
                 "run `talea catch-up`, which fetches what is missing, then sign again"
             }
             Self::Contrary { .. } => {

@@ -80,10 +80,10 @@ impl JournalFault {
             Self::Disk { .. } => "check the folder's permissions and the free space",
             Self::Busy { .. } => "wait until it has finished, then try again",
             Self::Damaged { .. } => {
-                "move the journal aside and run `talea fetch`: it takes this chain over from a node"
+                "move the journal aside and run `talea catch-up`: it takes this chain over from the nodes"
             }
             Self::Place { .. } => {
-                "run `talea fetch`, which takes over what the nodes hold, then try again"
+                "run `talea catch-up`, which takes over what the nodes hold, then try again"
             }
             Self::Fork { .. } => {
                 "sign nothing more with this key: it was used in two places; enrol another device"

@@ -78,7 +78,7 @@ impl Register {
     }
 
     fn enact_heal(&mut self, number: u32, heal: &Heal) {
-        self.heals.insert((heal.device, heal.seq), heal.adopt);
+        self.heals.entry((heal.device, heal.seq)).or_insert(heal.adopt);
         if heal.adopt.is_none() {
             self.end(heal.device, End { number, length: heal.seq });
         }

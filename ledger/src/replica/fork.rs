@@ -15,7 +15,7 @@ use super::own::OwnLeaf;
 use super::submit::payload_key;
 use super::{Alarm, Output, Replica};
 use crate::batch::Column;
-use crate::freeze::Open;
+use crate::freeze::{Freezes, Open};
 use crate::place::Refusal;
 
 impl Replica {
@@ -181,14 +181,17 @@ impl Replica {
         }
     }
 
-    /// Rules 21 and 25 to 28, unless this node's own log has judged the entry before, or a
-    /// succession adopts it.
+    /// Rules 21 and 25 to 28, unless this node's own log has judged the entry before. What a
+    /// succession adopts is asked for its ground alone.
     pub(super) fn bar(&self, device: u32, entry: &Signed) -> Result<(), Refusal> {
         let Some(register) = &self.register else { return Ok(()) };
-        if self.restoring || self.adopted.contains(&entry.id()) {
+        if self.restoring {
             return Ok(());
         }
-        self.freezes.ask(register, &self.places, &self.state, device, entry)
+        if !self.adopted.contains(&entry.id()) {
+            self.freezes.ask(register, &self.places, &self.state, device, entry)?;
+        }
+        Freezes::ask_ground(register, &self.places, &self.state, entry)
     }
 
     /// An entry waits for its basis: if it is a succession with enough words, that basis is

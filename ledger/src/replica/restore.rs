@@ -45,7 +45,7 @@ pub enum Unreadable {
         /// The leaf.
         index: u64,
         /// What is wrong.
-        reason: Refusal,
+        reason: Box<Refusal>,
     },
     /// A leaf's entry waits for another.
     #[error("leaf {index} of this node's log comes before {awaited}, which it needs")]
@@ -234,7 +234,7 @@ impl Replica {
             Placing::Refused(_) if resolves && !taken.has(&spot) => Ok(Some((spot, id))),
             Placing::Waits(awaited, _) => Err(Unreadable::Early { index, awaited }),
             Placing::Known(_) => Err(Unreadable::Twice { index }),
-            Placing::Refused(reason) => Err(Unreadable::Place { index, reason }),
+            Placing::Refused(reason) => Err(Unreadable::Place { index, reason: Box::new(reason) }),
         }
     }
 

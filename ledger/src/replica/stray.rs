@@ -199,9 +199,10 @@ impl Replica {
         }
         let healed = |stray: &&Stray| {
             let seq = u32::try_from(stray.entry.header().seq).unwrap_or(u32::MAX);
-            register.healed(device, seq) == Some(Some(stray.entry.id()))
+            self.freezes.adopted(device, seq) == Some(Some(stray.entry.id()))
         };
-        let from = (*key, 0);
+        // Never against what is settled here.
+        let from = (*key, u64::from(settled));
         let to = (*key, u64::MAX);
         let all = self.strays.by_spot.range(from..=to).flat_map(|(_, held)| held.values());
         let mut healed = all.filter(healed).filter(|stray| is_based(register, &stray.entry));

@@ -172,8 +172,8 @@ pub(super) struct Conduct(Mutex<Records>);
 
 impl Conduct {
     pub(super) const fn new() -> Self {
-        let (tabs, nodes) = (BTreeMap::new(), BTreeMap::new());
-        Self(Mutex::new(Records { tabs, strangers: Tab::of_strangers(), nodes }))
+        let strangers = Tab::of_strangers();
+        Self(Mutex::new(Records { tabs: BTreeMap::new(), strangers, nodes: BTreeMap::new() }))
     }
 
     /// Pays, or says how long to wait before asking again; nothing was paid then.

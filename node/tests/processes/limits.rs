@@ -1,13 +1,19 @@
 //! What a node grants, at the limit and one beyond, as peers and wallets meet it.
 
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use talea_protocol::bytes::Octets;
+use talea_ledger::register::Register;
+use talea_protocol::act::{Act, Admit, Request, enrolment};
+use talea_protocol::bytes::{List, Octets};
+use talea_protocol::charter::Kind;
+use talea_protocol::cut::DEVICES_MAX;
+use talea_protocol::entry::Header;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{Purpose, SecretKey};
+use talea_protocol::key::{NodeKey, Purpose, SecretKey};
 use talea_protocol::message::{Message, Reception};
-use talea_protocol::quic::{Close, Loss};
+use talea_protocol::quic::{Close, Endpoint, Loss};
 
 use crate::hostile::{
     Way, dial, dial_until_heard, elsewhere, here, key, limits_met, path, stranger, until_met,
@@ -32,6 +38,27 @@ fn announce(site: &Site, path: &str, key: &SecretKey) -> Answer {
         talea_protocol::bytes::hex(&signature.0)
     );
     site.send("POST", path, &headers, b"")
+}
+
+#[test]
+fn a_cooperative_has_10_000_devices_and_the_next_one_is_not_enrolled() {
+    let (mut authors, charter) = found(2, &[key(1).node()], 1);
+    let cooperative = charter.id();
+    let mut register = Register::found(&charter).unwrap();
+    let registrar = &mut authors[0];
+    for n in 2..=DEVICES_MAX {
+        let mut seed = [0xde; 32];
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+        let device = SecretKey::from_seed(&seed);
+        let request = Request { device: device.device(), kind: Kind::Person };
+        let proof = device.sign(Purpose::Enrolment, &enrolment(&cooperative, &request));
+        let sponsors = List::default();
+        let admit = Act::Admit(Admit { request, proof, college: 0, stage: 0, sponsors });
+        let header = Header { basis: register.head().1, ..registrar.header(cooperative) };
+        let number = register.append(&registrar.state(&header, &admit)).unwrap();
+        assert_eq!(register.fault(number).is_some(), n == DEVICES_MAX, "{n}");
+    }
+    assert_eq!(register.devices().len(), DEVICES_MAX);
 }
 
 /// Submits until the node says that this is too often; how many got their place.
@@ -257,4 +284,71 @@ async fn three_bad_signatures_end_a_known_nodes_session_and_two_do_not() {
     // The device in whose name they were forged goes on.
     (authors[1].seq, authors[1].prev) = (0, EntryId::ZERO);
     site.submit(&authors[1].work(cooperative, 5)).good();
+}
+
+/// Nodes that never answer, and how many of them are being dialled by now.
+struct Silent(Vec<(NodeKey, UdpSocket)>);
+
+impl Silent {
+    fn new(keys: impl Iterator<Item = NodeKey>) -> Self {
+        let socket = |key| {
+            let socket = UdpSocket::bind(here()).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            (key, socket)
+        };
+        Self(keys.map(socket).collect())
+    }
+
+    fn peers(&self) -> Vec<serde_json::Value> {
+        let peer = |(key, socket): &(NodeKey, UdpSocket)| json!({ "node": key, "address": socket.local_addr().unwrap().to_string() });
+        self.0.iter().map(peer).collect()
+    }
+
+    fn dialled(&self) -> usize {
+        self.0.iter().filter(|(_, socket)| socket.peek_from(&mut [0; 2_048]).is_ok()).count()
+    }
+}
+
+#[test]
+fn eight_nodes_are_dialled_at_a_time_and_the_ninth_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path().join("a"));
+    let silent = Silent::new((0..12).map(|n| key(n).node()));
+    site.control("POST", "/peers", &json!({ "peers": silent.peers() })).good();
+    let begun = Instant::now();
+    // Until the first give up, after 5 s.
+    while silent.dialled() < 8 || begun.elapsed() < Duration::from_secs(3) {
+        assert!(silent.dialled() <= 8, "{} at a time", silent.dialled());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    while silent.dialled() < 12 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[tokio::test]
+async fn who_answered_before_a_restart_is_dialled_first_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut site = Site::new(folder.path().join("a"));
+    let mut keys: Vec<SecretKey> = (0..21).map(key).collect();
+    keys.sort_by_key(SecretKey::node);
+    // Otherwise it would be the last.
+    let answers = keys.pop().unwrap();
+    let endpoint = Endpoint::bind(here(), &answers).unwrap();
+    let address = endpoint.local_addr().to_string();
+    let peer = json!({ "peers": [{ "node": answers.node(), "address": address }] });
+    site.control("POST", "/peers", &peer).good();
+    let connection = endpoint.accept().await.unwrap().establish().await.unwrap();
+    let _session = connection.session().await.unwrap();
+    // A session that has lasted a second was one.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let silent = Silent::new(keys.iter().map(SecretKey::node));
+    site.control("POST", "/peers", &json!({ "peers": silent.peers() })).good();
+    assert_eq!(site.stop(), Some(0));
+    for (_, socket) in &silent.0 {
+        while socket.recv(&mut [0; 2_048]).is_ok() {}
+    }
+    site.start();
+    let _arrival = endpoint.accept().await.unwrap();
+    assert!(silent.dialled() < 8, "it was among the first, with {} others", silent.dialled());
 }

@@ -419,7 +419,8 @@ fn submission(bytes: Vec<u8>) -> Vec<u8> {
 async fn flood(target: Target, n: u16, life: u32) -> Result<(), io::Error> {
     let (_endpoint, mut sender, mut receiver) =
         dial(target, &fresh(n, life, 1), n, target.quic).await?;
-    let frame = if life % 2 == 0 { submission(vec![1; 60_000]) } else { vec![0xff; 250_000] };
+    let frame =
+        if life.is_multiple_of(2) { submission(vec![1; 60_000]) } else { vec![0xff; 250_000] };
     let pour = async { while sender.send(&frame).await.is_ok() {} };
     let drain = async { while let Ok(Some(_)) = receiver.receive().await {} };
     tokio::join!(pour, drain);

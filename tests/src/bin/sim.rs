@@ -52,9 +52,8 @@ fn main() -> ExitCode {
 }
 
 fn replay(path: &std::path::Path) -> ExitCode {
-    let scenario = std::fs::read_to_string(path)
-        .map_err(|fault| fault.to_string())
-        .and_then(|text| {
+    let scenario =
+        std::fs::read_to_string(path).map_err(|fault| fault.to_string()).and_then(|text| {
             serde_json::from_str::<Scenario>(&text).map_err(|fault| fault.to_string())
         });
     match scenario {

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use talea_node::promise::Promises;
-use talea_protocol::hash::EntryId;
 
 use crate::chance::Chance;
 use crate::crash::image::{Disk, Journal, Rest};
-use crate::crash::scene::{LANES, Scene};
+use crate::crash::scene::{LANES, Scene, Whose};
 use crate::crash::shim::Shim;
 use crate::crash::tally::{Outcome, Tally, examine};
 use crate::load::load;
@@ -36,7 +35,7 @@ pub struct Recorded {
     pub observer: Observer,
     /// Its folder before.
     pub before: Disk,
-    cooperative: EntryId,
+    whose: Whose,
     /// How long the journal was when the cooperative was kept.
     hosted: u64,
     folder: PathBuf,
@@ -68,8 +67,8 @@ pub fn record(folder: &Path) -> Option<Recorded> {
     }
     let journal = Journal::read(&shim.journal()).expect("the shim wrote it");
     let observer = std::mem::take(scene.observer());
-    let cooperative = scene.cooperative;
-    Some(Recorded { journal, observer, before, cooperative, hosted, folder: folder.to_owned() })
+    let whose = scene.whose();
+    Some(Recorded { journal, observer, before, whose, hosted, folder: folder.to_owned() })
 }
 
 impl Recorded {
@@ -107,7 +106,7 @@ impl Recorded {
             let mut observer = self.observer.until(self.journal.length_after(moment));
             self.compare_promise(&image, &observer, tally);
             let mut node = Talead::at(image.clone()).watched(Vec::new());
-            let outcome = examine(&mut node, self.cooperative, 0, &mut observer, chance);
+            let outcome = examine(&mut node, self.whose, &mut observer, chance);
             if outcome != Outcome::Whole {
                 eprintln!("cut at operation {moment}, {}: {outcome:?}", rest.name());
             }
@@ -119,7 +118,7 @@ impl Recorded {
 
     /// Nothing was shown or acknowledged that the promise on the disk does not cover.
     fn compare_promise(&self, image: &Path, observer: &Observer, tally: &mut Tally) {
-        let promises = Promises::open(&image.join("promise"), self.cooperative);
+        let promises = Promises::open(&image.join("promise"), self.whose.cooperative);
         let promised = promises.ok().and_then(|promises| promises.newest().map(|it| it.size));
         if promised.unwrap_or(0) < observer.floor() {
             let floor = observer.floor();
@@ -143,7 +142,7 @@ impl Recorded {
             }
             let mut observer = self.observer.until(self.journal.length_after(moments[1]));
             let mut node = Talead::at(newer.clone()).watched(Vec::new());
-            let outcome = examine(&mut node, self.cooperative, 0, &mut observer, chance);
+            let outcome = examine(&mut node, self.whose, &mut observer, chance);
             tally.count(OLDER, &outcome);
             drop(node);
             for folder in [older, newer] {

@@ -8,10 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use talea_protocol::hash::EntryId;
-
 use crate::chance::Chance;
-use crate::crash::scene::{LANES, Scene, copy};
+use crate::crash::scene::{LANES, Scene, Whose, copy};
 use crate::crash::tally::{Outcome, Tally, examine};
 use crate::load::load;
 use crate::observer::Observer;
@@ -135,7 +133,7 @@ pub struct Subjects {
     folder: PathBuf,
     /// With most entries in the log; with most in tables; stopped well, with all in tables.
     folders: Vec<(PathBuf, Observer)>,
-    cooperative: EntryId,
+    whose: Whose,
 }
 
 impl Subjects {
@@ -164,7 +162,7 @@ impl Subjects {
             copy(scene.node.folder(), &kept).expect("there is room");
             folders.push((kept, scene.observer().until(u64::MAX)));
         }
-        Self { folder: folder.to_owned(), folders, cooperative: scene.cooperative }
+        Self { folder: folder.to_owned(), folders, whose: scene.whose() }
     }
 
     /// Damages so many files of each kind in each way; what a node makes of it is counted.
@@ -192,9 +190,9 @@ impl Subjects {
             way.apply(&file, chance);
             let mut observer = observer.until(u64::MAX);
             let mut node = Talead::at(data.clone()).watched(Vec::new());
-            let outcome = examine(&mut node, self.cooperative, 0, &mut observer, chance);
+            let outcome = examine(&mut node, self.whose, &mut observer, chance);
             tally.count(format!("{}, {}", kind.name(), way.name()), &outcome);
-            if matches!(outcome, Outcome::Silent(_) | Outcome::Mute) {
+            if matches!(outcome, Outcome::Silent(_) | Outcome::Other | Outcome::Mute) {
                 eprintln!("{} {}: {outcome:?}", file.display(), way.name());
             }
         }

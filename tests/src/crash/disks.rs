@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::chance::Chance;
-use crate::crash::scene::{LANES, Scene};
+use crate::crash::scene::{LANES, Scene, Whose};
 use crate::crash::shim::{Order, Shim};
 use crate::crash::tally::{Outcome, Tally, examine, look};
 use crate::load::load;
@@ -116,7 +116,7 @@ pub fn trouble(
 fn troubled_reads(scene: &mut Scene<'_>, kind: &str, chance: &mut Chance, tally: &mut Tally) {
     for _ in 0..4 {
         let mut observer = scene.observer().until(u64::MAX);
-        let outcome = look(&scene.node, scene.cooperative, scene.ahead, &mut observer, chance);
+        let outcome = look(&scene.node, scene.whose(), &mut observer, chance);
         tally.count(kind, &outcome);
     }
     scene.node.kill();
@@ -125,8 +125,8 @@ fn troubled_reads(scene: &mut Scene<'_>, kind: &str, chance: &mut Chance, tally:
 /// Starts a node that is down, looks what it has, and kills it.
 fn judge(scene: &mut Scene<'_>, kind: &str, chance: &mut Chance, tally: &mut Tally) {
     let mut observer = scene.observer().until(u64::MAX);
-    let (cooperative, ahead) = (scene.cooperative, scene.ahead);
-    let outcome = examine(&mut scene.node, cooperative, ahead, &mut observer, chance);
+    let whose = scene.whose();
+    let outcome = examine(&mut scene.node, whose, &mut observer, chance);
     tally.count(kind, &outcome);
     if !matches!(outcome, Outcome::Refused(_) | Outcome::Mute) {
         scene.node.kill();
@@ -154,8 +154,8 @@ pub fn clocks(folder: &Path, rounds: usize, chance: &mut Chance, tally: &mut Tal
             scene.ahead = ahead;
             let kind = format!("clock {name}");
             let mut observer = scene.observer().until(u64::MAX);
-            let cooperative = scene.cooperative;
-            let outcome = examine(&mut scene.node, cooperative, ahead, &mut observer, chance);
+            let whose = scene.whose();
+            let outcome = examine(&mut scene.node, whose, &mut observer, chance);
             tally.count(&kind, &outcome);
             // Entries dated ahead of a clock that is behind wait for their time (rule 23).
             let submitted = scene.submit(SHARE);
@@ -167,7 +167,8 @@ pub fn clocks(folder: &Path, rounds: usize, chance: &mut Chance, tally: &mut Tal
             // And it jumps: nothing changes before the next start.
             shim.order(Order::Clock, -ahead);
             let mut observer = scene.observer().until(u64::MAX);
-            let outcome = look(&scene.node, cooperative, -ahead, &mut observer, chance);
+            let outcome =
+                look(&scene.node, Whose { ahead: -ahead, ..whose }, &mut observer, chance);
             tally.count(format!("{kind}, jumps"), &outcome);
         }
     }
@@ -208,8 +209,13 @@ impl Drop for Small {
 /// # Panics
 /// If the node does not run while there is room.
 pub fn small(folder: &Path, chance: &mut Chance, tally: &mut Tally) -> bool {
-    let Some(disk) = Small::mount(folder.join("small")) else { return false };
-    let mut node = Talead::made(disk.0.join("data")).watched(Vec::new());
+    // Its log is kept beside its folder: outside of the small file system, or on it.
+    ["", "data"].into_iter().all(|data| small_with(folder, data, chance, tally))
+}
+
+fn small_with(folder: &Path, data: &str, chance: &mut Chance, tally: &mut Tally) -> bool {
+    let Some(disk) = Small::mount(folder.join(format!("small{data}"))) else { return false };
+    let mut node = Talead::made(disk.0.join(data)).watched(Vec::new());
     node.start();
     let entries = load(LANES, LANES * 4_000, &[node.node()], 1);
     let mut scene = Scene::new(node, &entries, None);
@@ -221,11 +227,15 @@ pub fn small(folder: &Path, chance: &mut Chance, tally: &mut Tally) -> bool {
     if ended.status.is_none() {
         tally.wrong(format!("on a full file system it hung: {ended:?}"));
     }
+    if !data.is_empty() {
+        // There is no room for a reason either: what counts is what is there when there is room.
+        disk.grow();
+    }
     judge(&mut scene, "small file system, full", chance, tally);
     disk.grow();
     let mut observer = scene.observer().until(u64::MAX);
-    let cooperative = scene.cooperative;
-    let outcome = examine(&mut scene.node, cooperative, 0, &mut observer, chance);
+    let whose = scene.whose();
+    let outcome = examine(&mut scene.node, whose, &mut observer, chance);
     tally.count("small file system, grown", &outcome);
     if let Err(cause) = scene.submit(SHARE) {
         tally.wrong(format!("with room again it takes nothing: {cause}"));

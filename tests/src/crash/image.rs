@@ -257,8 +257,8 @@ impl Disk {
                 done.iter().for_each(|change| apply(safe, change));
             }
             Node::Folder { safe, rest, .. } => {
-                let done = rest.drain(..count.min(rest.len()));
-                if let Some(last) = done.last() {
+                let mut done = rest.drain(..count.min(rest.len()));
+                if let Some(last) = done.next_back() {
                     *safe = last;
                 }
             }

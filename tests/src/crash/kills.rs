@@ -38,9 +38,8 @@ pub fn kills(folder: &Path, count: usize, chance: &mut Chance, tally: &mut Tally
             unborn += 1;
         }
         scene.node.start();
-        let (cooperative, ahead) = (scene.cooperative, scene.ahead);
         let mut observer = std::mem::take(scene.observer());
-        let outcome = look(&scene.node, cooperative, ahead, &mut observer, chance);
+        let outcome = look(&scene.node, scene.whose(), &mut observer, chance);
         let is_whole = outcome == Outcome::Whole;
         tally.count(KIND, &outcome);
         *scene.observer() = observer;

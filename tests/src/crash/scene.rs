@@ -29,6 +29,17 @@ use crate::wire::Wire;
 /// Members who submit at the same time, each its own chain over its own connection.
 pub const LANES: usize = 8;
 
+/// Which log is held to what was heard of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose {
+    /// The node that spoke.
+    pub node: NodeKey,
+    /// The cooperative.
+    pub cooperative: EntryId,
+    /// Seconds by which the node's clock is ahead.
+    pub ahead: i64,
+}
+
 /// Somebody who asks a node, over one connection. An error of a kind other than the connection's
 /// carries what the node said.
 pub struct Caller {
@@ -216,6 +227,7 @@ pub struct Scene<'a> {
     pub cooperative: EntryId,
     /// Seconds by which the node's clock is ahead.
     pub ahead: i64,
+    owner: NodeKey,
     lanes: Vec<Lane<'a>>,
     post: Post,
 }
@@ -246,7 +258,7 @@ impl<'a> Scene<'a> {
         };
         let lanes = (0..LANES).map(lane).collect();
         let post = Post { observer: Mutex::default(), journal };
-        Self { node, cooperative, ahead: 0, lanes, post }
+        Self { owner: node.node(), node, cooperative, ahead: 0, lanes, post }
     }
 
     /// Somebody new who asks the node.
@@ -299,6 +311,12 @@ impl<'a> Scene<'a> {
     pub fn inspect(&mut self, chance: &mut Chance) -> io::Result<()> {
         let mut caller = self.caller()?;
         caller.inspect(self.observer(), chance)
+    }
+
+    /// Whose log is watched.
+    #[must_use]
+    pub fn whose(&self) -> Whose {
+        Whose { node: self.owner, cooperative: self.cooperative, ahead: self.ahead }
     }
 
     /// Whoever watches.

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::chance::Chance;
-use crate::crash::scene::Caller;
+use crate::crash::scene::{Caller, Whose};
 use crate::observer::{Fault, Observer};
 use crate::process::Talead;
-use talea_protocol::hash::EntryId;
 
 /// What a node did that was started on a disk after something had happened to it.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -25,6 +24,8 @@ pub enum Outcome {
     Refused(String),
     /// It runs, says nothing, and something is not there or not what it was.
     Silent(Vec<Fault>),
+    /// It runs under another key.
+    Other,
     /// It does not start, or ends, and says nothing.
     Mute,
 }
@@ -37,6 +38,7 @@ impl Outcome {
             Self::Unreadable(_) => "a read error",
             Self::Refused(_) => "does not start, with a reason",
             Self::Silent(_) => "fewer acknowledged entries and no error",
+            Self::Other => "it is another node and does not know it",
             Self::Mute => "ended without a word",
         }
     }
@@ -45,8 +47,7 @@ impl Outcome {
 /// Starts a node and holds it to what an observer has heard.
 pub fn examine(
     node: &mut Talead,
-    cooperative: EntryId,
-    ahead: i64,
+    whose: Whose,
     observer: &mut Observer,
     chance: &mut Chance,
 ) -> Outcome {
@@ -55,18 +56,15 @@ pub fn examine(
         let said = ended.said.trim().to_owned();
         return if exited && !said.is_empty() { Outcome::Refused(said) } else { Outcome::Mute };
     }
-    look(node, cooperative, ahead, observer, chance)
+    look(node, whose, observer, chance)
 }
 
 /// Holds a running node to what an observer has heard.
-pub fn look(
-    node: &Talead,
-    cooperative: EntryId,
-    ahead: i64,
-    observer: &mut Observer,
-    chance: &mut Chance,
-) -> Outcome {
-    let mut caller = match Caller::new(node, cooperative, ahead) {
+pub fn look(node: &Talead, whose: Whose, observer: &mut Observer, chance: &mut Chance) -> Outcome {
+    if node.node() != whose.node {
+        return Outcome::Other;
+    }
+    let mut caller = match Caller::new(node, whose.cooperative, whose.ahead) {
         Ok(caller) => caller,
         Err(cause) => return Outcome::Unreadable(cause.to_string()),
     };
@@ -97,13 +95,13 @@ impl Tally {
     pub fn count(&mut self, kind: impl Into<String>, outcome: &Outcome) {
         let kind = kind.into();
         let example = match outcome {
-            Outcome::Whole | Outcome::Mute => None,
+            Outcome::Whole | Outcome::Other | Outcome::Mute => None,
             Outcome::Held(said) | Outcome::Unreadable(said) | Outcome::Refused(said) => {
                 said.lines().next().map(str::to_owned)
             }
             Outcome::Silent(faults) => Some(format!("{faults:?}")),
         };
-        if matches!(outcome, Outcome::Silent(_) | Outcome::Mute) {
+        if matches!(outcome, Outcome::Silent(_) | Outcome::Other | Outcome::Mute) {
             self.bad.push(format!("{kind}: {}: {example:?}", outcome.name()));
         }
         let row = self.rows.entry((kind, outcome.name())).or_default();

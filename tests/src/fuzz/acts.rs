@@ -195,7 +195,11 @@ impl Story {
             method: *script.one_of(&[Method::CollegeWeighted, Method::Headcount]),
             statutory: script.byte() % 2 == 1,
             closes: self.time.saturating_add(script.number().saturating_mul(60_000)),
-            effect: if script.byte() % 2 == 0 { Effect::Amend(change) } else { Effect::Policy },
+            effect: if script.byte().is_multiple_of(2) {
+                Effect::Amend(change)
+            } else {
+                Effect::Policy
+            },
         }
     }
 

@@ -184,12 +184,11 @@ impl Model {
     fn say(&mut self, peer: NodeKey, message: Message) {
         let is_heard = self.sessions.contains(&peer);
         match &message {
-            Message::Follow { log, from, frames, .. } if is_heard => {
-                if *log == NODES[0] || self.roster.contains(log) {
-                    let cursor =
-                        Cursor { next: *from, frames: (*frames).min(FRAMES), reading: false };
-                    self.cursors.insert((peer, *log), cursor);
-                }
+            Message::Follow { log, from, frames, .. }
+                if is_heard && (*log == NODES[0] || self.roster.contains(log)) =>
+            {
+                let frames = (*frames).min(FRAMES);
+                self.cursors.insert((peer, *log), Cursor { next: *from, frames, reading: false });
             }
             Message::More { log, frames, .. } => {
                 if let Some(cursor) = self.cursors.get_mut(&(peer, *log)) {

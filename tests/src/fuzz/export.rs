@@ -7,9 +7,13 @@
 use std::sync::LazyLock;
 
 use talea_ledger::view::accounts;
-use talea_protocol::bytes::encode;
+use talea_protocol::bytes::{Octets, encode};
 use talea_protocol::export::{MAGIC, Section, Sections};
 use talea_protocol::hash::{Context, Hash};
+use talea_protocol::leaf::bundled;
+use talea_protocol::tile::push_leaf;
+use talea_protocol::tree::Frontier;
+use talea_tools::verify::log::Log;
 use talea_tools::verify::report::{
     Report, balance, decision_register, entry_list, member_list, run_list, value_flows,
 };
@@ -78,11 +82,23 @@ fn judge(file: &[u8]) -> Option<Status> {
     if audit.status == Status::Valid {
         let is_good = GOOD.iter().any(|good| says_the_same(&good.summary, &summary));
         assert!(is_good, "VALID, and what no good file says: {summary:?}");
+        audit.shown.logs.values().for_each(fits);
     }
     harmless(&text::headline(&audit));
     text::lines(&audit).iter().for_each(|line| harmless(line));
     show(&audit);
     Some(audit.status)
+}
+
+/// The leaves shown have the roots that are signed, hashed here once more.
+fn fits(log: &Log) {
+    let (mut tree, mut leaves) = (Frontier::default(), log.leaves.iter());
+    for (size, checkpoint) in &log.checkpoints {
+        while tree.size() < *size {
+            tree.append(leaves.next().expect("VALID without all leaves").hash);
+        }
+        assert_eq!(tree.root(), checkpoint.root, "VALID with another root than the signed one");
+    }
 }
 
 /// What is signed. A copy may lack another node's word, and has its own time.
@@ -122,24 +138,49 @@ fn show(audit: &Audit) {
     }
 }
 
-/// The good files, without the end; with each section left out, said twice, or moved.
+/// The good files, and without the end: with each section left out, said twice, or moved, and
+/// with each leaf of the own log left out, said twice, or moved.
 #[must_use]
 pub fn exports() -> Vec<Vec<u8>> {
     let mut files: Vec<Vec<u8>> = GOOD.iter().map(|good| good.file.clone()).collect();
     for good in GOOD.iter() {
         let sections = Sections::new(&good.file).expect("an export");
-        let frames: Vec<Vec<u8>> =
-            sections.map(|section| framed(&section.expect("good").1)).collect();
-        files.push(whole(&frames));
-        for at in 1..frames.len() {
-            let (mut less, mut twice, mut moved) = (frames.clone(), frames.clone(), frames.clone());
-            less.remove(at);
-            twice.insert(at, frames[at].clone());
-            moved.swap(at, 1);
-            files.extend([whole(&less), whole(&twice), whole(&moved)]);
+        let sections: Vec<Section> = sections.map(|section| section.expect("good").1).collect();
+        let frames: Vec<Vec<u8>> = sections.iter().map(framed).collect();
+        files.extend(varied(&frames, 1).iter().map(|frames| whole(frames)));
+        for (at, section) in sections.iter().enumerate() {
+            let Section::Leaves { from, bundle } = section else { continue };
+            let leaves: Vec<Vec<u8>> =
+                bundled(bundle).expect("a bundle").into_iter().map(<[u8]>::to_vec).collect();
+            for leaves in varied(&leaves, 0) {
+                let mut frames = frames.clone();
+                frames[at] = framed(&Section::Leaves { from: *from, bundle: bundle_of(&leaves) });
+                files.push(whole(&frames));
+            }
         }
     }
     files
+}
+
+/// The list itself, and with each item from `first` on left out, said twice, or moved.
+fn varied(items: &[Vec<u8>], first: usize) -> Vec<Vec<Vec<u8>>> {
+    let mut lists = vec![items.to_vec()];
+    for at in first..items.len() {
+        let (mut less, mut twice, mut moved) = (items.to_vec(), items.to_vec(), items.to_vec());
+        less.remove(at);
+        twice.insert(at, items[at].clone());
+        moved.swap(at, (at + 1).min(items.len() - 1));
+        lists.extend([less, twice, moved]);
+    }
+    lists
+}
+
+fn bundle_of<const MAX: usize>(leaves: &[Vec<u8>]) -> Octets<MAX> {
+    let mut bundle = Vec::new();
+    for leaf in leaves {
+        push_leaf(&mut bundle, leaf).expect("short");
+    }
+    Octets::new(bundle).expect("few")
 }
 
 fn whole(frames: &[Vec<u8>]) -> Vec<u8> {

@@ -61,7 +61,8 @@ pub fn keys() -> Vec<Vec<u8>> {
         assert!(KeyFile::parse(&text).is_ok(), "a key file of {cost}");
         text.into_bytes()
     };
-    ["65536 3 1", "19456 1 1", "1048576 16 16"].map(file).to_vec()
+    let files = ["65536 3 1", "19456 1 1", "1048576 16 16"].map(file);
+    files.iter().flat_map(|file| seed::misspelt(file)).collect()
 }
 
 /// A wallet's journal: places one after another, each with what was promised to it.

@@ -81,6 +81,34 @@ pub fn cuts() -> Vec<Vec<u8>> {
     known().iter().filter_map(Act::cut).map(|cut: &Cut| encode(cut)).collect()
 }
 
+/// A text as people and lenient programs misspell it, at each place: zeros and signs before
+/// numbers, other line ends, other case, padding left out or added.
+#[must_use]
+pub fn misspelt(text: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(text) = str::from_utf8(text) else { return Vec::new() };
+    let mut texts = vec![text.as_bytes().to_vec()];
+    let begins = |at: usize| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+    for (at, c) in text.char_indices() {
+        let (before, after) = text.split_at(at);
+        let added: &[&str] = match c {
+            '0'..='9' if begins(at) => &["0", "+", " "],
+            '\n' => &["\r", " ", "\n"],
+            '=' if !before.ends_with('=') => &["="],
+            _ => &[],
+        };
+        texts.extend(added.iter().map(|added| [before, added, after].concat().into_bytes()));
+        if c == '=' || c == '\n' {
+            texts.push([before, &after[1..]].concat().into_bytes());
+        }
+    }
+    texts.extend([text.to_uppercase(), text.to_lowercase()].map(String::into_bytes));
+    texts
+}
+
+fn all_misspelt(texts: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    texts.into_iter().flat_map(|text| misspelt(&text)).collect()
+}
+
 /// Leaves of every kind.
 #[must_use]
 pub fn leaves() -> Vec<Vec<u8>> {
@@ -114,14 +142,21 @@ pub fn exports() -> Vec<Vec<u8>> {
 /// Notes of checkpoints, with and without cosignatures.
 #[must_use]
 pub fn notes() -> Vec<Vec<u8>> {
-    texts(LOGS, "note").into_iter().map(String::into_bytes).collect()
+    all_misspelt(texts(LOGS, "note").into_iter().map(String::into_bytes))
 }
 
 /// The texts of these notes.
 #[must_use]
 pub fn checkpoints() -> Vec<Vec<u8>> {
-    let body = |note: String| Some(note.split_once("\n\n")?.0.to_owned() + "\n");
-    texts(LOGS, "note").into_iter().filter_map(body).map(String::into_bytes).collect()
+    all_misspelt([checkpoint()])
+}
+
+/// The text that the node of [`log`] has signed.
+#[must_use]
+pub fn checkpoint() -> Vec<u8> {
+    let note = texts(LOGS, "note").swap_remove(0);
+    let (text, _) = note.split_once("\n\n").expect("a note");
+    format!("{text}\n").into_bytes()
 }
 
 /// The signature lines under these notes.
@@ -131,7 +166,7 @@ pub fn cosignatures() -> Vec<Vec<u8>> {
         let lines = note.split_once("\n\n").map(|(_, lines)| lines.to_owned()).unwrap_or_default();
         lines.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>()
     };
-    texts(LOGS, "note").into_iter().flat_map(lines).collect()
+    all_misspelt(texts(LOGS, "note").into_iter().flat_map(lines))
 }
 
 /// The log that the notes and the receipts are of: cooperative, node, and who cosigns.
@@ -148,7 +183,14 @@ pub fn log() -> (EntryId, NodeKey, Vec<NodeKey>) {
 /// Receipts.
 #[must_use]
 pub fn receipts() -> Vec<Vec<u8>> {
-    texts(LOGS, "receipt").into_iter().map(String::into_bytes).collect()
+    let receipts = texts(LOGS, "receipt");
+    // Without what only helps to find the leaf.
+    let short = receipts.iter().map(|text| {
+        let lines = text.split_inclusive('\n').filter(|line| !line.starts_with("extra "));
+        lines.collect::<String>()
+    });
+    let short: Vec<String> = short.collect();
+    all_misspelt(receipts.into_iter().chain(short).map(String::into_bytes))
 }
 
 /// Bundles of leaves.

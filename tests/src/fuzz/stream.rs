@@ -69,7 +69,7 @@ fn write(input: &[u8]) -> Written {
     let mut script = Script::new(input);
     let piece = *script.one_of(&[1, 3, 4, 5, 1_000, 65_536, STREAM_BYTES_MAX]);
     let mut bytes = Vec::new();
-    if script.byte() % 2 == 0 {
+    if script.byte().is_multiple_of(2) {
         while !script.is_over() {
             bytes.push(script.byte());
         }

@@ -19,8 +19,7 @@ use super::seed;
 /// The log of the vectors, and the text that its node has signed.
 static LOG: LazyLock<(EntryId, NodeKey, Vec<NodeKey>, Vec<u8>)> = LazyLock::new(|| {
     let (cooperative, node, cosigners) = seed::log();
-    let text = seed::checkpoints().into_iter().next().expect("a checkpoint");
-    (cooperative, node, cosigners, text)
+    (cooperative, node, cosigners, seed::checkpoint())
 });
 
 /// A signed note.
@@ -107,5 +106,5 @@ pub fn tile_paths() -> Vec<Vec<u8>> {
         "tile/8/000.p/255",
         "tile/entries/x018/x446/x744/x073/x709/x551/615.p/1",
     ];
-    paths.map(|path| path.as_bytes().to_vec()).to_vec()
+    paths.iter().flat_map(|path| seed::misspelt(path.as_bytes())).collect()
 }

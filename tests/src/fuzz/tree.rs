@@ -131,6 +131,13 @@ fn honest_consistency(script: &mut Script<'_>) {
     let old = script.number() % new + 1;
     let proof = TREE.0.prove_consistency(old, new, |_, _| None).expect("the tree holds all");
     assert_eq!(verify_consistency(old, &root(old), new, &root(new), &proof), Ok(()));
+    let (other, forged) = (script.number() % new + 1, flip(root(old)));
+    assert!(verify_consistency(old, &forged, new, &root(new), &proof).is_err(), "a forged past");
+    assert!(verify_consistency(old, &root(old), new, &forged, &proof).is_err(), "a forged log");
+    if other != old {
+        let moved = verify_consistency(other, &root(old), new, &root(new), &proof);
+        assert!(moved.is_err(), "another size for the same root");
+    }
     let changed = tampered(script, &proof);
     let holds = verify_consistency(old, &root(old), new, &root(new), &changed).is_ok();
     assert!(!holds || changed == proof, "another proof for the same two roots");

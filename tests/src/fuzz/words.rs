@@ -92,7 +92,7 @@ pub fn slips() -> Vec<Vec<u8>> {
         render_approval(&joining.approve(&secret(1))),
         render_subscription(COOPERATIVE, &subscribe),
     ];
-    slips.map(String::into_bytes).to_vec()
+    slips.iter().flat_map(|slip| seed::misspelt(slip.as_bytes())).collect()
 }
 
 /// What a member is shown before signing, and the words beside it.

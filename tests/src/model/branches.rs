@@ -176,8 +176,7 @@ impl Model {
 
     /// What acts at a node: the branch adopted, by the newest heal in its register.
     fn healed(&self, place: &Place, node: Node) -> Option<Branch> {
-        let acts =
-            |second| !self.rules.heal_acts_settled || self.heal_settled(place, second);
+        let acts = |second| !self.rules.heal_acts_settled || self.heal_settled(place, second);
         let (first, second) = (place.heals.first(), place.heals.get(1));
         let second = second.filter(|heal| {
             node.register.1 && acts(true) && !(heal.follows && self.rules.heals_once)

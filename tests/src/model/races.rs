@@ -11,11 +11,11 @@ use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::{List, Octets};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::{Cut, CutRoot};
+use talea_protocol::entry::Entry;
 use talea_protocol::entry::{Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, SecretKey};
 use talea_protocol::leaf::{Leaf, accepted};
-use talea_protocol::entry::Entry;
 use talea_protocol::receipt::Receipt;
 use talea_protocol::recovery::{Approval, Call, Evidence, Heal, Succeed, succession};
 
@@ -23,8 +23,8 @@ use super::roster::Shape;
 use crate::net::{Net, node_keys};
 use crate::people::{START_MS, charter, secret};
 
-/// How long two nodes meet, in ms: frontiers are testified within 1 s.
-const MEETING_MS: u64 = 1_200;
+/// How long two nodes meet, in ms: logs follow each other at once.
+const MEETING_MS: u64 = 300;
 
 /// A cooperative whose founders write by hand, and its nodes, each alone at first.
 pub struct Stage {
@@ -34,6 +34,8 @@ pub struct Stage {
     pub keys: Vec<SecretKey>,
     /// Its id.
     pub cooperative: EntryId,
+    /// What was signed and can be handed in anywhere.
+    pub written: Vec<Signed>,
     quorum: usize,
     /// What every node held for settled.
     before: Vec<BTreeMap<(u32, u32), EntryId>>,
@@ -58,12 +60,19 @@ impl Stage {
             net.isolate(node);
         }
         let before = vec![BTreeMap::new(); shape.nodes];
-        Self { net, keys, cooperative, quorum: shape.quorum, before }
+        Self { net, keys, cooperative, written: Vec::new(), quorum: shape.quorum, before }
     }
 
     /// An entry by a founder.
     #[must_use]
-    pub fn entry(&self, member: usize, seq: u64, prev: EntryId, basis: EntryId, act: &Act) -> Signed {
+    pub fn entry(
+        &self,
+        member: usize,
+        seq: u64,
+        prev: EntryId,
+        basis: EntryId,
+        act: &Act,
+    ) -> Signed {
         let key = &self.keys[member];
         sign(key, &header(self.cooperative, key, seq, prev, basis), act).expect("valid")
     }
@@ -71,7 +80,7 @@ impl Stage {
     /// Hands an entry in.
     pub fn submit(&mut self, node: usize, entry: &Signed) -> Reply {
         let reply = self.net.submit(node, entry);
-        self.net.pass(200);
+        self.net.pass(100);
         reply
     }
 
@@ -144,7 +153,13 @@ impl Stage {
 
     /// A heal that cites these nodes' logs.
     #[must_use]
-    pub fn heal(&self, cited: &[usize], device: u32, seq: u32, adopt: Option<EntryId>) -> Option<Act> {
+    pub fn heal(
+        &self,
+        cited: &[usize],
+        device: u32,
+        seq: u32,
+        adopt: Option<EntryId>,
+    ) -> Option<Act> {
         let evidence = cited.iter().map(|node| self.evidence(*node, device, u64::from(seq)));
         let evidence = List::new(evidence.collect::<Option<Vec<_>>>()?)?;
         Some(Act::Heal(Heal { device, seq, adopt, evidence }))
@@ -178,7 +193,10 @@ impl Stage {
             let spots = [Some(entry.place), entry.after.map(|id| (DeviceKey([0; 32]), 0, id))];
             for spot in spots.into_iter().flatten().filter(|_| logs.len() >= self.quorum) {
                 if let Some(other) = settled.insert(spot, entry.id) {
-                    return Err(format!("{other:?} and {:?} are in {} logs each", entry.id, self.quorum));
+                    return Err(format!(
+                        "{other:?} and {:?} are in {} logs each",
+                        entry.id, self.quorum
+                    ));
                 }
             }
         }
@@ -197,6 +215,13 @@ impl Stage {
             }
         }
         receipts
+    }
+
+    /// How many published logs hold an entry.
+    #[must_use]
+    pub fn logs(&self, id: &EntryId) -> usize {
+        let receipts = self.receipts().into_iter().filter(|(claim, _)| claim.id == *id);
+        receipts.map(|(_, logs)| logs.len()).sum()
     }
 
     fn settled_at(&self, node: usize) -> BTreeMap<(u32, u32), EntryId> {
@@ -268,7 +293,13 @@ fn said(leaf: &[u8]) -> Option<(u8, EntryId)> {
     }
 }
 
-fn header(cooperative: EntryId, key: &SecretKey, seq: u64, prev: EntryId, basis: EntryId) -> Header {
+fn header(
+    cooperative: EntryId,
+    key: &SecretKey,
+    seq: u64,
+    prev: EntryId,
+    basis: EntryId,
+) -> Header {
     let (version, scheme, time) = (VERSION, SCHEME, START_MS + 50_000);
     let device = key.device();
     Header { version, scheme, cooperative, device, seq, prev, basis, time, payload: None }
@@ -285,6 +316,7 @@ pub fn every_order<T: Clone + std::fmt::Debug>(
     begin: impl Fn() -> Stage,
     steps: impl Fn(&Stage) -> Vec<T>,
     play: impl Fn(&mut Stage, &T),
+    judge: impl Fn(&Stage) -> Result<(), String>,
 ) -> Result<usize, String> {
     let mut seen = BTreeSet::new();
     let mut ways: Vec<Vec<T>> = vec![Vec::new()];
@@ -293,7 +325,8 @@ pub fn every_order<T: Clone + std::fmt::Debug>(
         let mut stage = begin();
         for step in &way {
             play(&mut stage, step);
-            stage.judge().map_err(|broken| format!("{broken}: {way:?}"))?;
+            let judged = stage.judge().and_then(|()| judge(&stage));
+            judged.map_err(|broken| format!("{broken}: {way:?}"))?;
         }
         if !seen.insert(stage.state()) || way.len() == depth || seen.len() >= states_max {
             continue;

@@ -27,8 +27,19 @@ pub struct Rules {
     pub stops: bool,
     /// Two ids in one place: none is taken. Otherwise the first that comes.
     pub waits_if_torn: bool,
-    /// The quarrel is decided by the old roster's closed logs; otherwise by what new logs hold.
-    pub heals_by_old: bool,
+    /// Whose logs must show a branch dead.
+    pub evidence: Evidence,
+}
+
+/// Whose logs must show a branch dead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Evidence {
+    /// The old roster's.
+    Old,
+    /// The new roster's.
+    New,
+    /// Those of each.
+    Both,
 }
 
 impl Rules {
@@ -43,7 +54,7 @@ impl Rules {
             keeps_locks: true,
             stops: true,
             waits_if_torn: true,
-            heals_by_old: true,
+            evidence: Evidence::Both,
         }
     }
 }
@@ -64,6 +75,8 @@ pub struct New {
     pub locks: Option<Ids>,
     /// Entries with a leaf.
     pub holds: Ids,
+    /// What it held when the proof of the fork came, if it came: it takes nothing from then on.
+    pub proven: Option<Ids>,
 }
 
 /// An honest node: its part in either roster.
@@ -112,7 +125,9 @@ impl Rules {
         }
         if change.heal.is_none() {
             next.extend(
-                self.heals(change).into_iter().map(|it| Change { heal: Some(it), ..change.clone() }),
+                self.heals(change)
+                    .into_iter()
+                    .map(|it| Change { heal: Some(it), ..change.clone() }),
             );
         }
         next
@@ -121,7 +136,8 @@ impl Rules {
     /// No two entries are settled, whether by the old roster's logs or by the new one's.
     #[must_use]
     pub fn broken(&self, change: &Change) -> Option<String> {
-        let both = [1, 2].iter().all(|id| self.settled_old(change, *id) || self.settled_new(change, *id));
+        let both =
+            [1, 2].iter().all(|id| self.settled_old(change, *id) || self.settled_new(change, *id));
         both.then(|| "both entries are settled".to_owned())
     }
 
@@ -169,13 +185,16 @@ impl Rules {
                 BOTH => !self.waits_if_torn,
                 one => one == *id,
             };
-            let healed = change.heal.is_none_or(|adopt| adopt == *id);
-            let free = new.holds == 0 && locked && healed;
+            let free = new.holds == 0 && new.proven.is_none() && change.heal.is_none() && locked;
             let over = self.settled_new(change, *id) || change.heal == Some(*id);
             new.holds & *id == 0 && (free || over)
         };
         let ids = [1, 2].into_iter().filter(takes);
-        ids.map(|id| New { holds: new.holds | id, ..new }).collect()
+        let mut takes: Vec<New> = ids.map(|id| New { holds: new.holds | id, ..new }).collect();
+        if new.proven.is_none() && change.heal.is_none() {
+            takes.push(New { proven: Some(new.holds), ..new });
+        }
+        takes
     }
 
     /// What a new node may find in enough closed logs: liars show, or leave out, what they like.
@@ -189,7 +208,8 @@ impl Rules {
             return Vec::new();
         }
         let needed = self.imported.saturating_sub(self.old.faulty + usize::from(own.is_some()));
-        let mut logs: Vec<Ids> = change.nodes.iter().filter_map(closed).map(|old| old.holds).collect();
+        let mut logs: Vec<Ids> =
+            change.nodes.iter().filter_map(closed).map(|old| old.holds).collect();
         if let Some(own) = own {
             let at = logs.iter().position(|it| *it == own.holds).expect("its own");
             logs.remove(at);
@@ -204,24 +224,33 @@ impl Rules {
 
     /// Whether every id in `locks` is in some log that may be among the imported ones.
     fn is_shown(&self, locks: Ids, logs: &[Ids], own: Option<Old>) -> bool {
-        let honest = logs.iter().chain(own.as_ref().map(|own| &own.holds)).fold(0, |all, log| all | log);
+        let honest =
+            logs.iter().chain(own.as_ref().map(|own| &own.holds)).fold(0, |all, log| all | log);
         locks & !honest == 0 || self.old.faulty > 0
     }
 
-    /// What a heal after the change may adopt.
+    /// What a heal after the change may adopt: any logs may be cited, and liars say anything.
     fn heals(&self, change: &Change) -> Vec<Ids> {
-        let (logs, shape): (Vec<Ids>, Shape) = if self.heals_by_old {
-            let closed = change.nodes.iter().filter_map(|node| node.old.filter(|old| old.closed));
-            (closed.map(|old| old.holds).collect(), self.old)
-        } else {
-            let torn = |new: &New| new.locks == Some(BOTH);
-            let new = change.nodes.iter().filter_map(|node| node.new.filter(torn));
-            (new.map(|new| new.holds).collect(), self.new)
+        let closed = change.nodes.iter().filter_map(|node| node.old.filter(|old| old.closed));
+        let old: Vec<Ids> = closed.map(|old| old.holds).collect();
+        let proven = change.nodes.iter().filter_map(|node| node.new?.proven);
+        let new: Vec<Ids> = proven.collect();
+        let dead = |id: Ids| {
+            let by_old = dead(self.old, &old, id);
+            let by_new = dead(self.new, &new, id);
+            match self.evidence {
+                Evidence::Old => by_old,
+                Evidence::New => by_new,
+                Evidence::Both => by_old && by_new,
+            }
         };
-        let needed = shape.nodes - shape.quorum + shape.faulty + 1;
-        let against = |id: Ids| logs.iter().filter(|log| **log & id == 0).count() + shape.faulty;
-        // Any logs may be cited: that the other is dead is all that evidence shows for certain.
-        let (one, other) = (against(1) >= needed, against(2) >= needed);
-        [(other, 1), (one, 2), (one && other, 0)].iter().filter(|it| it.0).map(|it| it.1).collect()
+        let adopted = [(dead(2), 1), (dead(1), 2), (dead(1) && dead(2), 0)];
+        adopted.iter().filter(|it| it.0).map(|it| it.1).collect()
     }
+}
+
+/// Whether logs, and liars, can show that an entry never settles in a roster.
+fn dead(shape: Shape, logs: &[Ids], id: Ids) -> bool {
+    let needed = shape.nodes - shape.quorum + shape.faulty + 1;
+    logs.iter().filter(|log| **log & id == 0).count() + shape.faulty >= needed
 }

@@ -203,11 +203,12 @@ impl Rules {
             if node.register.contains(&entry) {
                 continue;
             }
-            let over = self.settled(frame, entry) && node.register.starts_with(&before[..before.len().min(node.register.len())]);
-            let over = over && node.register.len() >= before.len();
-            let head = if self.locks { node.register == before } else { node.register.starts_with(before) };
+            let is_based = node.register.starts_with(before);
+            let over = is_based && self.settled(frame, entry);
+            let head = if self.locks { node.register == before } else { is_based };
             let registrar = !matches!(entry, Entry::Succession(..));
-            let adopted = self.adopts && frame.successions.iter().any(|it| line_to(*it).contains(&entry));
+            let adopted =
+                self.adopts && frame.successions.iter().any(|it| line_to(*it).contains(&entry));
             let replaced = node.register.iter().any(|it| matches!(it, Entry::Succession(..)));
             let stands = registrar && (self.freezes && node.frozen && !adopted || replaced);
             if over || (head && !stands) {
@@ -236,10 +237,8 @@ impl Rules {
         let needed = self.quorum - self.shape.faulty;
         let Some(low) = reports.get(needed - 1).map(|line| line.len()) else { return vec![] };
         let reported = |line: &Line| reports.iter().any(|it| **it == line.entries());
-        let lied = |line: &Line| self.shape.faulty > 0 && line.entries().len() > 0;
-        known
-            .filter(|line| line.entries().len() >= low && (reported(line) || lied(line)))
-            .collect()
+        let lied = |line: &Line| self.shape.faulty > 0 && !line.entries().is_empty();
+        known.filter(|line| line.entries().len() >= low && (reported(line) || lied(line))).collect()
     }
 }
 

@@ -309,7 +309,8 @@ fn amendment(chance: &mut Chance) -> Amendment {
     let credits = u32::try_from(chance.between(1, 60)).expect("small");
     let price = u32::try_from(chance.between(0, 16)).expect("small");
     let share = bp(u16::try_from(chance.below(5_000)).expect("small"));
-    let rate = |task, unit, credits| Amendment::Rate(Rate { task: code(task), unit: code(unit), credits });
+    let rate =
+        |task, unit, credits| Amendment::Rate(Rate { task: code(task), unit: code(unit), credits });
     let thresholds = Thresholds { ordinary: share, charter: bp(1_000), allocation: share };
     match chance.below(14) {
         0..=2 => rate("bake", "loaf", credits),

@@ -37,7 +37,11 @@ pub fn differences(meaning: &Meaning, state: &mut State) -> Vec<String> {
     });
     compare(&mut found, "run", &meaning.runs, &runs.collect());
     if state.root() != meaning.root() {
-        found.push(format!("root {} by the reference, {} by the ledger", meaning.root(), state.root()));
+        found.push(format!(
+            "root {} by the reference, {} by the ledger",
+            meaning.root(),
+            state.root()
+        ));
     }
     found
 }

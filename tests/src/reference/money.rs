@@ -240,9 +240,7 @@ impl<'a> History<'a> {
 fn plain(act: &Act) -> Option<Transfer> {
     let money = |debit, credit, amount: i64| Some((0, debit, credit, i128::from(amount)));
     match act {
-        Act::Subscribe(it) => {
-            money(Account::Bank, Account::Shares(it.member.0), it.amount.value())
-        }
+        Act::Subscribe(it) => money(Account::Bank, Account::Shares(it.member.0), it.amount.value()),
         Act::Invoice(it) => {
             money(Account::Receivable(it.client.to_string()), Account::Sales, it.amount.value())
         }

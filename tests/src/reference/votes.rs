@@ -58,9 +58,8 @@ impl History<'_> {
         if fact.entry.header().time < asked.closes {
             return Err(Stop::Void(62));
         }
-        let decided = |act_before: &Act| {
-            matches!(act_before, Act::Decide(it) if it.proposal == act.proposal)
-        };
+        let decided =
+            |act_before: &Act| matches!(act_before, Act::Decide(it) if it.proposal == act.proposal);
         if self.counted().any(|(_, act)| decided(act)) {
             return Err(Stop::Void(63));
         }

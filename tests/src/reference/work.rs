@@ -64,9 +64,7 @@ impl History<'_> {
         let month = month_of(work.end);
         let mut attested: Vec<&Fact<'_>> = self
             .counted()
-            .filter(|(_, act)| {
-                matches!(act, Act::Attest(it) if it.contribution == fact.entry.id())
-            })
+            .filter(|(_, act)| matches!(act, Act::Attest(it) if it.contribution == fact.entry.id()))
             .map(|(attest, _)| attest)
             .filter(|attest| cut.is_none_or(|cut| attest.inside(cut)))
             .collect();

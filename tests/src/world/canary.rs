@@ -52,10 +52,9 @@ impl Canary {
     #[must_use]
     pub const fn betrayed_by(self) -> &'static [Invariant] {
         match self {
-            Self::AcknowledgeBeforeSync => &[
-                Invariant::NothingAcknowledgedIsMissing,
-                Invariant::NobodySignsTwoRootsOrFewer,
-            ],
+            Self::AcknowledgeBeforeSync => {
+                &[Invariant::NothingAcknowledgedIsMissing, Invariant::NobodySignsTwoRootsOrFewer]
+            }
             Self::WrongPrev => &[Invariant::NothingForgedIsAccepted],
             Self::StateByArrival => &[Invariant::AllHoldTheSame],
             Self::SecondPlace => &[Invariant::NoLogHoldsAPlaceTwice],
@@ -75,7 +74,8 @@ impl Canary {
         let mut chance = Chance::new(seed ^ 0x5eed);
         let roster = *chance.one_of(&[(5, 1, 4), (7, 2, 5)]);
         let mut scenario = Scenario::drawn(seed, roster, &mut chance);
-        scenario.links = (1..roster.0).flat_map(|other| (0..other).map(move |one| (one, other))).collect();
+        scenario.links =
+            (1..roster.0).flat_map(|other| (0..other).map(move |one| (one, other))).collect();
         let mask = chance.number();
         scenario.liars = vec![(chance.index(roster.0), Lie::TwoHistories(mask))];
         let at = chance.below(scenario.storm);
@@ -97,7 +97,6 @@ pub(super) const fn roster(canary: Option<Canary>, scenario: &Scenario) -> (u8, 
 
 impl World {
     /// The verdict on signatures.
-    #[expect(clippy::result_large_err, reason = "as `check` gives it")]
     pub(super) fn check(
         &mut self,
         host: usize,

@@ -103,7 +103,8 @@ impl World {
     }
 
     pub(super) fn drain(&mut self, island: usize, host: usize) {
-        while let Some(output) = self.islands[island].replicas[host].as_mut().and_then(Replica::poll)
+        while let Some(output) =
+            self.islands[island].replicas[host].as_mut().and_then(Replica::poll)
         {
             self.perform(island, host, output);
         }
@@ -158,7 +159,6 @@ impl World {
     /// A commit is written, and some time later it is durable.
     fn commit(&mut self, island: usize, host: usize, mut commit: Box<Commit>) {
         self.falsify(host, &mut commit);
-        self.on_commit(island, host, &commit);
         self.hosts[host].disk.append(&commit);
         let life = self.islands[island].lives[host];
         if self.canary == Some(Canary::AcknowledgeBeforeSync) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use talea_ledger::account::Unit;
-use talea_ledger::replica::{Alarm, Commit, Moment};
+use talea_ledger::replica::{Alarm, Moment};
 use talea_ledger::state::State;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::checkpoint::Checkpoint;
@@ -125,7 +125,10 @@ impl World {
     }
 
     /// Takes the first violation of a check; the value otherwise.
-    pub(super) fn note_violation<T>(&mut self, checked: Result<T, (Invariant, String)>) -> Option<T> {
+    pub(super) fn note_violation<T>(
+        &mut self,
+        checked: Result<T, (Invariant, String)>,
+    ) -> Option<T> {
         match checked {
             Ok(value) => Some(value),
             Err((invariant, what)) => {
@@ -143,7 +146,8 @@ impl World {
     fn nothing_acknowledged_is_missing(&self, island: usize, host: usize) -> Checked {
         let held = &self.islands[island];
         let Some(replica) = &held.replicas[host] else { return Ok(()) };
-        for (_, id) in held.acknowledged.range((host, EntryId([0; 32]))..).take_while(|it| it.0 == host)
+        for (_, id) in
+            held.acknowledged.range((host, EntryId([0; 32]))..).take_while(|it| it.0 == host)
         {
             let kept = replica.places().find(id).is_some();
             holds(kept, Invariant::NothingAcknowledgedIsMissing, || {
@@ -191,6 +195,9 @@ impl World {
     }
 
     pub(super) fn on_signing(&mut self, island: usize, host: usize, checkpoint: &Checkpoint) {
+        let signed = &self.islands[island].signed[host];
+        let before = signed.last_key_value().map_or(0, |(size, _)| *size);
+        self.look_at_leaves(island, host, before, checkpoint);
         let checked = self.nobody_signs_two_roots_or_fewer(island, host, checkpoint);
         self.note_violation(checked);
     }
@@ -210,12 +217,14 @@ impl World {
         })
     }
 
-    /// Looks at the leaves of a commit.
-    pub(super) fn on_commit(&mut self, island: usize, host: usize, commit: &Commit) {
-        let leaf = talea_ledger::batch::Column::Leaf;
-        let puts = commit.batch.puts().iter().filter(|(column, ..)| *column == leaf);
-        let leaves: Vec<Vec<u8>> = puts.map(|(_, _, value)| value.clone()).collect();
-        leaves.iter().for_each(|leaf| self.on_leaf(island, host, leaf));
+    /// Looks at the leaves that a checkpoint is the first to cover.
+    fn look_at_leaves(&mut self, island: usize, host: usize, before: u64, checkpoint: &Checkpoint) {
+        let cooperative = self.islands[island].cooperative;
+        for index in before..checkpoint.size {
+            if let Some(leaf) = self.hosts[host].disk.leaf(&cooperative, index) {
+                self.on_leaf(island, host, &leaf);
+            }
+        }
     }
 
     pub(super) fn on_leaf(&mut self, island: usize, host: usize, leaf: &[u8]) {
@@ -262,7 +271,13 @@ impl World {
     }
 
     /// Whoever has another's wrong state before its eyes does not put its name under that log.
-    pub(super) fn on_sending(&mut self, island: usize, host: usize, to: NodeKey, message: &Message) {
+    pub(super) fn on_sending(
+        &mut self,
+        island: usize,
+        host: usize,
+        to: NodeKey,
+        message: &Message,
+    ) {
         let alarmed = self.islands[island].alarmed.contains(&(host, to));
         if alarmed && matches!(message, Message::Cosigned { .. }) {
             let what = format!("host {host} cosigns {to}, whose state it has found wrong");
@@ -396,9 +411,8 @@ impl World {
     fn wrong_states_are_noticed(&self, island: usize) -> bool {
         let wrong = self.hosts.iter().filter(|host| host.lie == Some(Lie::WrongState));
         let nodes: Vec<NodeKey> = wrong.map(|host| host.node).collect();
-        let alarmed = |host: &usize, node: &NodeKey| {
-            self.islands[island].alarmed.contains(&(*host, *node))
-        };
+        let alarmed =
+            |host: &usize, node: &NodeKey| self.islands[island].alarmed.contains(&(*host, *node));
         self.honest().iter().all(|host| nodes.iter().all(|node| alarmed(host, node)))
     }
 
@@ -525,7 +539,11 @@ impl World {
     pub(super) fn report(&self) -> String {
         let mut words = Vec::new();
         for held in &self.islands {
-            words.push(format!("{} entries, {} to come;", held.people.entries.len(), self.statements));
+            words.push(format!(
+                "{} entries, {} to come;",
+                held.people.entries.len(),
+                self.statements
+            ));
             for (host, replica) in held.replicas.iter().enumerate() {
                 let lie = self.hosts[host].lie;
                 words.push(match replica {

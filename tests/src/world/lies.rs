@@ -145,9 +145,7 @@ impl World {
             // It was started from what it had signed for.
             *signed = tree::Frontier::default();
             let size = usize::try_from(commit.from).expect("short");
-            disk.leaves(&commit.cooperative)
-                .take(size)
-                .for_each(|it| signed.append(leaf_hash(it)));
+            disk.leaves(&commit.cooperative).take(size).for_each(|it| signed.append(leaf_hash(it)));
         }
         commit.hashes.iter().for_each(|hash| signed.append(*hash));
         commit.checkpoint.root = signed.root();
@@ -163,7 +161,9 @@ impl World {
 fn flood(cooperative: EntryId, message: &Message, chance: &mut Chance) -> Vec<Vec<u8>> {
     let Message::Leaves { log, from, items, .. } = message else { return Vec::new() };
     let count = |item: &Item| match item {
-        Item::Bundle(bundle) => talea_protocol::leaf::bundled(bundle).map_or(0, |it| number(it.len())),
+        Item::Bundle(bundle) => {
+            talea_protocol::leaf::bundled(bundle).map_or(0, |it| number(it.len()))
+        }
         Item::Known(ids) => number(ids.len()),
         Item::Copy { count, .. } => u64::from(*count),
     };

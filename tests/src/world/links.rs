@@ -173,9 +173,9 @@ impl World {
     pub(super) fn send(&mut self, island: usize, from: usize, peer: NodeKey, message: &Message) {
         self.on_sending(island, from, peer, message);
         let hosts = 0..self.hosts.len();
-        let to = hosts.into_iter().find(|to| {
-            *to != from && self.hosts[*to].node == peer && self.is_open(from, *to)
-        });
+        let to = hosts
+            .into_iter()
+            .find(|to| *to != from && self.hosts[*to].node == peer && self.is_open(from, *to));
         let Some(to) = to else { return };
         let frame = message.frame();
         assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());

@@ -351,7 +351,11 @@ fn liars((nodes, faulty, quorum): (usize, u8, u8), chance: &mut Chance) -> Vec<(
 ///
 /// A node that was started asks q - 1 others what they hold of its log, and one restored from a
 /// backup n - q + f + 1, before it goes on: it has links to as many.
-fn links((nodes, faulty, quorum): (usize, u8, u8), meshed: bool, chance: &mut Chance) -> Vec<(usize, usize)> {
+fn links(
+    (nodes, faulty, quorum): (usize, u8, u8),
+    meshed: bool,
+    chance: &mut Chance,
+) -> Vec<(usize, usize)> {
     let mut links: Vec<(usize, usize)> =
         (1..nodes).flat_map(|other| (0..other).map(move |one| (one, other))).collect();
     if meshed || chance.percent(50) {

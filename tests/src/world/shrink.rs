@@ -64,9 +64,8 @@ fn simplifications(scenario: &Scenario) -> Vec<Scenario> {
             it.liars.remove(liar);
         }));
     }
-    let every: Vec<(usize, usize)> = (1..scenario.nodes)
-        .flat_map(|other| (0..other).map(move |one| (one, other)))
-        .collect();
+    let every: Vec<(usize, usize)> =
+        (1..scenario.nodes).flat_map(|other| (0..other).map(move |one| (one, other))).collect();
     all.push(with(&|it| it.links.clone_from(&every)));
     all
 }

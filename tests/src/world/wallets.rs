@@ -3,6 +3,7 @@
 //! A wallet submits to a node of its choice, and again, there or elsewhere, until some honest node
 //! holds the entry for settled. It never signs a place twice: that is `people`'s business.
 
+use talea_ledger::place::Refusal;
 use talea_ledger::replica::{AHEAD_MS_MAX, Input, Moment, Reply};
 use talea_protocol::act::Content;
 use talea_protocol::entry::Entry;
@@ -165,6 +166,8 @@ impl World {
             Errand::Honest if placed => {
                 self.islands[island].acknowledged.insert((asked.host, asked.entry));
             }
+            // Whoever has forked has lost the rest of the chain, wherever it is not held yet.
+            Errand::Honest if self.is_stopped(island, asked, reply) => {}
             Errand::Honest if refused => {
                 self.violate(Invariant::HonestEntriesAreAccepted, what());
             }
@@ -177,5 +180,13 @@ impl World {
             _ if refused => self.faults.count("forged or foreign entries refused"),
             _ => {}
         }
+    }
+
+    /// Whether an entry is refused because its device has forked.
+    fn is_stopped(&self, island: usize, asked: &Ticket, reply: Reply) -> bool {
+        let people = &self.islands[island].people;
+        let entry = people.find(&asked.entry);
+        let crook = entry.is_some_and(|entry| people.is_crook(&entry.header().device));
+        crook && matches!(reply, Reply::Refused(Refusal::Frozen { .. } | Refusal::Fork { .. }))
     }
 }

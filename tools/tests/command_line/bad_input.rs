@@ -106,8 +106,7 @@ fn bad(founded: &Founded, placed: EntryId) -> Vec<Bad> {
     let mut large = 900_u32.to_le_bytes().to_vec();
     large.resize(48 * 1024 + 1, 0);
     add(7, "an act that is too long", signed(key, &header, &large));
-    let root =
-        Header { cooperative: EntryId::ZERO, basis: EntryId::ZERO, seq: 0, ..header.clone() };
+    let root = Header { cooperative: EntryId::ZERO, basis: EntryId::ZERO, seq: 0, ..header };
     add(8, "no cooperative", signed(key, &root, &encode(&care(5))));
     add(9, "another's signature", changed(good.len() - 30, good[good.len() - 30] ^ 1));
     add(10, "another cooperative", entry(&Header { cooperative: EntryId([7; 32]), ..header }));

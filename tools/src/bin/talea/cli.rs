@@ -249,6 +249,10 @@ pub enum Command {
     Mark,
     /// Bring what the nodes hold into this wallet
     Fetch,
+    /// Ask the nodes how far they hold this device's chain, and whether it is safe to sign
+    CheckHead,
+    /// Bring back what this device has signed and this wallet does not know: after a restore
+    CatchUp,
     /// Show what was signed here and is not settled yet
     Outbox,
     /// Send what was signed here and is not settled yet

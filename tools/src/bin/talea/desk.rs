@@ -11,12 +11,13 @@ use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
 use talea_tools::book::Book;
+use talea_tools::heads::Head;
 use talea_tools::journal::{Draft, Journal, Kept, reading};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::preview;
 use talea_tools::remedy;
-use talea_tools::verify::Audit;
 use talea_tools::wallet::{Known, Outbox, Server, Wallet};
+use talea_tools::witness::{self, Past};
 
 use crate::cli::Common;
 use crate::clock;
@@ -26,6 +27,8 @@ use crate::out::{self, DIM, Form, styled};
 use crate::secret;
 use crate::source::{fetch, last_export};
 use crate::standing::{Enquiry, Standing, no_node, say};
+
+mod head;
 
 /// A member's desk.
 pub struct Desk<'a> {
@@ -42,6 +45,12 @@ pub struct Desk<'a> {
     settled: u64,
     /// What a node last said of the others.
     seen: Outbox,
+    /// How many entries of this device the last export has.
+    exported: u64,
+    /// Whether the journal may be older than what was signed.
+    past: Past,
+    /// What the nodes have said of this chain, if they were asked.
+    heard: Option<Vec<Head>>,
 }
 
 /// The wallet that the command names.
@@ -89,15 +98,16 @@ impl<'a> Desk<'a> {
         key: Option<SecretKey>,
     ) -> Outcome<Self> {
         let device = KeyFile::read(&wallet.key())?.device();
-        let mut journal = wallet.journal(&known.cooperative)?;
-        let (book, settled) = match last_export(&wallet, &known)? {
+        let journal = wallet.journal(&known.cooperative)?;
+        let past = witness::past(&wallet, &known.cooperative, &journal);
+        let (book, settled, exported) = match last_export(&wallet, &known)? {
             Some(audit) => {
-                adopt(&mut journal, &audit, &device)?;
+                let exported = head::exported(&journal, &audit, &device)?;
                 let book = Book::of(audit);
                 let settled = book.as_ref().map_or(0, |book| settled_of(book, &device));
-                (book, settled)
+                (book, settled, exported)
             }
-            None => (first_book(&journal)?, 0),
+            None => (first_book(&journal)?, 0, 0),
         };
         let mut book = book.ok_or_else(nothing_here)?;
         for kept in journal.kept() {
@@ -110,7 +120,21 @@ impl<'a> Desk<'a> {
             }
         }
         let seen = wallet.seen(&known.cooperative);
-        Ok(Self { common, wallet, known, book, journal, key, device, settled, seen })
+        let heard = None;
+        Ok(Self {
+            common,
+            wallet,
+            known,
+            book,
+            journal,
+            key,
+            device,
+            settled,
+            seen,
+            exported,
+            past,
+            heard,
+        })
     }
 
     /// This wallet's device.
@@ -123,6 +147,14 @@ impl<'a> Desk<'a> {
         self.key.as_ref().ok_or_else(|| Failure::usage("the key is not open", "try again"))
     }
 
+    /// Opens the key of a desk to read at.
+    pub fn open_key(&mut self) -> Outcome {
+        if self.key.is_none() {
+            self.key = Some(secret::unlock(self.common, &self.wallet)?);
+        }
+        Ok(())
+    }
+
     /// What was signed here and is not settled in the last export.
     pub fn open(&self) -> impl Iterator<Item = &Kept> {
         self.journal.kept().iter().filter(|kept| kept.seq >= self.settled)
@@ -130,11 +162,13 @@ impl<'a> Desk<'a> {
 
     /// States an act: preview, verdict, consent, signature, and on to the nodes.
     pub fn state(&mut self, act: &Act, note: Option<Vec<u8>>) -> Outcome {
+        self.hear()?;
         let draft = self.draft(act, note)?;
         let verdict = self.foresee(&draft)?;
         self.show(&draft, verdict)?;
         if !self.common.dry_run {
             refuse_void(self.common, verdict)?;
+            self.heard_enough()?;
         }
         if !confirm(self.common, SIGN)? {
             return Ok(());
@@ -143,6 +177,7 @@ impl<'a> Desk<'a> {
         let seq = self.journal.next().0 - 1;
         let key = self.key.as_ref().ok_or_else(nothing_here)?;
         let entry = self.journal.sign(seq, key)?;
+        self.vouch()?;
         // A label needs the entry in the book; a book that cannot take it shows the id.
         let _ = self.book.add(entry);
         let standing = self.deliver()?;
@@ -152,6 +187,14 @@ impl<'a> Desk<'a> {
 
     /// Sends everything that is open, and says where it stands.
     pub fn deliver(&mut self) -> Outcome<Vec<Standing>> {
+        let unsent = self.open().next().is_some();
+        if unsent && let Err(failure) = self.may_send() {
+            out::note(&styled(
+                DIM,
+                "kept, and not sent: what the nodes hold has to be known first",
+            ));
+            return Err(failure);
+        }
         self.sign_leftovers()?;
         let waiting: Vec<Kept> = self.open().cloned().collect();
         let mut standing: Vec<Standing> = waiting.iter().map(|kept| self.kept(kept)).collect();
@@ -239,7 +282,7 @@ impl<'a> Desk<'a> {
         for seq in unsigned {
             self.journal.sign(seq, key)?;
         }
-        Ok(())
+        self.vouch()
     }
 
     /// Sends to the first node that answers; the others have it from there.
@@ -391,17 +434,6 @@ fn settled_of(book: &Book, device: &DeviceKey) -> u64 {
     let (at, _) = book.register().head();
     let number = book.register().device(device, at);
     number.map_or(0, |number| u64::from(book.state().length(number)))
-}
-
-/// Takes over what a node holds of this wallet's chain and the journal does not.
-fn adopt(journal: &mut Journal, audit: &Audit, device: &DeviceKey) -> Outcome {
-    let entries = audit.shown.entries.values();
-    let mut own: Vec<_> = entries.filter(|entry| entry.header().device == *device).collect();
-    own.sort_by_key(|entry| entry.header().seq);
-    for entry in own {
-        journal.adopt(entry)?;
-    }
-    Ok(())
 }
 
 fn nothing_here() -> Failure {

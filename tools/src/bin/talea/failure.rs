@@ -36,6 +36,8 @@ pub enum Kind {
 
 /// What a node answers to a question about what it does not hold.
 const ABSENT: &str = "not-found";
+/// What a node answers that was told to keep a cooperative, and has no charter of it yet.
+const UNCHARTERED: &str = "no-charter";
 
 /// What went wrong, and what to do next.
 #[derive(Debug)]
@@ -90,6 +92,11 @@ impl Failure {
     /// Whether a node says that it does not hold what was asked for.
     pub fn is_absence(&self) -> bool {
         self.code == ABSENT
+    }
+
+    /// Whether a node says that it keeps the cooperative, and has no entry of it yet.
+    pub fn is_beginning(&self) -> bool {
+        self.code == UNCHARTERED
     }
 
     /// A file that cannot be read or written.

@@ -4,11 +4,13 @@
 //! terminal, the clock and the network. Results go to standard output, all else to standard error.
 
 mod acts;
+mod chain;
 mod cli;
 mod clock;
 mod demo;
 mod desk;
 mod failure;
+mod heads;
 mod http;
 mod import;
 mod lists;
@@ -68,6 +70,8 @@ fn run(common: &Common, command: &Command) -> Outcome {
         }
         Command::Subscribe { slip } => people::subscribe(common, slip),
         Command::Fetch => lists::fetch(common),
+        Command::CheckHead => heads::check_head(common),
+        Command::CatchUp => heads::catch_up(common),
         Command::Outbox => lists::outbox(common),
         Command::Send => lists::send(common),
         Command::Log { mine, last } => lists::log(common, *mine, *last),

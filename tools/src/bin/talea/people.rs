@@ -18,6 +18,7 @@ use talea_tools::remedy;
 use talea_tools::slip::{self, Joining, SlipFault};
 use talea_tools::table;
 use talea_tools::wallet::{Known, Server};
+use talea_tools::witness;
 
 use crate::acts;
 use crate::cli::{CharterCommand, Common, Keys, Sort};
@@ -40,13 +41,18 @@ pub fn keys(common: &Common, command: &Keys) -> Outcome {
             let passphrase = secret::new_passphrase(common)?;
             let file = KeyFile::seal(&keyfile::fresh()?, &passphrase)?;
             file.create(&path)?;
+            witness::begin(&wallet)?;
             file.device()
         }
         Keys::Show => KeyFile::read(&path)?.device(),
         Keys::Passphrase => {
             let key = secret::unlock(common, &wallet)?;
             let file = KeyFile::seal(&key, &secret::new_passphrase(common)?)?;
+            let is_own = witness::made_key(&wallet);
             file.replace(&path)?;
+            if is_own {
+                witness::begin(&wallet)?;
+            }
             file.device()
         }
     };
@@ -125,6 +131,7 @@ pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
     let mut journal = wallet.journal(&draft.id())?;
     journal.promise(&draft)?;
     journal.sign(0, &key)?;
+    witness::keep(&wallet, &draft.id())?;
     wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
     let value = serde_json::json!({ "cooperative": draft.id(), "name": name, "status": "kept" });
     desk::form(common).give(&value, |_| {
