@@ -274,7 +274,7 @@ impl Audit {
             node: own.node,
             entries: count(self.shown.entries.len()),
             members: sum.map_or(0, |sum| count(sum.register.members().len())),
-            gaps: self.shown.logs.values().map(Log::lost).sum(),
+            gaps: self.shown.logs.values().map(Log::lost).fold(0, u64::saturating_add),
             settled: sum.map_or(0, |sum| count(sum.order.len())),
             size: last.map_or(0, |(size, _)| *size),
             root: last.map_or(TreeHash([0; 32]), |(_, checkpoint)| checkpoint.root),

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::hostile::{
     Way, dial, dial_until_heard, elsewhere, here, key, limits_met, metric, path, resident_kib,
-    stranger,
+    stranger, turned_away,
 };
 use crate::people::found;
 use crate::site::{PATIENCE, Site};
@@ -281,8 +281,7 @@ async fn a_flood_of_bad_signatures_is_answered_with_bans_and_costs_the_forged_de
             assert!(matches!(refused, Ok(Reception::Refused { rule: 9, .. })), "{refused:?}");
         }
         assert_eq!(guest.sent_away().await, Close::BadMessage);
-        let again = stranger(&site, n).await;
-        assert_eq!(again.sent_away().await, Close::NotAdmitted);
+        assert_eq!(turned_away(&site, n).await, Close::NotAdmitted);
     }
     assert_eq!(metric(&site, "talea_signatures_checked_total "), 1 + 3 * 30);
     assert_eq!(limits_met(&site, "Entries"), 0);

@@ -7,10 +7,12 @@ use std::time::Duration;
 use talea_protocol::bytes::Octets;
 use talea_protocol::key::SecretKey;
 use talea_protocol::message::{Message, Reception};
-use talea_protocol::quic::{Close, ConnectFault, Connection, Endpoint, Loss, Receiver, Sender};
+use talea_protocol::quic::{
+    Close, ConnectFault, Connection, Endpoint, Loss, Receiver, Sender, SessionFault,
+};
 use tokio::net::UdpSocket;
 
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 
 /// Longest datagram that a path carries, in bytes.
 const DATAGRAM_BYTES_MAX: usize = 2_048;
@@ -49,14 +51,39 @@ pub async fn dial(
 ) -> Result<Guest, ConnectFault> {
     let endpoint = Endpoint::bind(from, key).unwrap();
     let connection = endpoint.connect(to, site.node).await?;
-    let lost = |loss| ConnectFault::Lost(loss);
-    let (sender, receiver) = connection.session().await.map_err(|_| lost(Loss::Here))?;
+    let (sender, receiver) = match connection.session().await {
+        Ok(halves) => halves,
+        Err(SessionFault::Lost(loss)) => return Err(ConnectFault::Lost(loss)),
+        Err(_) => return Err(ConnectFault::Lost(connection.closed().await)),
+    };
     Ok(Guest { endpoint, connection, sender, receiver })
 }
 
-/// A stranger at an address of its own.
+/// A stranger at an address of its own, who dials again while there are too many.
 pub async fn stranger(site: &Site, n: u16) -> Guest {
-    dial(site, &key(n), elsewhere(n), site.quic).await.unwrap()
+    let dialled = async {
+        loop {
+            if let Ok(guest) = dial(site, &key(n), elsewhere(n), site.quic).await {
+                return guest;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dialled).await.expect("the stranger is let in")
+}
+
+/// What a stranger is told who is not let in.
+pub async fn turned_away(site: &Site, n: u16) -> Close {
+    let told = async {
+        loop {
+            match dial(site, &key(n), elsewhere(n), site.quic).await {
+                Ok(guest) => return guest.sent_away().await,
+                Err(ConnectFault::Lost(Loss::ByPeer(close))) => return close,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("the stranger is told something")
 }
 
 impl Guest {

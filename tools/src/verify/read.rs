@@ -188,7 +188,7 @@ impl Pile {
             self.found.push(Finding::Bundle { at, fault });
             Vec::new()
         });
-        (from..).zip(leaves).map(|(index, leaf)| self.leaf(log, index, leaf)).collect()
+        (from..=u64::MAX).zip(leaves).map(|(index, leaf)| self.leaf(log, index, leaf)).collect()
     }
 
     fn leaf(&mut self, log: NodeKey, index: u64, leaf: &[u8]) -> Raw {
