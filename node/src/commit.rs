@@ -17,7 +17,7 @@ use talea_ledger::batch::{Batch, Column};
 use talea_ledger::replica::{Commit, Replica, leaf_key};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
-use talea_protocol::tree::leaf_hash;
+use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Queue};
@@ -141,6 +141,7 @@ impl Writing {
 
     fn write(&mut self, group: Group) -> Result<(), CommitFault> {
         let begun = (self.disk.clock.steady)();
+        self.promise_nothing(&group.commits)?;
         self.disk.store.write(&group.batch)?;
         self.metrics.sync.observe(self.since(begun));
         let leaves: usize = group.commits.iter().map(|commit| commit.hashes.len()).sum();
@@ -179,20 +180,39 @@ impl Writing {
         (self.disk.clock.steady)().saturating_sub(begun).as_secs_f64()
     }
 
+    /// Promises an empty log before the first leaf of a new one is written: whoever finds leaves and
+    /// no promise at all has lost the promise.
+    fn promise_nothing(&mut self, commits: &[Commit]) -> Result<(), CommitFault> {
+        let time = (self.disk.clock.wall)();
+        for commit in commits.iter().filter(|commit| commit.from == 0) {
+            let promises = self.promises(commit.cooperative)?;
+            if promises.newest().is_none() {
+                let (size, root) = (0, TreeHash::EMPTY);
+                promises.keep(Promise { size, root, time })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn promises(&mut self, cooperative: EntryId) -> Result<&mut Promises, CommitFault> {
+        Ok(match self.disk.kept.entry(cooperative) {
+            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(Promises::open(&self.disk.promises, cooperative)?)
+            }
+        })
+    }
+
     /// Signs a checkpoint whose leaves read back and whose promise is kept.
     fn sign(&mut self, commit: &Commit) -> Result<Vec<u8>, CommitFault> {
         let begun = (self.disk.clock.steady)();
         read_back(&self.disk.store, commit)?;
         self.metrics.read_back.observe(self.since(begun));
         let begun = (self.disk.clock.steady)();
-        let promises = match self.disk.kept.entry(commit.cooperative) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(Promises::open(&self.disk.promises, commit.cooperative)?)
-            }
-        };
+        let time = (self.disk.clock.wall)();
+        let promises = self.promises(commit.cooperative)?;
         let (size, root) = (commit.checkpoint.size, commit.checkpoint.root);
-        promises.keep(Promise { size, root, time: (self.disk.clock.wall)() })?;
+        promises.keep(Promise { size, root, time })?;
         let note = commit.checkpoint.sign(&self.disk.key).to_string().into_bytes();
         self.metrics.promise.observe(self.since(begun));
         Ok(note)

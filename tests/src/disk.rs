@@ -43,6 +43,10 @@ impl Disk {
 
     /// Writes a commit's rows; they are not synced yet.
     pub fn append(&mut self, commit: &Commit) {
+        if commit.from == 0 && self.promised(&commit.cooperative).is_none() {
+            // As a node does before the first leaf of a new log.
+            self.set_promise(commit.cooperative, (0, TreeHash::EMPTY));
+        }
         let tail = self.tails.entry(commit.cooperative).or_default();
         tail.push(Unsynced::Rows(commit.batch.clone()));
     }

@@ -1,4 +1,5 @@
-//! Nodes that can talk to each other long enough agree, whatever happened before.
+//! Honest nodes that can talk to each other long enough agree, whatever happened before. Worlds with
+//! liars are `./tools/sim`'s; what they still find is named in the README.
 
 use talea_tests::world;
 use talea_tests::world::scenario::Scenario;
@@ -25,7 +26,7 @@ fn a_thousand_worlds_agree_and_a_seed_gives_the_same_world_again() {
 }
 
 fn run(seed: u64) {
-    let scenario = Scenario::of(seed);
+    let scenario = Scenario::of(seed).honest();
     match world::run(&scenario, None) {
         Ok(outcome) => {
             if seed.is_multiple_of(50) {

@@ -318,6 +318,25 @@ impl Scenario {
         (!self.links.is_empty()).then(|| *chance.one_of(&self.links))
     }
 
+    /// The same with honest people and nodes, every two of which are linked.
+    #[must_use]
+    pub fn honest(mut self) -> Self {
+        self.liars.clear();
+        let numbers = 0..self.nodes;
+        self.links = numbers
+            .clone()
+            .flat_map(|one| (one + 1..self.nodes).map(move |it| (one, it)))
+            .collect();
+        let lies = |what: &What| {
+            matches!(
+                what,
+                What::Fork { .. } | What::Swap { .. } | What::Forge { .. } | What::Flood { .. }
+            )
+        };
+        self.steps.retain(|step| !lies(&step.what));
+        self
+    }
+
     /// What is wrong with a node, if anything is.
     #[must_use]
     pub fn lie(&self, node: usize) -> Option<Lie> {
