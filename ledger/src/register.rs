@@ -115,8 +115,6 @@ pub struct Register {
     guardians: BTreeMap<Member, (u32, Guardians)>,
     /// Heals by device and place, with the branch that goes on.
     heals: BTreeMap<(u32, u32), Option<EntryId>>,
-    /// Rosters by the number from which they are in force; the charter's first.
-    rosters: Vec<(u32, Roster)>,
     /// Decisions that a register entry has carried out.
     executed: BTreeSet<EntryId>,
 }
@@ -140,7 +138,6 @@ impl Register {
             terms: terms(&charter),
             guardians: BTreeMap::new(),
             heals: BTreeMap::new(),
-            rosters: vec![(0, charter.roster.clone())],
             executed: BTreeSet::new(),
         };
         for (number, founder) in (0_u32..).zip(&charter.founders) {
@@ -165,10 +162,11 @@ impl Register {
         &self.charter
     }
 
-    /// The nodes whose receipts count now.
+    /// The nodes whose receipts count: the charter's. This version gives a register entry that
+    /// would replace them no place (rule 28).
     #[must_use]
-    pub fn roster(&self) -> &Roster {
-        self.rosters.last().map_or(&self.charter.roster, |(_, roster)| roster)
+    pub const fn roster(&self) -> &Roster {
+        &self.charter.roster
     }
 
     /// The number of a register entry.

@@ -10,8 +10,8 @@ use talea_protocol::cut::Cut;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, Purpose};
 use talea_protocol::recovery::{
-    Call, Depart, Erase, Guardians, HandOver, Office, Remove, Report, Revoke, Succeed, departure,
-    guardianship, revocation, succession,
+    Call, Depart, Erase, Guardians, HandOver, Office, Reform, Remove, Report, Revoke, Succeed,
+    departure, guardianship, revocation, succession,
 };
 use talea_tests::coop::{Coop, work};
 
@@ -203,4 +203,13 @@ fn rule_84_only_its_author_or_the_registrar_has_a_payload_erased() {
     for (member, rule) in [(2, 84), (1, 0), (0, 0)] {
         assert_eq!(judged(&mut coop, member, &erase), rule, "member {member}");
     }
+}
+
+#[test]
+fn rule_28_a_new_roster_has_no_place_in_this_version_whatever_was_decided() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let roster = coop.net.nodes[0].replica.register().unwrap().roster().clone();
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
+    let act = Act::Reform(Reform { roster, decision });
+    assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Undecided { decision }));
 }

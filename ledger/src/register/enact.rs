@@ -33,7 +33,6 @@ impl Register {
             }),
             Act::Reform(reform) => {
                 self.executed.insert(reform.decision);
-                self.rosters.push((number, reform.roster.clone()));
             }
             Act::Heal(heal) => self.enact_heal(number, heal),
             _ => {}
