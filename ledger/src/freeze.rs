@@ -162,11 +162,13 @@ impl Freezes {
                 self.leaving.insert(author.member);
             }
             Act::Call(call) => self.called(register, author.member, *call),
-            // A fork stays: what this log has said of its place binds it.
-            Act::Revoke(it) => {
+            // A fork stays: what this log has said of its place binds it. A void one ends nothing.
+            Act::Revoke(it) if register.record(it.device).is_some_and(|it| it.end.is_some()) => {
                 self.reports.remove(&it.device);
             }
-            Act::Succeed(_) => self.succession = None,
+            Act::Succeed(_) if register.fault(register.head().0).is_none() => {
+                self.succession = None;
+            }
             _ => {}
         }
     }

@@ -127,6 +127,19 @@ fn rule_79_a_device_is_revoked_and_reported_by_its_member_or_its_guardians() {
 }
 
 #[test]
+fn rule_21_a_void_revocation_does_not_set_a_reported_device_free() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let theirs = coop.say(0, 1, &Act::Report(Report { device: 1, words: List::default() }));
+    coop.net.pass(1_000);
+    let word = coop.word(2, Purpose::Revocation, b"of somebody else");
+    let words = List::new(vec![word]).unwrap();
+    let act = Act::Revoke(Revoke { device: 1, cut: coop.cut(0, &[1]), words });
+    assert_eq!(judged(&mut coop, 0, &act), 79);
+    assert_eq!(coop.verdict(1, &theirs), Some(Verdict::Counted));
+    assert_eq!(asked(&mut coop, 0, 1, &work(1)).unwrap_err().rule(), 21);
+}
+
+#[test]
 fn rule_80_guardians_ascend_can_be_as_many_as_asked_for_and_are_chosen_anew() {
     let mut coop = Coop::of(3, 0, 2, 4);
     let chosen = |coop: &Coop, keys: Vec<DeviceKey>, threshold, at| {
