@@ -300,11 +300,12 @@ impl January {
         assert_eq!(tally.no, number(&expected["no_ubp"]));
         assert_eq!(tally.participation, number(&expected["participation_ubp"]));
         assert_eq!(decision.outcome, Outcome::Adopted);
-        let voters = proposal.voters(&self.world.register, &decision.cut);
+        let voters =
+            proposal.voters(&self.proposal, &state.roll(&self.world.register), &decision.cut);
         let advisory: Vec<_> = voters.iter().filter(|voter| !voter.binding).collect();
         assert_eq!(advisory.len(), 1);
         assert_eq!(self.names[world::index(advisory[0].member.0)], "dario");
-        assert_eq!(advisory[0].choice, Some(Choice::Yes));
+        assert_eq!(advisory[0].choice(), Some(Choice::Yes));
     }
 
     fn check_run(&self, state: &State) {
