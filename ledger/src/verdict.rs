@@ -11,6 +11,8 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, KeyFault};
 
+use crate::fault::MoneyFault;
+
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -62,6 +64,12 @@ pub enum Hold {
 impl From<Void> for Hold {
     fn from(void: Void) -> Self {
         Self::Void(void)
+    }
+}
+
+impl From<MoneyFault> for Hold {
+    fn from(fault: MoneyFault) -> Self {
+        Self::Void(fault.into())
     }
 }
 
@@ -319,6 +327,9 @@ pub enum Void {
     /// Rule 84.
     #[error("rule 84: only its author or the registrar orders that a payload be erased")]
     Erasure,
+    /// Rules 121 to 141.
+    #[error(transparent)]
+    Money(#[from] MoneyFault),
 }
 
 impl Void {
@@ -371,6 +382,7 @@ impl Void {
             Self::Call => 82,
             Self::Calls { .. } => 83,
             Self::Erasure => 84,
+            Self::Money(fault) => fault.rule(),
         }
     }
 }

@@ -209,6 +209,7 @@ impl January {
                 payee: code(text(&body["payee"])),
                 amount: amount(),
                 date,
+                decision: None,
             }),
             "invoice" => {
                 let (job, client) = (code(text(&body["job"])), code(text(&body["client"])));
@@ -218,7 +219,7 @@ impl January {
             }
             "income" => {
                 let (job, client) = (code(text(&body["job"])), code(text(&body["client"])));
-                Act::Income(Income { job, client, amount: amount(), date })
+                Act::Income(Income { job, client, amount: amount(), date, aid: false })
             }
             "distribution" => {
                 let (month, cut) = (period(text(&body["period"])), world.cut());

@@ -11,6 +11,7 @@ use crate::charter::{Change, Charter, KINDS_MAX, Kind, Member, Roster};
 use crate::cut::Cut;
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
     Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Office, Reform, Remove, Report,
@@ -86,10 +87,22 @@ pub enum Act {
     Heal(Heal),
     /// 28: orders that a payload be deleted.
     Erase(Erase),
+    /// 29, treasurer: shares given back and paid out.
+    Redeem(Redeem),
+    /// 30, treasurer: pays what a member is owed besides runs.
+    PayOut(PayOut),
+    /// 31, treasurer: puts a result where the members decided.
+    Allocate(Box<Allocate>),
+    /// 32, treasurer: what the bank says that it holds.
+    Reconcile(Reconcile),
+    /// 33, treasurer: takes over balances from other books.
+    Open(Open),
+    /// 34: moves something in an internal unit.
+    Transfer(Transfer),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 29;
+pub const TAGS: u32 = 35;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -146,7 +159,13 @@ impl Act {
             | Self::Succeed(_)
             | Self::Reform(_)
             | Self::Heal(_)
-            | Self::Erase(_) => None,
+            | Self::Erase(_)
+            | Self::Redeem(_)
+            | Self::PayOut(_)
+            | Self::Allocate(_)
+            | Self::Reconcile(_)
+            | Self::Open(_)
+            | Self::Transfer(_) => None,
         }
     }
 }
@@ -439,6 +458,8 @@ pub struct Income {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// Whether it is public aid: no interest is paid from it.
+    pub aid: bool,
 }
 
 /// Money spent.
@@ -452,6 +473,8 @@ pub struct Expense {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// The decision that allows it, if it is above the charter's limit.
+    pub decision: Option<EntryId>,
 }
 
 /// Passes on a part of what a run owes the author.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::{Bp, Code, Decode, Encode, List, Month, Quantity, Text};
 use crate::hash::{Context, Hash};
 use crate::key::{DeviceKey, NodeKey, Signature};
+use crate::treasury::Treasury;
 
 /// Colleges, stages and price tiers that a charter may have, each.
 pub const KINDS_MAX: usize = 16;
@@ -215,7 +216,7 @@ pub enum Visibility {
 /// Entry 0 of the register.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Charter {
-    /// Version of the ledger's rules: 1.
+    /// Version of the ledger's rules: 2.
     pub rules: u32,
     /// The cooperative's name.
     pub name: Text<120>,
@@ -262,6 +263,8 @@ pub struct Charter {
     pub sponsors: u8,
     /// Members who can replace the registrar; zero stands for more than half.
     pub recovery: u16,
+    /// How its money is kept.
+    pub treasury: Treasury,
 }
 
 impl Charter {

@@ -12,6 +12,7 @@ use talea_protocol::charter::{
 };
 use talea_protocol::entry::Refusal;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::treasury::Treasury;
 
 use crate::names::{Called, Words};
 use crate::remedy;
@@ -19,7 +20,7 @@ use crate::remedy;
 /// A charter file with every key explained.
 pub const TEMPLATE: &str = include_str!("charter.toml");
 /// Version of the ledger's rules that this program founds under.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// Why a charter file is none.
 #[derive(Debug, thiserror::Error)]
@@ -252,6 +253,7 @@ impl CharterFile {
             },
             sponsors: self.sponsors,
             recovery: self.recovery,
+            treasury: Treasury::default(),
         })
     }
 

@@ -17,8 +17,10 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::{Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 pub mod acts;
+pub mod coffers;
 
 pub const DAY_MS: u64 = 86_400_000;
 /// Founders of [`charter`]: three workers who may vote, one who may not yet, two beneficiaries,
@@ -99,7 +101,7 @@ pub fn charter() -> Charter {
         .into_iter()
         .chain([(1, 0, person), (1, 0, Kind::Organisation), (2, 0, person), (2, 0, machine)]);
     Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).unwrap(),
         profile: Profile::FrScic,
         visibility: Visibility::Private,
@@ -139,6 +141,7 @@ pub fn charter() -> Charter {
         reserves: Reserves { legal: bp(1500), statutory: bp(5000) },
         sponsors: 2,
         recovery: 0,
+        treasury: Treasury::default(),
     }
 }
 

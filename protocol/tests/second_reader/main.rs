@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 mod charter;
+mod money;
 #[path = "../kept/mod.rs"]
 mod kept;
 
@@ -48,7 +49,7 @@ struct Commitment {
     length: u32,
 }
 
-/// The twenty-nine acts, in the order of their tags.
+/// The acts, in the order of their tags.
 #[derive(SchemaRead, SchemaWrite)]
 enum Act {
     Charter(Charter),
@@ -110,12 +111,14 @@ enum Act {
         client: String,
         amount: i64,
         date: i32,
+        aid: bool,
     },
     Expense {
         account: String,
         payee: String,
         amount: i64,
         date: i32,
+        decision: Option<Id>,
     },
     Redirect {
         run: Id,
@@ -179,6 +182,37 @@ enum Act {
     Erase {
         entry: Id,
         ground: String,
+    },
+    Redeem {
+        member: u32,
+        amount: i64,
+        date: i32,
+        reference: String,
+        device: Key,
+        signature: Signature,
+    },
+    PayOut {
+        member: u32,
+        amount: i64,
+        date: i32,
+        reference: String,
+    },
+    Allocate(money::Allocate),
+    Reconcile {
+        date: i32,
+        balance: i64,
+        reference: String,
+    },
+    Open {
+        date: i32,
+        balances: Vec<money::Opening>,
+    },
+    Transfer {
+        from: money::Purse,
+        to: money::Purse,
+        unit: String,
+        amount: i64,
+        takes: Vec<Id>,
     },
 }
 

@@ -14,6 +14,7 @@ mod kept;
 mod logs;
 mod messages;
 mod recovery;
+mod treasurer;
 mod refusals;
 
 use serde_json::Value;
