@@ -20,6 +20,7 @@ use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
 use crate::proxy::Proxies;
+use crate::purse::Purses;
 use crate::register::Register;
 use crate::row::{Row, Stale};
 use crate::sethash::SetHash;
@@ -31,6 +32,7 @@ use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
 mod judgement;
+mod keeping;
 
 /// Changed rows that may gather before they are hashed, some 10 ms of work: while many entries
 /// settle, a root that is asked for would otherwise take a tenth of a second, and their keys
@@ -50,6 +52,7 @@ pub struct State {
     proxies: Proxies,
     treasury: Treasury,
     runs: Runs,
+    purses: Purses,
     books: Books,
     voids: BTreeMap<EntryId, Void>,
     /// Entries whose payload is to be erased, and the order with the lowest id.
@@ -242,6 +245,12 @@ impl State {
     #[must_use]
     pub const fn runs(&self) -> &Runs {
         &self.runs
+    }
+
+    /// Wallets and funds.
+    #[must_use]
+    pub const fn purses(&self) -> &Purses {
+        &self.purses
     }
 
     /// All accounts. Sides of claims depend on the order of arrival, balances do not.

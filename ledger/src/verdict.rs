@@ -11,6 +11,8 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, KeyFault};
 
+use crate::fault::MoneyFault;
+
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -62,6 +64,12 @@ pub enum Hold {
 impl From<Void> for Hold {
     fn from(void: Void) -> Self {
         Self::Void(void)
+    }
+}
+
+impl From<MoneyFault> for Hold {
+    fn from(fault: MoneyFault) -> Self {
+        Self::Void(fault.into())
     }
 }
 
@@ -377,6 +385,9 @@ pub enum Void {
     /// Rule 97.
     #[error("rule 97: only a proposal about the result allocates it, month by month")]
     Allocation,
+    /// Rules 121 to 141.
+    #[error(transparent)]
+    Money(#[from] MoneyFault),
 }
 
 impl Void {
@@ -442,6 +453,7 @@ impl Void {
             Self::NotInCircle { .. } => 95,
             Self::Delegation => 96,
             Self::Allocation => 97,
+            Self::Money(fault) => fault.rule(),
         }
     }
 }

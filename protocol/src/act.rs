@@ -15,6 +15,7 @@ pub use crate::decision::{
 };
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
     Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Reform, Remove, Report, Revoke,
@@ -108,10 +109,22 @@ pub enum Act {
     Delegate(Delegate),
     /// 36, register: admits a member because the members decided so.
     Welcome(Welcome),
+    /// 37, treasurer: shares given back and paid out.
+    Redeem(Redeem),
+    /// 38, treasurer: pays what a member is owed besides runs.
+    PayOut(PayOut),
+    /// 39, treasurer: puts a result where the members decided.
+    Allocate(Box<Allocate>),
+    /// 40, treasurer: what the bank says that it holds.
+    Reconcile(Reconcile),
+    /// 41, treasurer: takes over balances from other books.
+    Open(Open),
+    /// 42: moves something in an internal unit.
+    Transfer(Transfer),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 37;
+pub const TAGS: u32 = 43;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -178,7 +191,13 @@ impl Act {
             | Self::Motion(_)
             | Self::Rank(_)
             | Self::Delegate(_)
-            | Self::Welcome(_) => None,
+            | Self::Welcome(_)
+            | Self::Redeem(_)
+            | Self::PayOut(_)
+            | Self::Allocate(_)
+            | Self::Reconcile(_)
+            | Self::Open(_)
+            | Self::Transfer(_) => None,
         }
     }
 }
@@ -314,6 +333,8 @@ pub struct Income {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// Whether it is public aid: no interest is paid from it.
+    pub aid: bool,
 }
 
 /// Money spent.
@@ -327,6 +348,8 @@ pub struct Expense {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// The decision that allows it, if it is above the charter's limit.
+    pub decision: Option<EntryId>,
 }
 
 /// Passes on a part of what a run owes the author.

@@ -5,14 +5,17 @@ use talea_protocol::bytes::encode;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
+use talea_protocol::money::Purse;
+
 use super::State;
 use crate::account::{Account, Posting, Unit};
 use crate::chain::Stamp;
 use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
-use crate::money::Booking;
+use crate::money::{Booking, Note};
 use crate::proxy::Delegation;
+use crate::purse::Moved;
 use crate::register::Register;
 use crate::row::Row;
 use crate::stage::{Law, Step};
@@ -38,6 +41,7 @@ pub(super) enum Effect {
     Correction(EntryId, Correction),
     Stage(Member, Step),
     Delegation(Delegation),
+    Transfer(Moved),
 }
 
 impl State {
@@ -73,12 +77,14 @@ impl State {
                     self.order(register, stamp, number, order);
                 }
             }
-            Effect::Booking(booking) => self.book(booking),
+            Effect::Booking(booking) => self.book(stamp, booking),
             Effect::Run(run) => {
                 self.change(Row::Run(id));
-                self.post(&run.postings());
+                let postings = run.postings();
+                self.post(&postings);
                 let law = Law { register, terms: &self.terms, stages: &self.stages };
                 self.work.take_in(&law, &run.record.cut, run.record.period);
+                self.treasury.enter_run(stamp, run.record.period, postings);
                 self.runs.add(id, *run);
             }
             Effect::Redirect(run, redirect) => {
@@ -92,7 +98,9 @@ impl State {
             }
             Effect::Payment(run, payment) => {
                 self.change(Row::Run(run));
-                self.post(&payment.postings());
+                let bookings = payment.bookings();
+                bookings.iter().for_each(|postings| self.post(postings));
+                self.treasury.enter(stamp, payment.date, bookings);
                 self.runs.settle(&run, payment);
             }
             Effect::Dispute(contribution, dispute) => {
@@ -115,6 +123,7 @@ impl State {
                 self.change(Row::Delegation(id));
                 self.proxies.add(stamp.member, delegation);
             }
+            Effect::Transfer(moved) => self.transfer(id, moved),
         }
     }
 
@@ -170,15 +179,47 @@ impl State {
             Row::Correction(id) => self.work.correction_row(id),
             Row::Marks(proposal, member) => self.votes.marks_row(proposal, *member),
             Row::Delegation(id) => self.proxies.row(id),
+            Row::Booked(id, part) => self.treasury.journal().row(id, *part),
+            Row::Paper(paper, member, reference) => {
+                self.treasury.documents().paper_row(*paper, *member, reference)
+            }
+            Row::Statement(date) => self.treasury.documents().statement_row(*date),
+            Row::Allocation(until) => self.treasury.documents().allocation_row(*until),
+            Row::Taken(id, purse) => self.purses.row(id, purse),
         }
     }
 
-    fn book(&mut self, booking: Booking) {
-        if let Some(row) = booking.note.row() {
-            self.change(row);
+    fn book(&mut self, stamp: &Stamp, booking: Booking) {
+        let Booking { postings, date, note } = booking;
+        note.rows().into_iter().for_each(|row| self.change(row));
+        self.post(&postings);
+        match &note {
+            Note::Closed(closing) => {
+                let due: Vec<(EntryId, u32)> =
+                    self.treasury.journal().due(&closing.cut, closing.period).collect();
+                due.into_iter().for_each(|(id, part)| self.change(Row::Booked(id, part)));
+            }
+            Note::Opening { gifts, .. } => self.purses.open(stamp.id, gifts),
+            _ => {}
         }
-        self.post(&booking.postings);
-        self.treasury.take(booking.note);
+        match (date, &note) {
+            (Some(date), Note::Opening { .. }) => {
+                self.treasury.enter_opening(stamp, date, postings);
+            }
+            (Some(date), _) => self.treasury.enter(stamp, date, vec![postings]),
+            (None, _) => {}
+        }
+        self.treasury.take(note);
+    }
+
+    fn transfer(&mut self, id: EntryId, moved: Moved) {
+        let purse: &Purse = &moved.from;
+        for taken in &moved.takes {
+            self.change(Row::Taken(*taken, purse.clone()));
+        }
+        self.post(&moved.postings());
+        self.purses.pay(id, purse, moved.gift.unit, &moved.takes, moved.left);
+        self.purses.give(id, vec![moved.gift]);
     }
 
     fn post(&mut self, postings: &[Posting]) {
