@@ -208,3 +208,7 @@ fn no_words_of_a_member_change_the_books() {
         assert_eq!(said["balances"]["expenses:628000 EUR"], "37.00");
     }
 }
+#[test]
+fn zz_write() {
+    std::fs::write("/tmp/january.talea", quarter::played(53).export(0)).unwrap();
+}

@@ -27,10 +27,12 @@ mod hledger;
 mod beancount;
 mod fec;
 mod sankey;
+mod ledger;
 
 pub use beancount::beancount;
 pub use fec::{FecFault, fec, fec_name};
 pub use hledger::hledger;
+pub use ledger::general_ledger;
 pub use sankey::sankey;
 pub use slug::Slugs;
 

@@ -16,6 +16,7 @@ pub mod heads;
 pub mod names;
 pub mod verify;
 pub mod books;
+pub mod page;
 pub mod cheat;
 pub mod book;
 pub mod draft;

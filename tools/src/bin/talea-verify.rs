@@ -15,8 +15,9 @@ use talea_protocol::bytes::Malformed;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
-use talea_tools::books::{Books, FecFault, beancount, fec, hledger, sankey};
+use talea_tools::books::{Books, FecFault, beancount, fec, general_ledger, hledger, sankey};
 use talea_tools::lang::Lang;
+use talea_tools::page::page;
 use talea_tools::verify::compare::compare;
 use talea_tools::verify::report::{self, Report};
 use talea_tools::verify::text::{advice, headline, line, lines, place};
@@ -90,6 +91,27 @@ enum Task {
     Claims(Shown),
     /// Add contributions up by stream, task, tag, job and member
     Contributions(Shown),
+    /// Show every account with its records
+    Ledger(Shown),
+    /// Show who has power: offices, closings, attestations, pay
+    Power(Shown),
+    /// List every contribution that counts
+    Work(Shown),
+    /// Write everything into one page that any browser shows
+    ///
+    /// The page asks nothing of any network, has no script, and prints.
+    Report {
+        /// The export
+        file: PathBuf,
+        /// Where to write; if not said, to the terminal
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The language: en or fr
+        #[arg(long, default_value = "en")]
+        lang: Lang,
+        #[command(flatten)]
+        check: Check,
+    },
     /// Write the books for another program
     ///
     /// hledger and beancount take them as they are (`hledger check -s`, `bean-check`); fec is the
@@ -181,6 +203,10 @@ enum Form {
 enum Failure {
     #[error(transparent)]
     Fec(#[from] FecFault),
+    #[error(transparent)]
+    Page(#[from] askama::Error),
+    #[error("the file has no charter: nothing can be shown")]
+    NoCharter,
     #[error("cannot write {}: {reason}", path.display())]
     Write { path: PathBuf, reason: std::io::Error },
     #[error("{}: {reason}", path.display())]
@@ -241,6 +267,17 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Runs(shown) => show(shown, |_, sum| Ok(report::run_list(sum))),
         Task::Claims(shown) => show(shown, |_, sum| Ok(report::claims_list(sum))),
         Task::Contributions(shown) => show(shown, |_, sum| Ok(report::given_by(sum))),
+        Task::Work(shown) => show(shown, |_, sum| Ok(report::work_list(sum))),
+        Task::Power(shown) => show(shown, |audit, sum| Ok(report::power(audit, sum))),
+        Task::Ledger(shown) => show(shown, |audit, _| {
+            let books = Books::new(audit).ok_or(Failure::NoCharter)?;
+            Ok(general_ledger(&books, shown.lang))
+        }),
+        Task::Report { file, output, lang, check } => {
+            let audit = read(file, check)?;
+            deliver(output.as_deref(), page(&audit, *lang)?.as_bytes())?;
+            Ok(audit.status)
+        }
         Task::Books { file, form, output, lang, check } => {
             write_books(file, (*form, *lang), output.as_deref(), check)
         }

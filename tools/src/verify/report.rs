@@ -15,11 +15,13 @@ mod books;
 mod people;
 mod given;
 mod entries;
+mod power;
 
-pub use books::{balance, claims_list, node, run_list, value_flows};
+pub use books::{account_anchor, balance, claims_list, node, run_list, value_flows};
 pub use entries::{act_name, entry, entry_list, find};
 pub use given::given_by;
-pub use people::{decision_register, member, member_list};
+pub use people::{decision_register, member, member_list, work_list};
+pub use power::power;
 
 /// A report.
 pub struct Report {
@@ -33,6 +35,8 @@ pub struct Report {
 pub struct Sheet {
     /// What it shows: a key among the words, and what is put into it.
     pub title: (&'static str, Cell),
+    /// Where links to it lead on a page; nothing if none do.
+    pub anchor: String,
     /// Keys of the columns' titles, and how each is set.
     pub columns: Vec<(&'static str, Align)>,
     /// Rows.
@@ -60,6 +64,10 @@ pub enum Cell {
     Share(u64),
     /// An entry, and what it is called; its id if that is empty.
     Entry(EntryId, String),
+    /// Entries that a figure comes from: their number, and on a page each of them.
+    Entries(Vec<EntryId>),
+    /// A value, and the table that it adds up, by its anchor on a page.
+    Linked(Box<Cell>, String),
 }
 
 impl Cell {
@@ -80,6 +88,8 @@ impl Cell {
             }
             Self::Entry(id, text) if text.is_empty() => id.to_string(),
             Self::Entry(_, text) => text.clone(),
+            Self::Entries(ids) => ids.len().to_string(),
+            Self::Linked(cell, _) => cell.shown(lang),
         }
     }
 
@@ -92,6 +102,8 @@ impl Cell {
             Self::Day(day) => show_day(*day),
             Self::Month(month) => show_month(*month),
             Self::Time(ms) => show_time(*ms),
+            Self::Entries(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            Self::Linked(cell, _) => cell.spread(lang),
             Self::Empty | Self::Text(_) | Self::Word(_) | Self::Entry(..) => {
                 cell(&self.shown(lang))
             }
@@ -160,12 +172,14 @@ pub fn cell(text: &str) -> String {
     }
 }
 
-fn sheet(
+/// A table that nothing links to.
+#[must_use]
+pub fn sheet(
     title: (&'static str, Cell),
     columns: &[(&'static str, Align)],
     rows: Vec<Vec<Cell>>,
 ) -> Sheet {
-    Sheet { title, columns: columns.to_vec(), rows }
+    Sheet { title, anchor: String::new(), columns: columns.to_vec(), rows }
 }
 
 fn text(text: impl ToString) -> Cell {

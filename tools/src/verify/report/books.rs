@@ -29,7 +29,9 @@ pub fn balance(sum: &Sum) -> Report {
     };
     let accounts = view.rows.iter().map(|it| {
         let party = it.party.as_ref().map_or(Cell::Empty, |party| text(called(sum, party)));
-        row(text(&it.account), party, it.unit, [it.debit, it.credit, it.balance])
+        let anchor = account_anchor(it.unit, &it.account, it.party.as_ref());
+        let account = Cell::Linked(Box::new(text(&it.account)), anchor);
+        row(account, party, it.unit, [it.debit, it.credit, it.balance])
     });
     let totals = view.sums.iter().map(|it| {
         let sides = [it.debit, it.credit, it.debit - it.credit];
@@ -48,6 +50,23 @@ pub fn balance(sum: &Sum) -> Report {
     Report { json: json(&view), tables }
 }
 
+/// Where an account's lines are on a page.
+#[must_use]
+pub fn account_anchor(unit: Unit, code: &str, party: Option<&Party>) -> String {
+    let unit = match unit {
+        Unit::Money => "money",
+        Unit::Livelihood => "livelihood",
+        Unit::Love => "love",
+        Unit::Care => "care",
+    };
+    let party = match party {
+        None => String::new(),
+        Some(Party::Member(member)) => format!("-m{}", member.0),
+        Some(Party::Client(code)) => format!("-c-{code}"),
+    };
+    format!("account-{unit}-{code}{party}")
+}
+
 fn called(sum: &Sum, party: &Party) -> String {
     match party {
         Party::Member(member) => handle(sum, *member),
@@ -60,12 +79,15 @@ fn called(sum: &Sum, party: &Party) -> String {
 pub fn claims_list(sum: &Sum) -> Report {
     let view = claims(&sum.register, sum.state.books());
     let row = |it: &Claims| {
-        let credits = |amount| Cell::Number(amount, 2);
+        let claim = |unit, amount, places| {
+            let anchor = account_anchor(unit, "claim", Some(&Party::Member(it.member)));
+            Cell::Linked(Box::new(Cell::Number(amount, places)), anchor)
+        };
         vec![
             text(handle(sum, it.member)),
-            credits(it.livelihood),
-            credits(it.love),
-            Cell::Number(it.care, 0),
+            claim(Unit::Livelihood, it.livelihood, 2),
+            claim(Unit::Love, it.love, 2),
+            claim(Unit::Care, it.care, 0),
         ]
     };
     let columns = [
@@ -140,12 +162,17 @@ fn lines(sum: &Sum, run: &Run) -> Sheet {
 /// Where value came from and where it went.
 #[must_use]
 pub fn value_flows(sum: &Sum) -> Report {
-    let view = flows(&runs(&sum.state));
+    let runs = runs(&sum.state);
+    let view = flows(&runs);
     let row = |flow: &Flow| {
         let amount = Cell::Number(flow.amount, sum.register.charter().exponent);
-        vec![named(sum, &flow.from), named(sum, &flow.to), amount]
+        let same = |other: &Flow| (&other.from, &other.to) == (&flow.from, &flow.to);
+        let from = runs.iter().filter(|run| flows(std::slice::from_ref(run)).iter().any(same));
+        let from = Cell::Entries(from.map(|run| run.id).collect());
+        vec![named(sum, &flow.from), named(sum, &flow.to), amount, from]
     };
-    let columns = [("col-from", Left), ("col-to", Left), ("col-amount", Right)];
+    let columns =
+        [("col-from", Left), ("col-to", Left), ("col-amount", Right), ("col-entries", Left)];
     let rows = view.iter().map(row).collect();
     Report { json: json(&view), tables: vec![sheet(("title-flows", Cell::Empty), &columns, rows)] }
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use talea_ledger::view::contributions::{Given, contributions};
+use talea_protocol::hash::EntryId;
 
-use super::{Cell, Report, count, sheet, text, word};
+use super::{Cell, Report, sheet, text, word};
 use crate::table::Align::{Left, Right};
 use crate::verify::Sum;
 use crate::verify::text::handle;
 
 /// What contributions that belong together add up to.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Added {
-    entries: usize,
+    entries: Vec<EntryId>,
     livelihood: i128,
     love: i128,
     care: i128,
@@ -41,7 +42,7 @@ pub fn given_by(sum: &Sum) -> Report {
             for cell in group(sum, given) {
                 let key = format!("{cell:?}");
                 let (_, added) = sums.entry(key).or_insert((cell, Added::default()));
-                added.entries += 1;
+                added.entries.push(given.id);
                 added.livelihood += i128::from(given.livelihood);
                 added.love += i128::from(given.love);
                 added.care += i128::from(given.care);
@@ -52,20 +53,20 @@ pub fn given_by(sum: &Sum) -> Report {
                 Cell::Word(word) => word.trim_start_matches("word-").to_owned(),
                 other => other.shown(crate::lang::Lang::En),
             };
-            json!({ "what": what, "contributions": it.entries, "livelihood": it.livelihood, "love": it.love, "care": it.care })
+            json!({ "what": what, "contributions": it.entries.len(), "livelihood": it.livelihood, "love": it.love, "care": it.care })
         };
         values.insert(name.to_owned(), sums.values().map(value).collect());
         let row = |(cell, it): (Cell, Added)| {
             let credits = |amount| Cell::Number(amount, 2);
             let (livelihood, love) = (credits(it.livelihood), credits(it.love));
-            vec![cell, count(it.entries), livelihood, love, Cell::Number(it.care, 0)]
+            vec![cell, livelihood, love, Cell::Number(it.care, 0), Cell::Entries(it.entries)]
         };
         let columns = [
             (title, Left),
-            ("col-contributions", Right),
             ("col-livelihood", Right),
             ("col-love", Right),
             ("col-care-minutes", Right),
+            ("col-contributions", Left),
         ];
         let rows = sums.into_values().map(row).collect();
         tables.push(sheet(("title-given-by", Cell::Word(title.to_owned())), &columns, rows));

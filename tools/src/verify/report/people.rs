@@ -1,6 +1,6 @@
 //! Members: the list, one member's statement, and what they decided together.
 
-use talea_ledger::view::contributions::Given;
+use talea_ledger::view::contributions::{Given, contributions};
 use talea_ledger::view::decisions::{Question, decisions};
 use talea_ledger::view::members::{MemberRow, Part, Uncounted, members, statement};
 use talea_protocol::act::{Line, Stream};
@@ -127,9 +127,17 @@ const GIVEN: [(&str, Align); 10] = [
     ("col-entry", Left),
 ];
 
+/// Every contribution that counts.
+#[must_use]
+pub fn work_list(sum: &Sum) -> Report {
+    let view = contributions(&sum.state);
+    let rows = view.iter().map(|given| given_row(sum, given)).collect();
+    Report { json: json(&view), tables: vec![sheet(("title-work", Cell::Empty), &GIVEN, rows)] }
+}
+
 fn given_row(sum: &Sum, given: &Given) -> Vec<Cell> {
-    let attested: Vec<String> =
-        given.attestations.iter().map(|attested| handle(sum, attested.member)).collect();
+    let attested = given.attestations.iter();
+    let attested: Vec<String> = attested.map(|it| handle(sum, it.member)).collect();
     let other = match given.act.stream {
         Stream::Care => Cell::Number(i128::from(given.care), 0),
         Stream::Livelihood | Stream::Love => Cell::Number(i128::from(given.love), 2),
@@ -162,6 +170,7 @@ pub fn decision_register(sum: &Sum) -> Report {
         ("col-took-part", Right),
         ("col-outcome", Left),
         ("col-left-out", Right),
+        ("col-decision", Left),
     ];
     let rows = view.iter().map(|question| question_row(sum, question)).collect();
     let tables = vec![sheet(("title-decisions", Cell::Empty), &columns, rows)];
@@ -180,5 +189,6 @@ fn question_row(sum: &Sum, question: &Question) -> Vec<Cell> {
         Cell::Share(question.tally.participation),
         outcome.unwrap_or_else(|| Cell::Word("word-open".to_owned())),
         count(question.outside.len()),
+        question.decision.map_or(Cell::Empty, |it| Cell::Entries(vec![it.id])),
     ]
 }

@@ -82,7 +82,8 @@ fn offices(audit: &Audit, sum: &Sum) -> Sheet {
         for (at, term) in terms.iter().enumerate() {
             let next = terms.get(at + 1).map(|next| next.number);
             let end = next.map_or(Some(audit.shown.time), time);
-            let days = time(term.number).zip(end).map(|(from, to)| to.saturating_sub(from) / DAY_MS);
+            let days =
+                time(term.number).zip(end).map(|(from, to)| to.saturating_sub(from) / DAY_MS);
             rows.push(vec![
                 word(&office),
                 text(handle(sum, term.holder)),
@@ -161,7 +162,8 @@ fn pay(sum: &Sum, all: &[MemberRow]) -> Sheet {
         facts.iter().fold((0, 0), |(pay, care), fact| (pay + fact.1, care + fact.2));
     let lowest = facts.iter().map(|fact| fact.1).filter(|pay| *pay > 0).min();
     let share = |part: i128, whole: i128| {
-        let share = (part * 10_000_000_000).checked_div(whole).and_then(|it| u64::try_from(it).ok());
+        let share =
+            (part * 10_000_000_000).checked_div(whole).and_then(|it| u64::try_from(it).ok());
         share.map_or(Cell::Empty, Cell::Share)
     };
     let row = |(member, pay, care): &(Member, i128, i128)| {
@@ -238,7 +240,8 @@ fn minimum(sum: &Sum, all: &[MemberRow]) -> Sheet {
             ids.push(one.id);
         }
     }
-    let quarters: std::collections::BTreeSet<u32> = given.keys().map(|(quarter, _)| *quarter).collect();
+    let quarters: std::collections::BTreeSet<u32> =
+        given.keys().map(|(quarter, _)| *quarter).collect();
     let mut rows = Vec::new();
     for at in quarters {
         let Ok(last) = Month::new(at * 3 + 2) else { continue };
