@@ -16,6 +16,8 @@ pub mod heads;
 pub mod names;
 pub mod verify;
 pub mod books;
+pub mod explain;
+pub mod checks;
 pub mod page;
 pub mod cheat;
 pub mod book;

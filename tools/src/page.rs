@@ -9,10 +9,11 @@ use talea_protocol::hash::EntryId;
 
 use crate::amount::show_time;
 use crate::books::{Books, general_ledger};
+use crate::checks;
 use crate::lang::Lang;
 use crate::table::{Align, plain};
 use crate::verify::report::{self, Cell, Report, Sheet};
-use crate::verify::text::{headline, lines, place};
+use crate::verify::text::{lines, place};
 use crate::verify::{Audit, Claim, Status, Sum};
 
 mod sankey;
@@ -29,7 +30,6 @@ struct Page {
     title: String,
     verdict: String,
     is_valid: bool,
-    headline: String,
     facts: Vec<(String, String)>,
     findings: Vec<String>,
     about: String,
@@ -53,6 +53,10 @@ struct Section {
 struct Table {
     anchor: String,
     heading: String,
+    /// What a reader that does not see is told.
+    label: String,
+    /// Whether the heading is another than the section's.
+    is_named: bool,
     head: Vec<(String, bool)>,
     rows: Vec<Vec<Value>>,
 }
@@ -86,14 +90,24 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
     let summary = audit.summary();
     let name = summary.name.clone().unwrap_or_else(|| summary.cooperative.to_string());
     let (mut sections, mut records) = (Vec::new(), Vec::new());
+    sections.push(section(
+        audit,
+        ("checks", "title-checks"),
+        &checks::report(&checks::checks(audit)),
+        lang,
+    ));
     if let (Some(sum), Some(books)) = (&audit.sum, Books::new(audit)) {
-        sections = contents(audit, sum, &books, lang);
+        sections.extend(contents(audit, sum, &books, lang));
         records = entries(audit, sum, lang);
     }
+    let number = |count: u64| lang.amount(i128::from(count), 0);
+    let counts = [summary.entries, summary.settled, summary.members, summary.gaps].map(number);
+    let counts = counts.join(" · ");
     let fact = |key: &str, value: String| (say(key), value);
     let facts = vec![
         fact("page-cooperative", summary.cooperative.to_string()),
         fact("page-node", summary.node.to_string()),
+        fact("page-counts", counts),
         fact("page-exported", lang.time(audit.shown.time)),
         fact("page-checkpoint", format!("{} · {}", summary.size, summary.root)),
         fact("page-held", format!("{} / {}", summary.held_by, summary.nodes)),
@@ -104,7 +118,6 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
         title: lang.say_with("page-title", &[("name", &plain(&name))]),
         verdict: say(&format!("verdict-{}", summary.verdict.word().to_lowercase())),
         is_valid: audit.status == Status::Valid,
-        headline: headline(audit),
         facts,
         findings: if lang == Lang::Fr || !lines(audit).is_empty() {
             lines(audit)
@@ -121,6 +134,23 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
         entries: records,
     };
     page.render()
+}
+
+fn section(
+    audit: &Audit,
+    (id, title): (&'static str, &str),
+    report: &Report,
+    lang: Lang,
+) -> Section {
+    let title = lang.say(title);
+    let filled = report.tables.iter().filter(|sheet| !sheet.rows.is_empty());
+    let mut tables: Vec<Table> = filled.map(|sheet| table(audit, sheet, lang)).collect();
+    for (number, table) in (1..).zip(&mut tables) {
+        table.label = format!("{title}, {} {number}", lang.say("word-table"));
+        table.is_named = table.heading != title;
+    }
+    let about = lang.say(&format!("about-{id}"));
+    Section { id, title, about, diagram: None, tables }
 }
 
 fn contents(audit: &Audit, sum: &Sum, books: &Books<'_>, lang: Lang) -> Vec<Section> {
@@ -170,6 +200,8 @@ fn table(audit: &Audit, sheet: &Sheet, lang: Lang) -> Table {
     Table {
         anchor: sheet.anchor.clone(),
         heading: plain(&sheet.heading(lang)),
+        label: String::new(),
+        is_named: true,
         head: head.collect(),
         rows: sheet.rows.iter().map(row).collect(),
     }

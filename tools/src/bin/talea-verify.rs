@@ -16,6 +16,8 @@ use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_tools::books::{Books, FecFault, beancount, fec, general_ledger, hledger, sankey};
+use talea_tools::checks;
+use talea_tools::explain::explain;
 use talea_tools::lang::Lang;
 use talea_tools::page::page;
 use talea_tools::verify::compare::compare;
@@ -97,6 +99,14 @@ enum Task {
     Power(Shown),
     /// List every contribution that counts
     Work(Shown),
+    /// Show where something comes from, back to signatures and clauses, and what follows from it
+    Explain {
+        #[command(flatten)]
+        shown: Shown,
+        /// An entry (`alba/4`, or the beginning of its id), a payout (`2026-01/alba`), an account
+        /// (`512000`), a member's rights (`alba`)
+        subject: String,
+    },
     /// Write everything into one page that any browser shows
     ///
     /// The page asks nothing of any network, has no script, and prints.
@@ -205,6 +215,10 @@ enum Failure {
     Fec(#[from] FecFault),
     #[error(transparent)]
     Page(#[from] askama::Error),
+    #[error(
+        "`{0}` is no entry, payout, account or member here; `talea-verify entries FILE` lists all entries"
+    )]
+    Nothing(String),
     #[error("the file has no charter: nothing can be shown")]
     NoCharter,
     #[error("cannot write {}: {reason}", path.display())]
@@ -273,6 +287,9 @@ fn run(command: &Command) -> Result<Status, Failure> {
             let books = Books::new(audit).ok_or(Failure::NoCharter)?;
             Ok(general_ledger(&books, shown.lang))
         }),
+        Task::Explain { shown, subject } => show(shown, |audit, _| {
+            explain(audit, subject).ok_or_else(|| Failure::Nothing(subject.clone()))
+        }),
         Task::Report { file, output, lang, check } => {
             let audit = read(file, check)?;
             deliver(output.as_deref(), page(&audit, *lang)?.as_bytes())?;
@@ -332,6 +349,9 @@ fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
         if audit.status != Status::Valid {
             say(check, &format!("  {}", advice(audit.status)));
         }
+        for line in checks::lines(&checks::checks(&audit), Lang::En) {
+            say(check, &format!("  {line}"));
+        }
     }
     Ok(audit.status)
 }
@@ -339,6 +359,7 @@ fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
 fn verdict_json(audit: &Audit) -> Value {
     let mut value = json!(audit.summary());
     value["findings"] = findings(audit.sum.as_ref(), &audit.found);
+    value["checks"] = json!(checks::checks(audit));
     value
 }
 

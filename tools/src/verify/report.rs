@@ -62,6 +62,8 @@ pub enum Cell {
     Time(u64),
     /// A share of ten thousand million.
     Share(u64),
+    /// A quarter, counted from the year 0.
+    Quarter(u32),
     /// An entry, and what it is called; its id if that is empty.
     Entry(EntryId, String),
     /// Entries that a figure comes from: their number, and on a page each of them.
@@ -82,6 +84,14 @@ impl Cell {
             Self::Day(day) => lang.day(*day),
             Self::Month(month) => lang.month(*month),
             Self::Time(ms) => lang.time(*ms),
+            Self::Quarter(quarter) => {
+                let (year, of_year) = (quarter / 4, quarter % 4 + 1);
+                if lang == Lang::Fr {
+                    format!("T{of_year} {year}")
+                } else {
+                    format!("Q{of_year} {year}")
+                }
+            }
             Self::Share(share) => {
                 let places = lang.amount(i128::from(share / 10_000), 4);
                 if lang == Lang::Fr { format!("{places}\u{202f}%") } else { format!("{places}%") }
@@ -104,7 +114,7 @@ impl Cell {
             Self::Time(ms) => show_time(*ms),
             Self::Entries(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             Self::Linked(cell, _) => cell.spread(lang),
-            Self::Empty | Self::Text(_) | Self::Word(_) | Self::Entry(..) => {
+            Self::Empty | Self::Text(_) | Self::Word(_) | Self::Quarter(_) | Self::Entry(..) => {
                 cell(&self.shown(lang))
             }
         }

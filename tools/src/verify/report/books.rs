@@ -1,6 +1,6 @@
 //! Money: the trial balance, claims, the runs, and where value came from and went.
 
-use talea_ledger::account::{Party, Unit};
+use talea_ledger::account::{Account, Party, Unit};
 use talea_ledger::view::accounts::{Claims, accounts, claims};
 use talea_ledger::view::runs::{Flow, Node, Run, RunLine, flows, runs};
 use talea_protocol::charter::Member;
@@ -30,7 +30,11 @@ pub fn balance(sum: &Sum) -> Report {
     let accounts = view.rows.iter().map(|it| {
         let party = it.party.as_ref().map_or(Cell::Empty, |party| text(called(sum, party)));
         let anchor = account_anchor(it.unit, &it.account, it.party.as_ref());
-        let account = Cell::Linked(Box::new(text(&it.account)), anchor);
+        let name = match it.unit {
+            Unit::Money => text(&it.account),
+            _ => Cell::Word(format!("word-account-{}", it.account)),
+        };
+        let account = Cell::Linked(Box::new(name), anchor);
         row(account, party, it.unit, [it.debit, it.credit, it.balance])
     });
     let totals = view.sums.iter().map(|it| {
@@ -81,7 +85,10 @@ pub fn claims_list(sum: &Sum) -> Report {
     let row = |it: &Claims| {
         let claim = |unit, amount, places| {
             let anchor = account_anchor(unit, "claim", Some(&Party::Member(it.member)));
-            Cell::Linked(Box::new(Cell::Number(amount, places)), anchor)
+            let number = Cell::Number(amount, places);
+            let balance = sum.state.books().balance(&Account::Claim(it.member), unit);
+            let never = balance == talea_ledger::account::Balance::default();
+            if never { number } else { Cell::Linked(Box::new(number), anchor) }
         };
         vec![
             text(handle(sum, it.member)),

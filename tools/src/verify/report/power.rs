@@ -250,7 +250,7 @@ fn minimum(sum: &Sum, all: &[MemberRow]) -> Sheet {
         for member in all.iter().filter(works).map(|row| row.member) {
             let (love, ids) = given.remove(&(at, member)).unwrap_or_default();
             rows.push(vec![
-                text(format!("{} T{}", at / 4, at % 4 + 1)),
+                Cell::Quarter(at),
                 text(handle(sum, member)),
                 Cell::Number(love, 2),
                 Cell::Number(needed, 2),
