@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use talea_protocol::bytes::Code;
 use talea_protocol::charter::{Member, Profile};
+use talea_protocol::hash::EntryId;
 use talea_protocol::money::{Purse, Reserve};
 
 /// Where value lies. The order is that of the trial balance.
@@ -230,6 +231,15 @@ pub struct Posting {
     pub unit: Unit,
     /// Debit above zero, credit below.
     pub amount: i128,
+}
+
+/// What one entry has posted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Posted {
+    /// The entry.
+    pub id: EntryId,
+    /// Its postings, balanced in each unit; none, if it moves nothing.
+    pub postings: Vec<Posting>,
 }
 
 /// Debits `amount` of one account and credits another.

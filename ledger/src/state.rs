@@ -14,7 +14,7 @@ use talea_protocol::cut::Cut;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{EntryId, Hash};
 
-use crate::account::Books;
+use crate::account::{Books, Posted};
 use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
@@ -63,6 +63,8 @@ pub struct State {
     stale: Stale,
     /// Register entries in force: settled without a gap, and decisions among them judged.
     frame: u32,
+    /// What each entry that counts has posted, where that is kept.
+    posted: Option<Vec<Posted>>,
 }
 
 impl State {
@@ -70,6 +72,13 @@ impl State {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The state of nothing, which keeps what each entry posts: for auditors, who show it. A node
+    /// has no use for it.
+    #[must_use]
+    pub fn keeping_postings() -> Self {
+        Self { posted: Some(Vec::new()), ..Self::default() }
     }
 
     /// Takes in a settled entry. Each chain's entries come in their order and once; chains
@@ -257,6 +266,13 @@ impl State {
     #[must_use]
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// Every entry that counts, with its postings, in the order in which they were judged; nothing
+    /// unless they are kept. Acts of one lane are in its order; the rest depends on arrival.
+    #[must_use]
+    pub fn posted(&self) -> &[Posted] {
+        self.posted.as_deref().unwrap_or_default()
     }
 
     /// Every void entry, with its reason.

@@ -6,6 +6,7 @@ pub mod chance;
 pub mod people;
 pub mod load;
 pub mod handmade;
+pub mod quarter;
 pub mod disk;
 pub mod reference;
 pub mod world;

@@ -5,6 +5,7 @@
 
 pub mod amount;
 pub mod table;
+pub mod lang;
 pub mod private;
 pub mod remedy;
 pub mod keyfile;
@@ -14,6 +15,10 @@ pub mod witness;
 pub mod heads;
 pub mod names;
 pub mod verify;
+pub mod books;
+pub mod explain;
+pub mod checks;
+pub mod page;
 pub mod cheat;
 pub mod book;
 pub mod draft;

@@ -8,7 +8,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::money::Purse;
 
 use super::State;
-use crate::account::{Account, Posting, Unit};
+use crate::account::{Account, Posted, Posting, Unit};
 use crate::chain::Stamp;
 use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
@@ -48,6 +48,9 @@ impl State {
     /// Takes in what an entry does.
     pub(super) fn apply(&mut self, register: &Register, stamp: &Stamp, effect: Effect) {
         let id = stamp.id;
+        if let Some(posted) = &mut self.posted {
+            posted.push(Posted { id, postings: Vec::new() });
+        }
         match effect {
             Effect::None => {}
             Effect::Contribution(record) => {
@@ -227,6 +230,9 @@ impl State {
             self.change(Row::Account(posting.unit, posting.account.clone()));
         }
         self.books.post(postings).expect("every posting of the domain is a transfer");
+        if let Some(last) = self.posted.as_mut().and_then(|posted| posted.last_mut()) {
+            last.postings.extend_from_slice(postings);
+        }
     }
 
     /// The balance, debits minus credits, in two's complement; an account at zero has no row.
