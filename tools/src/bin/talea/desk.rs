@@ -162,6 +162,14 @@ impl<'a> Desk<'a> {
 
     /// States an act: preview, verdict, consent, signature, and on to the nodes.
     pub fn state(&mut self, act: &Act, note: Option<Vec<u8>>) -> Outcome {
+        if let Some(standing) = self.declare(act, note)? {
+            form(self.common).give(&standing, |standing| standing.iter().for_each(say));
+        }
+        Ok(())
+    }
+
+    /// The same, and says nothing of where it stands; nothing if it was not signed.
+    pub fn declare(&mut self, act: &Act, note: Option<Vec<u8>>) -> Outcome<Option<Vec<Standing>>> {
         self.hear()?;
         let draft = self.draft(act, note)?;
         let verdict = self.foresee(&draft)?;
@@ -171,7 +179,7 @@ impl<'a> Desk<'a> {
             self.heard_enough()?;
         }
         if !confirm(self.common, SIGN)? {
-            return Ok(());
+            return Ok(None);
         }
         self.journal.promise(&draft)?;
         let seq = self.journal.next().0 - 1;
@@ -180,9 +188,7 @@ impl<'a> Desk<'a> {
         self.vouch()?;
         // A label needs the entry in the book; a book that cannot take it shows the id.
         let _ = self.book.add(entry);
-        let standing = self.deliver()?;
-        form(self.common).give(&standing, |standing| standing.iter().for_each(say));
-        Ok(())
+        self.deliver().map(Some)
     }
 
     /// Sends everything that is open, and says where it stands.
