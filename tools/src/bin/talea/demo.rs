@@ -1,5 +1,5 @@
 //! A cooperative's first month on this machine: kept by three nodes, settled, exported, verified
-//! by another program, and three cheats that are caught.
+//! by another program, and three cheats that are caught; then, as a second act, its worst day.
 //!
 //! `talead` and `talea-verify` are taken from beside this program. Everything lies in one
 //! temporary folder; nodes and folder are gone when this ends, however it ends.
@@ -30,9 +30,11 @@ use crate::import;
 use crate::out::{self, BAD, DIM, GOOD, HEAD, Ticker, styled};
 
 mod cheats;
+mod hand;
 mod servers;
 mod stage;
 mod tell;
+mod worst;
 
 use servers::Server;
 use stage::{INTERRUPTED, Stage, interrupted};
@@ -85,6 +87,7 @@ struct Shown {
     state: Hash,
     exports_valid: usize,
     cheats_caught: usize,
+    second_act: usize,
     milliseconds: u128,
 }
 
@@ -110,11 +113,14 @@ fn show(demo: &Demo, folder: &Path) -> Outcome<Shown> {
     let state = roots(&stage, &mut play)?;
     verified(&verify, &exports)?;
     cheat(&verify, &stage, &mut play, (folder, file_a))?;
+    let second_act = worst::Worst::begin(&mut stage, &play, (folder, &verify))?.show()?;
 
     let seconds = decimal_seconds(&time);
     out::say("");
     out::say(&format!(
-        "{} in {seconds} s: {equal} figures and 3 state roots equal, 2 exports valid, 3 cheats caught.",
+        "{} in {seconds} s: {equal} figures and 3 state roots equal, 2 exports valid, 3 cheats caught; \
+         a fork healed, a restored wallet, a stolen telephone and a lost disk survived ({second_act} \
+         claims checked).",
         styled(GOOD, "Done")
     ));
     Ok(Shown {
@@ -124,6 +130,7 @@ fn show(demo: &Demo, folder: &Path) -> Outcome<Shown> {
         state,
         exports_valid: exports.len(),
         cheats_caught: 3,
+        second_act,
         milliseconds: time.elapsed().as_millis(),
     })
 }

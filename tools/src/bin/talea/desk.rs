@@ -6,7 +6,7 @@
 use std::io::{IsTerminal, Write};
 
 use talea_ledger::verdict::Verdict;
-use talea_protocol::act::Act;
+use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
@@ -431,8 +431,11 @@ pub fn confirm(common: &Common, (verb, done): Question) -> Outcome<bool> {
 
 /// A cooperative that was founded here and is on no node yet.
 fn first_book(journal: &Journal) -> Outcome<Option<Book>> {
-    let charter = journal.kept().first().and_then(Kept::reading);
-    Ok(charter.map(Book::found).transpose()?)
+    let first = journal.kept().first().and_then(Kept::reading);
+    // A journal that does not begin with a charter is a member's, who has fetched nothing yet.
+    let is_charter =
+        |entry: &Signed| matches!(entry.content(), Content::Known(Act::Charter(_)));
+    Ok(first.filter(is_charter).map(Book::found).transpose()?)
 }
 
 /// How many entries of a device's chain the book adds up.

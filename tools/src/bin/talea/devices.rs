@@ -73,11 +73,9 @@ fn give_request(common: &Common, slip: &str, always: bool) {
 }
 
 fn approve(common: &Common, request: &str) -> Outcome {
+    people::not_own(common, request)?;
     let desk = Desk::signing(common)?;
     let joining = joining(request, &desk)?;
-    if joining.request.device == desk.device() {
-        return Err(own_request());
-    }
     show_joining("To be added to the devices of its member, on your word", &joining);
     if !desk::confirm(common, SIGN)? {
         return Ok(());
@@ -85,15 +83,6 @@ fn approve(common: &Common, request: &str) -> Outcome {
     let slip = slip::render_approval(&joining.approve(desk.key()?));
     people::give_slip(common, "Pass this approval to the registrar, with the request:", &slip);
     Ok(())
-}
-
-/// A device that approves itself proves nothing to anybody.
-pub fn own_request() -> Failure {
-    Failure::usage(
-        "this request is this device's own",
-        "have it approved by another: a device that the member has already, or for a new member \
-         those who vouch",
-    )
 }
 
 fn enrol(common: &Common, request: &str, approvals: &[String], member: Option<&str>) -> Outcome {

@@ -24,7 +24,6 @@ use crate::acts;
 use crate::cli::{CharterCommand, Common, Keys, Sort};
 use crate::clock;
 use crate::desk::{self, Desk, SIGN};
-use crate::devices;
 use crate::failure::{Failure, Outcome};
 use crate::http::Node;
 use crate::out::{self, Form};
@@ -217,11 +216,9 @@ pub fn me(desk: &Desk<'_>) -> Outcome<Member> {
 
 /// `talea approve`.
 pub fn approve(common: &Common, request: &str) -> Outcome {
+    not_own(common, request)?;
     let desk = Desk::signing(common)?;
     let joining = joining(request, &desk)?;
-    if joining.request.device == desk.device() {
-        return Err(devices::own_request());
-    }
     show_joining("To vouch for", &joining);
     if !desk::confirm(common, SIGN)? {
         return Ok(());
@@ -229,6 +226,21 @@ pub fn approve(common: &Common, request: &str) -> Outcome {
     let slip = slip::render_approval(&joining.approve(desk.key()?));
     give_slip(common, "Pass this approval to the registrar:", &slip);
     Ok(())
+}
+
+/// A device that approves itself proves nothing to anybody; nor is it enrolled yet.
+pub fn not_own(common: &Common, request: &str) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let known = wallet.cooperative(common.coop.as_deref())?;
+    let joining = Joining::parse(request, known.cooperative).map_err(slip_failure)?;
+    if joining.request.device != KeyFile::read(&wallet.key())?.device() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "this request is this device's own",
+        "have it approved by another: a device that the member has already, or for a new member \
+         those who vouch",
+    ))
 }
 
 /// `talea admit`.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::SecretKey;
 use talea_tools::play::Made;
@@ -130,7 +131,12 @@ impl Stage {
 
     /// How far a node has come.
     pub fn overview(&self, server: &Server) -> Outcome<Overview> {
-        let path = format!("/v1/cooperatives/{}", self.cooperative);
+        self.read(server, "")
+    }
+
+    /// What a node answers to a question about the cooperative.
+    pub fn read<T: DeserializeOwned>(&self, server: &Server, question: &str) -> Outcome<T> {
+        let path = format!("/v1/cooperatives/{}{question}", self.cooperative);
         server.node().read(&path, Some(&self.reader(server)))
     }
 
@@ -196,6 +202,24 @@ impl Stage {
 
     fn reader(&self, server: &Server) -> Reader<'_> {
         Reader { key: &self.reader, node: server.key() }
+    }
+}
+
+/// Waits until something is so; says how long that took.
+pub fn wait(otherwise: &str, so: impl Fn() -> Outcome<bool>) -> Outcome<Duration> {
+    let deadline = Deadline::within(WAIT_MAX);
+    loop {
+        interrupted()?;
+        if so()? {
+            return Ok(deadline.elapsed());
+        }
+        if deadline.is_over() {
+            return Err(Failure::node(
+                format!("after {} s {otherwise}", WAIT_MAX.as_secs()),
+                "run it again with --keep and look at the nodes' log.txt",
+            ));
+        }
+        std::thread::sleep(POLL);
     }
 }
 
