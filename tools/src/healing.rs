@@ -123,7 +123,7 @@ impl Wound {
         self.cited.len()
     }
 
-    /// Every branch that a proof names or a log holds, in the order of ids.
+    /// Every branch that a proof names or a log holds: those that are not dead first.
     #[must_use]
     pub fn branches(&self, register: &Register) -> Vec<Branch> {
         let all = self.cited.values().map(|cited| &cited.forked);
@@ -138,7 +138,9 @@ impl Wound {
             let dead = against.len() >= needed;
             Branch { id, held_by: nodes(held), against: nodes(against), dead }
         };
-        ids.into_iter().map(branch).collect()
+        let mut branches: Vec<Branch> = ids.into_iter().map(branch).collect();
+        branches.sort_by_key(|branch| branch.dead);
+        branches
     }
 
     /// The heal that the logs' leaves allow.

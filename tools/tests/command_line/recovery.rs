@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use talea_protocol::charter::Member;
 use talea_protocol::key::SecretKey;
 use talea_protocol::recovery::Call;
-use talea_protocol::charter::Member;
 use talea_tools::word::{Against, Calling, Leaving};
 
 use crate::founded::{Founded, files};
@@ -80,7 +80,8 @@ fn a_slip_that_one_made_oneself_approves_nothing() {
     assert_refused(&wallet, &["device", "approve", &request], 1, "this device's own");
     assert_refused(&wallet, &["approve", &request], 1, "this device's own");
     let nadia = founded.wallet("nadia");
-    let approval = talea(&founded.wallet("chloe"), &["device", "approve", &request, "--json", "--yes"]);
+    let approval =
+        talea(&founded.wallet("chloe"), &["device", "approve", &request, "--json", "--yes"]);
     let approval = approval.json()["slip"].as_str().expect("a slip").to_owned();
     // Chloé has approved it: it is hers, and nobody else's.
     let enrol = ["device", "enrol", &request, "--approval", &approval];

@@ -15,8 +15,8 @@ use crate::nodes::Node;
 use crate::session::Session;
 
 /// What is not the same twice, and what stands for it. The order is that of asking.
-const MASKS: [(&str, &str); 12] = [
-    ("[SLIP]", r"talea:(request|approval|shares):(?<redacted>[A-Za-z0-9_-]{40,})"),
+const MASKS: [(&str, &str); 14] = [
+    ("[SLIP]", r"talea:[a-z]+:(?<redacted>[A-Za-z0-9_-]{40,})"),
     ("[SIGNATURE]", r"\b[0-9a-f]{128}\b"),
     ("[KEY]", r"\b[0-9a-f]{64}\b"),
     ("[SIZE]", r"checkpoint (?<redacted>[0-9]+ held by [0-9]) of"),
@@ -28,6 +28,8 @@ const MASKS: [(&str, &str); 12] = [
     ("[ID]", r"\b(?<redacted>[0-9a-f]{12})/"),
     ("[ERRNO]", r"\(os error (?<redacted>[0-9]+)\)"),
     ("[DEVICE]", r"[a-z]\.(?<redacted>[0-9a-f]{6})/[0-9]"),
+    ("[ID]", r"\b[0-9a-f]{12}\b"),
+    ("[NODE]", r"\b[0-9a-f]{8}\b"),
 ];
 
 /// A transcript and where it is.

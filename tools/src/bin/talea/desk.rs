@@ -433,8 +433,7 @@ pub fn confirm(common: &Common, (verb, done): Question) -> Outcome<bool> {
 fn first_book(journal: &Journal) -> Outcome<Option<Book>> {
     let first = journal.kept().first().and_then(Kept::reading);
     // A journal that does not begin with a charter is a member's, who has fetched nothing yet.
-    let is_charter =
-        |entry: &Signed| matches!(entry.content(), Content::Known(Act::Charter(_)));
+    let is_charter = |entry: &Signed| matches!(entry.content(), Content::Known(Act::Charter(_)));
     Ok(first.filter(is_charter).map(Book::found).transpose()?)
 }
 

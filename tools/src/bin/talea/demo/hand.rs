@@ -53,12 +53,6 @@ impl Hand {
         Ok(Self { name: name.to_owned(), folder, program, passphrase })
     }
 
-    /// The same wallet in another folder.
-    pub fn at(&self, folder: PathBuf) -> Self {
-        let (name, program) = (self.name.clone(), self.program.clone());
-        Self { name, folder, program, passphrase: self.passphrase.clone() }
-    }
-
     /// Runs the program without showing it.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome<Said> {
         interrupted()?;
@@ -87,7 +81,8 @@ impl Hand {
     pub fn shows(&self, arguments: &[&str]) -> Outcome<Said> {
         self.typed(arguments);
         let said = self.must(arguments)?;
-        said.out.lines().for_each(|line| show(line));
+        let kept = said.err.lines().filter(|line| line.starts_with("kept, and not sent"));
+        kept.chain(said.out.lines()).for_each(show);
         Ok(said)
     }
 
@@ -96,7 +91,7 @@ impl Hand {
         self.typed(arguments);
         let said = self.run(arguments)?;
         let told = said.err.lines().skip_while(|line| !line.starts_with("error: "));
-        told.for_each(|line| show(line));
+        told.for_each(show);
         match said.status {
             Some(2) if said.err.contains(because) => Ok(()),
             _ => Err(said.failure(&self.name)),

@@ -18,7 +18,7 @@ use talea_tools::verify::{self, Audit, Policy, Status, Summary};
 use super::servers::Server;
 use crate::clock::{self, Deadline};
 use crate::failure::{Failure, Kind, Outcome};
-use crate::http::{Node, Reader};
+use crate::http::Reader;
 use crate::nodes::{self, Peer};
 use crate::out::{self, Ticker};
 
@@ -237,11 +237,6 @@ pub fn interrupted() -> Outcome {
         return Err(Failure::usage("interrupted", "nothing is left behind; run it again"));
     }
     Ok(())
-}
-
-/// A node's HTTP side, for a thread of its own.
-pub fn node_at(server: &Server) -> Node {
-    Node::at(server.http())
 }
 
 fn no_node() -> Failure {

@@ -4,10 +4,10 @@
 //! What is told is asked of the nodes before it is said; anything else ends the demonstration.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use talea_protocol::key::DeviceKey;
-use talea_tools::book::Book;
 use talea_tools::heads::Head;
 use talea_tools::keyfile;
 use talea_tools::play::Play;
@@ -66,6 +66,8 @@ pub struct Worst<'a> {
     verify: &'a Path,
     known: Known,
     registrar: Hand,
+    /// How many claims were checked.
+    checked: usize,
 }
 
 impl<'a> Worst<'a> {
@@ -83,16 +85,45 @@ impl<'a> Worst<'a> {
             nodes: stage.servers.iter().map(address).collect(),
         };
         let registrar = hand(play, folder, &known, REGISTRAR)?;
-        Ok(Self { stage, play, folder, verify, known, registrar })
+        Ok(Self { stage, play, folder, verify, known, registrar, checked: 0 })
     }
 
     /// All of it. Returns how many claims were checked.
     pub fn show(&mut self) -> Outcome<usize> {
         out::say("");
         out::say(&styled(out::HEAD, "When things go wrong"));
-        let claims = [self.healed()?, self.restored()?, self.stolen()?, self.died()?];
-        let last = self.accepted()?;
-        Ok(claims.iter().sum::<usize>() + last)
+        self.healed()?;
+        self.restored()?;
+        self.stolen()?;
+        self.died()?;
+        self.accepted()?;
+        Ok(self.checked)
+    }
+
+    /// Something that is told, and must be so.
+    fn claim(&mut self, holds: bool, what: &str) -> Outcome {
+        self.checked += 1;
+        if holds { Ok(()) } else { Err(untrue(what)) }
+    }
+
+    /// Something that becomes so in a while; how long that took.
+    fn comes(&mut self, what: &str, so: impl Fn(&Self) -> Outcome<bool>) -> Outcome<Duration> {
+        let time = wait(&format!("it is not so that {what}"), || so(self))?;
+        self.checked += 1;
+        Ok(time)
+    }
+
+    /// What is stated is settled.
+    fn settles(&mut self, hand: &Hand, arguments: &[&str]) -> Outcome {
+        let said = hand.shows(arguments)?;
+        let is_settled = said.out.lines().any(|line| line.starts_with("settled"));
+        self.claim(is_settled, &format!("`talea {}` is settled", arguments.join(" ")))
+    }
+
+    /// What is stated is refused, for this reason.
+    fn refused(&mut self, hand: &Hand, arguments: &[&str], because: &str) -> Outcome {
+        self.checked += 1;
+        hand.is_refused(arguments, because)
     }
 
     fn hand(&self, name: &str) -> Outcome<Hand> {
@@ -100,56 +131,34 @@ impl<'a> Worst<'a> {
     }
 
     /// The fork of the third cheat is ended.
-    fn healed(&mut self) -> Outcome<usize> {
+    fn healed(&mut self) -> Outcome {
         chapter(11, "The chain that was written twice stands still, and is healed");
         let key = self.play.key(FORKER).map(talea_protocol::key::SecretKey::device);
         let device = key.ok_or_else(not_shown)?;
-        wait("not every node has the proof of the fork", || {
-            let told = self.stage.servers.iter().map(|server| self.forks_of(server, &device));
+        self.comes("every node has the proof of the fork", |me| {
+            let told = me.stage.servers.iter().map(|server| me.forks_of(server, &device));
             Ok(told.collect::<Outcome<Vec<bool>>>()?.iter().all(|told| *told))
         })?;
-        let forker = self.hand(FORKER)?;
-        forker.must(&["fetch"])?;
         out::say(&format!("  Every node has the proof and gives {FORKER}'s chain no new place."));
-        // Whichever branch this wallet takes for its own: nothing goes on from it.
-        let _ = forker.run(&["catch-up"])?;
         let stands = self.head(0, &device)?.frozen.ok_or_else(not_shown)?;
         out::say(&format!("  node a: {} (rule {})", stands.cause, stands.rule));
         self.registrar.shows(&["forks"])?;
         self.registrar.shows(&["heal", FORKER])?;
         self.settled("the heal")?;
-        wait("the heal has not come to every node", || {
-            let told = self.stage.servers.iter().map(|server| self.forks_of(server, &device));
+        self.comes("every node has the heal", |me| {
+            let told = me.stage.servers.iter().map(|server| me.forks_of(server, &device));
             Ok(told.collect::<Outcome<Vec<bool>>>()?.iter().all(|told| !told))
         })?;
-        let book = self.book(0)?;
-        self.goes_on(&forker, &book, &device)?;
-        Ok(4)
-    }
-
-    /// Whoever wrote twice goes on after the branch that stands, if one does.
-    fn goes_on(&self, forker: &Hand, book: &Book, device: &DeviceKey) -> Outcome {
-        let number = book.register().known(device).ok_or_else(not_shown)?;
-        let ended = book.register().record(number).and_then(|record| record.end);
-        if ended.is_some() {
-            out::say(&format!(
-                "  No branch had enough nodes: the chain ends before that place, and {FORKER} goes on \
-                 with another device, as below."
-            ));
-            return Ok(());
-        }
-        // A wallet that held the dead branch would say so; this one takes over what stands.
-        let fresh = forker.at(self.folder.join(format!("wallet-{FORKER}-anew")));
-        copy(&forker.folder, &fresh.folder)?;
-        remove(&fresh.folder.join("cooperatives").join(self.known.cooperative.to_string()).join("journal"))?;
-        fresh.must(&["fetch"])?;
-        fresh.must(&["catch-up"])?;
-        let said = fresh.shows(&["add", "care", "1h"])?;
-        is_settled(&said.out)
+        // The wallet takes over the branch that stands, and goes on after it.
+        let forker = self.hand(FORKER)?;
+        forker.must(&["fetch"])?;
+        forker.must(&["catch-up"])?;
+        self.settles(&forker, &["add", "care", "1h"])?;
+        Ok(())
     }
 
     /// A wallet is put back.
-    fn restored(&mut self) -> Outcome<usize> {
+    fn restored(&mut self) -> Outcome {
         chapter(12, "A wallet is put back from an old backup");
         let farida = self.hand(RESTORED)?;
         farida.must(&["fetch"])?;
@@ -157,24 +166,23 @@ impl<'a> Worst<'a> {
         let backup = self.folder.join("backup-of-a-wallet");
         copy(&farida.folder, &backup)?;
         out::say(&format!("  {RESTORED} backs her wallet up, and goes on:"));
-        is_settled(&farida.shows(&["add", "care", "2h"])?.out)?;
+        self.settles(&farida, &["add", "care", "2h"])?;
         let device = self.device(RESTORED)?;
         let before = self.head(0, &device)?.length;
         remove(&farida.folder)?;
         copy(&backup, &farida.folder)?;
         out::say("  Her telephone falls into the water. On a new one she puts the backup back:");
-        farida.is_refused(&["add", "care", "3h"], "older than what you have signed")?;
-        if self.head(0, &device)?.length != before || self.forks_of(self.server(0)?, &device)? {
-            return Err(not_shown());
-        }
+        self.refused(&farida, &["add", "care", "3h"], "older than what you have signed")?;
+        let forked = self.forks_of(self.server(0)?, &device)?;
+        self.claim(!forked && self.head(0, &device)?.length == before, "nothing was signed")?;
         out::say("  Nothing was signed: one more statement in that place would have been a fork.");
         farida.shows(&["catch-up"])?;
-        is_settled(&farida.shows(&["add", "care", "3h"])?.out)?;
-        Ok(4)
+        self.settles(&farida, &["add", "care", "3h"])?;
+        Ok(())
     }
 
     /// A telephone is stolen.
-    fn stolen(&mut self) -> Outcome<usize> {
+    fn stolen(&mut self) -> Outcome {
         chapter(13, "A telephone is stolen");
         let phone = self.hand(ROBBED)?;
         phone.must(&["fetch"])?;
@@ -194,24 +202,23 @@ impl<'a> Worst<'a> {
         let word = laptop.slip(&["device", "report", &key], "slip")?;
         self.settled("the report")?;
         out::say("  The thief tries to be paid for care:");
-        phone.is_refused(&["add", "care", "8h"], "rule 21")?;
+        self.refused(&phone, &["add", "care", "8h"], "rule 21")?;
         out::say("  The registrar ends it, at what the nodes hold of its chain:");
         self.registrar.shows(&["device", "revoke", &key, "--word", &word])?;
         self.settled("the revocation")?;
         out::say("  The thief tries again:");
-        phone.is_refused(&["send"], "rule 22")?;
+        self.refused(&phone, &["send"], "rule 22")?;
         for place in 0..self.stage.servers.len() {
-            if self.head(place, &device)?.length != before {
-                return Err(not_shown());
-            }
+            let held = self.head(place, &device)?.length;
+            self.claim(held == before, "no node holds what the thief signed")?;
         }
         out::say(&format!("  No node holds anything of it. {ROBBED} goes on with the laptop:"));
-        is_settled(&laptop.shows(&["add", "care", "1h"])?.out)?;
-        Ok(5)
+        self.settles(&laptop, &["add", "care", "1h"])?;
+        Ok(())
     }
 
     /// A node's disk dies.
-    fn died(&mut self) -> Outcome<usize> {
+    fn died(&mut self) -> Outcome {
         chapter(14, "A node's disk dies, and its backup is older than what it has signed");
         let backup = self.folder.join("backup-of-a-node");
         self.server(LOST)?.backup(&backup)?;
@@ -220,7 +227,7 @@ impl<'a> Worst<'a> {
         alba.must(&["fetch"])?;
         alba.must(&["catch-up"])?;
         out::say(&format!("  Node {name} is backed up, and signs more:"));
-        is_settled(&alba.shows(&["add", "care", "30m"])?.out)?;
+        self.settles(&alba, &["add", "care", "30m"])?;
         self.settled("an entry after the backup")?;
         let signed = self.size(LOST)?;
         let kept = self.folder.join("before.talea");
@@ -233,39 +240,46 @@ impl<'a> Worst<'a> {
         server.restart()?;
         let held = self.size(LOST)?;
         let status: Status = self.server(LOST)?.control().read("/status", None)?;
-        let reason = status.behind.first().map(|behind| behind.reason.clone()).ok_or_else(not_shown)?;
+        let reason =
+            status.behind.first().map(|behind| behind.reason.clone()).ok_or_else(not_shown)?;
         out::say(&format!(
-            "  It had signed {signed} leaves, the backup has {held}, and it reaches nobody yet:"
+            "  It had signed {signed} leaves, the backup has {held}, and it reaches nobody yet. It says:"
         ));
         out::say(&format!("             {}", styled(DIM, &format!("node {name}: {reason}"))));
-        if held >= signed {
-            return Err(not_shown());
-        }
+        self.claim(held < signed, "the backup is older than what the node has signed")?;
+        let said = alba.shows(&["add", "care", "15m"])?;
+        let is_kept = said.out.lines().last().is_some_and(|line| line.starts_with("kept"));
+        self.claim(is_kept, "a node that lacks what it signed takes nothing")?;
+        self.claim(self.size(LOST)? == held, "a node that lacks what it signed signs nothing")?;
+        out::say(&format!(
+            "  Node {name} takes and signs nothing; {BETWEEN}'s wallet keeps it. The others come back:"
+        ));
         for place in (0..self.stage.servers.len()).filter(|place| *place != LOST) {
             self.stage.servers.get_mut(place).ok_or_else(not_shown)?.restart()?;
         }
-        let time = wait("the node does not catch up", || {
-            let status: Status = self.server(LOST)?.control().read("/status", None)?;
-            Ok(status.behind.is_empty() && self.size(LOST)? >= signed)
+        let time = self.comes("the node catches up", |me| {
+            let status: Status = me.server(LOST)?.control().read("/status", None)?;
+            Ok(status.behind.is_empty() && me.size(LOST)? >= signed)
         })?;
         out::say(&format!(
-            "  {} The others are there again: it has fetched what it signed, in {} ms.",
-            styled(GOOD, "caught up"),
+            "  {} node {name} has fetched what it had signed, in {} ms",
+            styled(GOOD, "caught up:"),
             time.as_millis()
         ));
         let before = self.size(LOST)?;
-        is_settled(&alba.shows(&["add", "care", "15m"])?.out)?;
-        wait("the node signs nothing new", || Ok(self.size(LOST)? > before))?;
+        self.settles(&alba, &["send"])?;
+        self.comes("the node signs again", |me| Ok(me.size(LOST)? > before))?;
         out::say(&format!("  Now node {name} signs again, and its log is one history:"));
         let now = self.folder.join("after.talea");
         cheats::write(&now, &self.stage.export_now(self.server(LOST)?)?.0)?;
         out::say("  $ talea-verify compare before.talea after.talea");
         expect(self.verify, &[Path::new("compare"), &kept, &now], 0)?;
-        Ok(4)
+        self.checked += 1;
+        Ok(())
     }
 
     /// What is left is whole.
-    fn accepted(&mut self) -> Outcome<usize> {
+    fn accepted(&mut self) -> Outcome {
         chapter(15, "After all that: the auditor's program on every node's export");
         self.settled("everything")?;
         for place in 0..self.stage.servers.len() {
@@ -274,8 +288,9 @@ impl<'a> Worst<'a> {
             cheats::write(&path, &self.stage.export(server)?.0)?;
             out::say(&format!("  $ talea-verify end-{}.talea", server.name));
             expect(self.verify, &[path.as_path()], 0)?;
+            self.checked += 1;
         }
-        Ok(self.stage.servers.len())
+        Ok(())
     }
 
     fn server(&self, place: usize) -> Outcome<&super::Server> {
@@ -302,17 +317,12 @@ impl<'a> Worst<'a> {
         Ok(told.iter().any(|fork| fork.device == *device))
     }
 
-    fn book(&self, place: usize) -> Outcome<Book> {
-        let (_, audit) = self.stage.export_now(self.server(place)?)?;
-        Book::of(audit).ok_or_else(not_shown)
-    }
-
     /// Waits until all nodes hold the same for settled, and the same state.
-    fn settled(&self, what: &str) -> Outcome {
-        wait(&format!("the nodes do not agree after {what}"), || {
+    fn settled(&mut self, what: &str) -> Outcome {
+        self.comes(&format!("all nodes agree after {what}"), |me| {
             let mut seen = Vec::new();
-            for server in &self.stage.servers {
-                let overview = self.stage.overview(server)?;
+            for server in &me.stage.servers {
+                let overview = me.stage.overview(server)?;
                 seen.push((overview.settled, overview.state));
             }
             Ok(seen.iter().all(|one| Some(one) == seen.first()))
@@ -330,19 +340,15 @@ fn hand(play: &Play<'_>, folder: &Path, known: &Known, name: &str) -> Outcome<Ha
     Ok(hand)
 }
 
-/// The first line says that it stays.
-fn is_settled(said: &str) -> Outcome {
-    match said.lines().any(|line| line.starts_with("settled")) {
-        true => Ok(()),
-        false => Err(not_shown()),
-    }
+fn untrue(what: &str) -> Failure {
+    Failure::rule(
+        format!("the demonstration claims that {what}, and it is not so"),
+        "run it again with --keep and look at the nodes' log.txt",
+    )
 }
 
 fn not_shown() -> Failure {
-    Failure::rule(
-        "something is not as the demonstration claims",
-        "run it again with --keep and look at the nodes' log.txt",
-    )
+    Failure::usage("the scenario has not what the demonstration shows", "report this")
 }
 
 /// Copies a folder of files and folders.
@@ -362,7 +368,8 @@ fn copy(from: &Path, to: &Path) -> Outcome {
 }
 
 fn remove(path: &Path) -> Outcome {
-    let gone = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    let gone =
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     gone.map_err(|error| Failure::file(path, &error))
 }
 
