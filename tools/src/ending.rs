@@ -132,3 +132,97 @@ fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, E
     let length = u32::try_from(length).map_err(|_| Uncut::Large)?;
     Ok((length > 0).then_some((length, last)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use talea_protocol::charter::{Roster, Visibility};
+    use talea_protocol::key::SecretKey;
+
+    use crate::heads::Frozen;
+    use crate::play::Play;
+    use crate::play::tests::QUARTER;
+    use crate::scenario::Scenario;
+
+    const DEVICE: u32 = 3;
+
+    /// A cooperative whose entries two of three nodes settle.
+    fn register() -> Register {
+        let scenario = Scenario::parse(QUARTER).unwrap();
+        let key = |n: u8| SecretKey::from_seed(&[n; 32]);
+        let keys: BTreeMap<String, SecretKey> =
+            (1_u8..).zip(scenario.handles()).map(|(n, name)| (name.to_owned(), key(n))).collect();
+        let mut nodes: Vec<NodeKey> = (90..93).map(|n| key(n).node()).collect();
+        nodes.sort_unstable();
+        let roster = Roster { nodes: List::new(nodes).unwrap(), faulty: 0, quorum: 2 };
+        let terms = (roster, Visibility::Private);
+        Play::found(&scenario, keys, terms, &[7; 32]).unwrap().0.book().register().clone()
+    }
+
+    fn id(n: u8) -> EntryId {
+        EntryId([n; 32])
+    }
+
+    /// A node's word: so many entries, the last of which is `id(last)`, and whether it stands still.
+    fn head(register: &Register, node: usize, (length, last): (u64, u8), still: bool) -> Head {
+        let cause = "its device is reported lost or stolen".to_owned();
+        let frozen = still.then_some(Frozen { from: length, rule: 21, cause });
+        let nothing = Head::nothing(register.roster().nodes[node]);
+        Head { length, head: (length > 0).then_some(id(last)), frozen, ..nothing }
+    }
+
+    fn cut_of(register: &Register, heads: Vec<Head>, still: bool) -> Result<Cut, Uncut> {
+        cut(register, &[Chain { device: DEVICE, heads }], still)
+    }
+
+    #[test]
+    fn a_cut_is_where_the_farthest_node_stands_that_stands_still() {
+        let register = register();
+        let of = |node, tip, still| head(&register, node, tip, still);
+        let heads = vec![of(0, (2, 2), true), of(1, (3, 3), true), of(2, (9, 9), false)];
+        let cut = cut_of(&register, heads, true).unwrap();
+        assert_eq!((cut.at, cut.length(DEVICE), cut.total()), (register.head().1, 3, 3));
+        let mut root = CutRoot::new();
+        root.add(&register.record(DEVICE).unwrap().key, 3, &id(3));
+        assert_eq!(cut.root, root.finish());
+        let empty = vec![of(0, (0, 0), true), of(1, (0, 0), true)];
+        assert_eq!(cut_of(&register, empty, true).unwrap().total(), 0);
+    }
+
+    #[test]
+    fn fewer_nodes_than_settle_an_entry_make_no_cut_however_often_they_say_it() {
+        let register = register();
+        let of = |node, still| head(&register, node, (2, 2), still);
+        let moving = Err(Uncut::Moving { device: DEVICE, standing: 1, needed: 2 });
+        let heads = vec![of(0, true), of(0, true), of(1, false), of(2, false)];
+        assert_eq!(cut_of(&register, heads, true), moving);
+        let stranger = Head { node: NodeKey([7; 32]), ..of(0, true) };
+        assert_eq!(cut_of(&register, vec![of(0, true), stranger], true), moving);
+        // Where a role alone is handed over, the chain goes on.
+        assert_eq!(cut_of(&register, vec![of(1, false), of(2, false)], false).unwrap().total(), 2);
+        let unheard = Err(Uncut::Unheard { device: DEVICE, heard: 1, needed: 2 });
+        assert_eq!(cut_of(&register, vec![of(1, false)], false), unheard);
+    }
+
+    #[test]
+    fn two_branches_make_no_cut() {
+        let register = register();
+        let heads =
+            vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
+        assert!(matches!(cut_of(&register, heads, true), Err(Uncut::Forked { length: 2, .. })));
+    }
+
+    #[test]
+    fn what_a_node_shows_nothing_for_is_no_wound() {
+        let register = register();
+        let row = crate::healing::Row {
+            node: register.roster().nodes[0],
+            number: DEVICE,
+            seq: 1,
+            receipt: "c2sp.org/tlog-proof@v1\nindex 0\n\n".to_owned(),
+        };
+        let (wounds, unshown) = crate::healing::wounds(&register, vec![row]);
+        assert!(wounds.is_empty() && unshown.len() == 1);
+    }
+}

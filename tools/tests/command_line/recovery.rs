@@ -134,7 +134,7 @@ fn a_registrar_is_not_replaced_by_too_few() {
     let (bruno, chloe) = (founded.wallet("bruno"), founded.wallet("chloe"));
     let call = Call { at: founded.cooperative(), successor: Member(1) };
     let slip = Calling::new(founded.cooperative(), call, &founded.keys[1]).render();
-    assert_refused(&bruno, &["succeed", &slip], 2, "rule 16");
+    assert_refused(&bruno, &["succeed", &slip], 2, "rule 83: 1 members call for this, 2 must");
     assert_refused(&chloe, &["succeed", &slip], 2, "not for you");
     assert_refused(&bruno, &["call", "nobody"], 1, "no member is called");
     let other = Call { successor: Member(2), ..call };

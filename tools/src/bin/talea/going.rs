@@ -191,5 +191,12 @@ pub fn succeed(common: &Common, slips: &[String]) -> Outcome {
     }
     calls.push(Calling::new(cooperative, call, desk.key()?));
     let words = list_of(word::ordered(calls.into_iter().map(|it| it.word).collect()))?;
-    desk.state(&Act::Succeed(Succeed { call, words }), None)
+    let act = Act::Succeed(Succeed { call, words });
+    if let Err(void) = desk.book.register().examine(&act) {
+        return Err(Failure::rule(
+            void.to_string(),
+            "have more members run `talea call`, and give all their slips",
+        ));
+    }
+    desk.state(&act, None)
 }

@@ -7,9 +7,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use talea_protocol::key::SecretKey;
+use talea_protocol::key::{DeviceKey, SecretKey};
+use talea_tools::book::Book;
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::wallet::{Known, Wallet};
+use talea_tools::witness;
 
 use super::stage::interrupted;
 use crate::failure::{Failure, Outcome};
@@ -51,6 +53,16 @@ impl Hand {
         KeyFile::seal(key, &passphrase)?.create(&wallet.key())?;
         wallet.know(known)?;
         Ok(Self { name: name.to_owned(), folder, program, passphrase })
+    }
+
+    /// The wallet has signed what the book has of its device.
+    pub fn remember(&self, book: &Book, device: &DeviceKey) -> Outcome {
+        let (wallet, cooperative) = (Wallet::open(&self.folder)?, book.register().cooperative());
+        let mut journal = wallet.journal(&cooperative)?;
+        for entry in book.entries().filter(|entry| entry.header().device == *device) {
+            journal.adopt(entry)?;
+        }
+        Ok(witness::keep(&wallet, &cooperative)?)
     }
 
     /// Runs the program without showing it.

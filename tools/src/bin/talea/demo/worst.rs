@@ -161,8 +161,6 @@ impl<'a> Worst<'a> {
     fn restored(&mut self) -> Outcome {
         chapter(12, "A wallet is put back from an old backup");
         let farida = self.hand(RESTORED)?;
-        farida.must(&["fetch"])?;
-        farida.must(&["catch-up"])?;
         let backup = self.folder.join("backup-of-a-wallet");
         copy(&farida.folder, &backup)?;
         out::say(&format!("  {RESTORED} backs her wallet up, and goes on:"));
@@ -185,8 +183,6 @@ impl<'a> Worst<'a> {
     fn stolen(&mut self) -> Outcome {
         chapter(13, "A telephone is stolen");
         let phone = self.hand(ROBBED)?;
-        phone.must(&["fetch"])?;
-        phone.must(&["catch-up"])?;
         let laptop = Hand::new(self.folder, "laptop", &keyfile::fresh()?, &self.known)?;
         let request = laptop.slip(&["device", "request", "laptop"], "slip")?;
         let approval = phone.slip(&["device", "approve", &request], "slip")?;
@@ -224,8 +220,6 @@ impl<'a> Worst<'a> {
         self.server(LOST)?.backup(&backup)?;
         let name = self.server(LOST)?.name;
         let alba = self.hand(BETWEEN)?;
-        alba.must(&["fetch"])?;
-        alba.must(&["catch-up"])?;
         out::say(&format!("  Node {name} is backed up, and signs more:"));
         self.settles(&alba, &["add", "care", "30m"])?;
         self.settled("an entry after the backup")?;
@@ -331,12 +325,11 @@ impl<'a> Worst<'a> {
     }
 }
 
+/// A member's wallet, as it is after the first act.
 fn hand(play: &Play<'_>, folder: &Path, known: &Known, name: &str) -> Outcome<Hand> {
-    let hand = Hand::new(folder, name, play.key(name).ok_or_else(not_shown)?, known)?;
-    if name == REGISTRAR {
-        hand.must(&["fetch"])?;
-        hand.must(&["catch-up"])?;
-    }
+    let key = play.key(name).ok_or_else(not_shown)?;
+    let hand = Hand::new(folder, name, key, known)?;
+    hand.remember(play.book(), &key.device())?;
     Ok(hand)
 }
 
