@@ -208,8 +208,7 @@ mod tests {
     #[test]
     fn two_branches_make_no_cut() {
         let register = register();
-        let heads =
-            vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
+        let heads = vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
         assert!(matches!(cut_of(&register, heads, true), Err(Uncut::Forked { length: 2, .. })));
     }
 

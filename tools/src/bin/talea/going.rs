@@ -51,7 +51,7 @@ fn declare_once(
 }
 
 /// An entry of a member that counts and says so.
-fn stated<'b>(book: &'b Book, member: Member, says: impl Fn(&Act) -> bool) -> Option<&'b Signed> {
+fn stated(book: &Book, member: Member, says: impl Fn(&Act) -> bool) -> Option<&Signed> {
     let says = |entry: &&Signed| matches!(entry.content(), Content::Known(act) if says(act));
     book.entries().filter(says).find(|entry| {
         book.author(entry) == Some(member)

@@ -9,7 +9,7 @@ use std::io::Read;
 use serde_json::json;
 use talea_protocol::act::{Act, Approval};
 use talea_protocol::bytes::List;
-use talea_protocol::charter::Member;
+use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey, Signature};
 use talea_protocol::recovery::{GUARDIANS_MAX, Guardians as Choice};
@@ -52,8 +52,8 @@ pub fn phrase(common: &Common, command: &Command) -> Outcome {
     match command {
         Command::New => new(common),
         Command::Check(words) => check(common, words),
-        Command::Restore { words, of, lost } => {
-            restore(common, words, of.as_deref(), lost.as_deref())
+        Command::Restore { words, kind, of, lost } => {
+            restore(common, words, people::kind(*kind), (of.as_deref(), lost.as_deref()))
         }
     }
 }
@@ -203,7 +203,12 @@ fn check(common: &Common, words: &Words) -> Outcome {
     }
 }
 
-fn restore(common: &Common, words: &Words, of: Option<&str>, lost: Option<&str>) -> Outcome {
+fn restore(
+    common: &Common,
+    words: &Words,
+    kind: Kind,
+    (of, lost): (Option<&str>, Option<&str>),
+) -> Outcome {
     let wallet = desk::wallet(common)?;
     let cooperative = people::cooperative(common, &wallet, of)?;
     let lost = lost.map(lost_key).transpose()?;
@@ -216,7 +221,6 @@ fn restore(common: &Common, words: &Words, of: Option<&str>, lost: Option<&str>)
     }
     let recovery = read(words)?.key(&cooperative);
     let called = Called { handle: "restored".to_owned(), name: String::new() };
-    let kind = people::kind(crate::cli::Sort::Person);
     let joining = Joining::new(cooperative, kind, called, &device);
     people::show_joining("To be asked, and approved by the phrase", &joining);
     if let Some(lost) = lost {

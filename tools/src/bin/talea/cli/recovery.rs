@@ -82,6 +82,9 @@ pub enum Phrase {
         /// Where the words are.
         #[command(flatten)]
         words: Words,
+        /// What the member is
+        #[arg(long, value_enum, default_value_t = Sort::Person)]
+        kind: Sort,
         /// The cooperative's id, if this wallet does not know it yet
         #[arg(long, value_name = "ID")]
         of: Option<String>,
