@@ -19,12 +19,14 @@ use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
+use crate::proxy::Proxies;
 use crate::register::Register;
 use crate::row::{Row, Stale};
 use crate::sethash::SetHash;
+use crate::stage::{Law, Stages};
 use crate::terms::Terms;
 use crate::verdict::{Hold, Need, Verdict, Void};
-use crate::vote::Votes;
+use crate::vote::{Roll, Votes};
 use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
@@ -42,8 +44,10 @@ const NOBODY: Member = Member(u32::MAX);
 pub struct State {
     chains: Chains,
     terms: Terms,
+    stages: Stages,
     work: Work,
     votes: Votes,
+    proxies: Proxies,
     treasury: Treasury,
     runs: Runs,
     books: Books,
@@ -160,7 +164,8 @@ impl State {
         proposal: &EntryId,
         cut: &Cut,
     ) -> Option<(Tally, Outcome)> {
-        self.votes.proposal(proposal).map(|held| held.count(register, &self.terms, cut))
+        let held = self.votes.proposal(proposal)?;
+        Some(held.count(proposal, &self.roll(register), cut))
     }
 
     /// The run of a month from what is inside a cut: what a distributor has to state under
@@ -189,6 +194,30 @@ impl State {
     #[must_use]
     pub const fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// What is in force here.
+    #[must_use]
+    pub const fn law<'a>(&'a self, register: &'a Register) -> Law<'a> {
+        Law { register, terms: &self.terms, stages: &self.stages }
+    }
+
+    /// What decisions are counted by.
+    #[must_use]
+    pub const fn roll<'a>(&'a self, register: &'a Register) -> Roll<'a> {
+        Roll { law: self.law(register), work: &self.work, proxies: &self.proxies }
+    }
+
+    /// How far members have come.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Who votes for whom.
+    #[must_use]
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// Contributions.
@@ -245,7 +274,7 @@ impl State {
     }
 
     const fn sources<'a>(&'a self, register: &'a Register) -> Sources<'a> {
-        Sources { register, terms: &self.terms, work: &self.work, treasury: &self.treasury }
+        Sources { law: self.law(register), work: &self.work, treasury: &self.treasury }
     }
 
     /// Whether an act is the next of its lane to be judged.
@@ -301,5 +330,6 @@ fn stamp(register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
         member: register.record(device).map_or(NOBODY, |record| record.member),
         basis: basis.unwrap_or(u32::MAX),
         time: header.time,
+        payload: header.payload.is_some(),
     }
 }

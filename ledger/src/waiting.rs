@@ -25,6 +25,8 @@ pub enum Lane {
     Redirects(u32, EntryId),
     /// Attestations of one contribution, of which the first counts.
     Attestations(u32, EntryId),
+    /// Corrections of one contribution, which take no more than there is.
+    Corrections(u32, EntryId),
 }
 
 impl Lane {
@@ -41,6 +43,7 @@ impl Lane {
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
             Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
+            Act::Correct(correct) => Some(Self::Corrections(device, correct.contribution)),
             Act::Charter(_)
             | Act::Admit(_)
             | Act::Enrol(_)
@@ -60,7 +63,14 @@ impl Lane {
             | Act::Succeed(_)
             | Act::Reform(_)
             | Act::Heal(_)
-            | Act::Erase(_) => None,
+            | Act::Erase(_)
+            | Act::Dispute(_)
+            | Act::Withdraw(_)
+            | Act::Advance(_)
+            | Act::Motion(_)
+            | Act::Rank(_)
+            | Act::Delegate(_)
+            | Act::Welcome(_) => None,
         }
     }
 }

@@ -111,7 +111,7 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
     };
     let rate = |task, unit, credits| Rate { task: code(task), unit: code(unit), credits };
     Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).expect("a text"),
         profile: Profile::None,
         visibility: Visibility::Private,
@@ -139,6 +139,7 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
     }
 }
 

@@ -130,7 +130,7 @@ pub fn charter(
         College { code: code("members"), weight: bp(10_000), category: Category::Workers };
     let rate = Rate { task: code("bake"), unit: code("minute"), credits: 30 };
     let mut charter = Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).unwrap(),
         profile: Profile::None,
         visibility,
@@ -158,6 +158,7 @@ pub fn charter(
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
     };
     let hash = charter.founding_hash();
     let prove = |(founder, author): (&Founder, &Author)| Founder {

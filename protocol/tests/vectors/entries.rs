@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use talea_protocol::act::*;
 use talea_protocol::bytes::{Bp, Code, Day, List, Month, Quantity, Text, encode, hex};
 use talea_protocol::charter::*;
+use talea_protocol::council::Council;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::*;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
 
-use crate::{bytes, kept, recovery, secret};
+use crate::{bytes, council, kept, recovery, secret};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -27,7 +28,7 @@ pub fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
     List::new(items).unwrap()
 }
 
-fn bp(value: u16) -> Bp {
+pub fn bp(value: u16) -> Bp {
     Bp::new(value).unwrap()
 }
 
@@ -35,12 +36,12 @@ pub fn amount(value: i64) -> Quantity {
     Quantity::new(value).unwrap()
 }
 
-fn day(value: i32) -> Day {
+pub fn day(value: i32) -> Day {
     Day::new(value).unwrap()
 }
 
 /// 2026-01.
-fn january() -> Month {
+pub fn january() -> Month {
     Month::new(24_312).unwrap()
 }
 
@@ -81,7 +82,7 @@ fn stage(name: &str, vests: u16, binding_vote: bool) -> Stage {
 
 pub fn charter() -> Charter {
     let charter = Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Les Passerelles\nà Lyon".to_owned()).unwrap(),
         profile: Profile::FrScic,
         visibility: Visibility::Public,
@@ -113,6 +114,7 @@ pub fn charter() -> Charter {
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 2,
         recovery: 0,
+        council: council::parameters(),
     };
     founded(charter, &[(1, Kind::Person), (2, Kind::Organisation), (3, Kind::Person)])
 }
@@ -128,6 +130,7 @@ fn smallest_charter() -> Charter {
         rates: List::default(),
         tiers: List::default(),
         formula: Formula { tie: Tie::ByAdmission, ..charter().formula },
+        council: Council::default(),
         ..charter()
     };
     founded(alone, &[(1, Kind::Machine)])
@@ -301,6 +304,10 @@ fn change() -> Change {
         Amendment::Tier(Tier { code: code("full"), price: 14 }),
         Amendment::Sponsors(3),
         Amendment::LoveMinimum(600),
+        Amendment::Quorums(council::parameters().quorums),
+        Amendment::Proxies(0),
+        Amendment::Circle(council::parameters().circles[0].clone()),
+        Amendment::CareMinimum(60),
     ];
     Change { amendments: list(set), from: january() }
 }
@@ -341,7 +348,8 @@ fn votes(world: &mut World) {
     }
     let mut decide =
         |name, proposal, colleges: Vec<Ballots>, [yes, no, participation]: [u64; 3], outcome| {
-            let tally = Tally { colleges: list(colleges), yes, no, participation };
+            let colleges = list(colleges);
+            let tally = Tally { colleges, yes, no, participation, ..Tally::default() };
             let cut = world.cut();
             world.write(name, 1, None, Act::Decide(Decide { proposal, cut, tally, outcome }));
         };
@@ -431,6 +439,7 @@ pub fn samples() -> Vec<Sample> {
     votes(&mut world);
     money(&mut world);
     recovery::write(&mut world);
+    council::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }

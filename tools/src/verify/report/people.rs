@@ -164,6 +164,7 @@ fn question_row(sum: &Sum, question: &Question) -> Vec<String> {
         Some(Outcome::Adopted) => "adopted",
         Some(Outcome::Rejected) => "rejected",
         Some(Outcome::NoQuorum) => "no quorum",
+        Some(Outcome::Blocked) => "blocked",
         None => "open",
     };
     vec![
