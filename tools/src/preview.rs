@@ -89,7 +89,6 @@ impl<'a> View<'a> {
         match act {
             Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
             Act::Admit(admit) => rows.extend(admission(admit)),
-            Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
@@ -110,7 +109,7 @@ impl<'a> View<'a> {
             | Act::Redirect(_)
             | Act::Pay(_)
             | Act::Close(_) => {}
-            other => rows.extend(recovery::rows(other)),
+            other => rows.extend(recovery::rows(other, self.book)),
         }
         if let Some(cut) = act.cut() {
             rows.push(("closes over", inside(cut)));

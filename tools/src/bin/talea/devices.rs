@@ -239,6 +239,12 @@ fn report(common: &Common, device: &str, words: &[String]) -> Outcome {
     }
     let is_mine = people::me(&desk)? == record.member;
     let given = against(&desk, words, record.key)?;
+    if !is_mine && given.is_empty() {
+        return Err(Failure::rule(
+            format!("rule 79: device {number} is {}'s, not yours", desk.book.handle(record.member)),
+            "its member reports it; or give its guardians' words, or its phrase's, with --word",
+        ));
+    }
     let act = Act::Report(Report { device: number, words: list_of(given)? });
     let Some(standing) = desk.declare(&act, None)? else { return Ok(()) };
     let cooperative = desk.known.cooperative;
@@ -334,7 +340,10 @@ pub fn cut(common: &Common, desk: &Desk<'_>, devices: &[u32], still: bool) -> Ou
             let node = server.node.to_string();
             let node = node.get(..8).unwrap_or_default();
             let told = match &head {
-                Ok(head) => format!("{} entries {}", head.length, crate::heads::state(head)),
+                Ok(head) => match crate::heads::state(head) {
+                    state if state.is_empty() => format!("{} entries, and goes on", head.length),
+                    state => format!("{} entries, {state}", head.length),
+                },
                 Err(failure) => failure.to_string(),
             };
             if desk::form(common) == Form::Text {

@@ -183,17 +183,10 @@ impl<'a> Worst<'a> {
     fn stolen(&mut self) -> Outcome {
         chapter(13, "A telephone is stolen");
         let phone = self.hand(ROBBED)?;
-        let laptop = Hand::new(self.folder, "laptop", &keyfile::fresh()?, &self.known)?;
-        let request = laptop.slip(&["device", "request", "laptop"], "slip")?;
-        let approval = phone.slip(&["device", "approve", &request], "slip")?;
-        out::say(&format!("  {ROBBED} has a second device; the registrar enrols it:"));
-        self.registrar.shows(&["device", "enrol", &request, "--approval", &approval])?;
-        self.settled("the enrolment")?;
-        laptop.must(&["fetch"])?;
+        let laptop = self.second_device(&phone)?;
         let device = self.device(ROBBED)?;
-        let before = self.head(0, &device)?.length;
+        let (key, before) = (device.to_string(), self.head(0, &device)?.length);
         out::say("  The telephone is stolen, unlocked. From the laptop it is reported:");
-        let key = device.to_string();
         laptop.typed(&["device", "report", &key]);
         let word = laptop.slip(&["device", "report", &key], "slip")?;
         self.settled("the report")?;
@@ -209,45 +202,71 @@ impl<'a> Worst<'a> {
             self.claim(held == before, "no node holds what the thief signed")?;
         }
         out::say(&format!("  No node holds anything of it. {ROBBED} goes on with the laptop:"));
-        self.settles(&laptop, &["add", "care", "1h"])?;
-        Ok(())
+        self.settles(&laptop, &["add", "care", "1h"])
+    }
+
+    /// Another device of a member: asked for by itself, approved by the first, enrolled.
+    fn second_device(&mut self, phone: &Hand) -> Outcome<Hand> {
+        let laptop = Hand::new(self.folder, "laptop", &keyfile::fresh()?, &self.known)?;
+        let request = laptop.slip(&["device", "request", "laptop"], "slip")?;
+        let approval = phone.slip(&["device", "approve", &request], "slip")?;
+        out::say(&format!("  {ROBBED} has a second device; the registrar enrols it:"));
+        self.registrar.shows(&["device", "enrol", &request, "--approval", &approval])?;
+        self.settled("the enrolment")?;
+        laptop.must(&["fetch"])?;
+        Ok(laptop)
     }
 
     /// A node's disk dies.
     fn died(&mut self) -> Outcome {
         chapter(14, "A node's disk dies, and its backup is older than what it has signed");
-        let backup = self.folder.join("backup-of-a-node");
-        self.server(LOST)?.backup(&backup)?;
-        let name = self.server(LOST)?.name;
-        let alba = self.hand(BETWEEN)?;
+        let (backup, kept) =
+            (self.folder.join("backup-of-a-node"), self.folder.join("before.talea"));
+        let (server, alba) = (self.server(LOST)?, self.hand(BETWEEN)?);
+        let name = server.name;
+        server.backup(&backup)?;
         out::say(&format!("  Node {name} is backed up, and signs more:"));
         self.settles(&alba, &["add", "care", "30m"])?;
         self.settled("an entry after the backup")?;
         let signed = self.size(LOST)?;
-        let kept = self.folder.join("before.talea");
         cheats::write(&kept, &self.stage.export_now(self.server(LOST)?)?.0)?;
-        for server in &mut self.stage.servers {
-            server.kill();
-        }
+        self.put_back(&backup, signed, &alba)?;
+        self.comes_back(signed)?;
+        self.settles(&alba, &["send"])?;
+        self.comes("the node signs again", |me| Ok(me.size(LOST)? > signed))?;
+        out::say(&format!("  Now node {name} signs again, and its log is one history:"));
+        let now = self.folder.join("after.talea");
+        cheats::write(&now, &self.stage.export_now(self.server(LOST)?)?.0)?;
+        out::say("  $ talea-verify compare before.talea after.talea");
+        expect(self.verify, &[Path::new("compare"), &kept, &now], 0)?;
+        self.checked += 1;
+        Ok(())
+    }
+
+    /// All nodes stop; the one starts from its backup, alone.
+    fn put_back(&mut self, backup: &Path, signed: u64, hand: &Hand) -> Outcome {
+        self.stage.servers.iter_mut().for_each(super::Server::kill);
         let server = self.stage.servers.get_mut(LOST).ok_or_else(not_shown)?;
-        server.restore(&backup)?;
+        server.restore(backup)?;
         server.restart()?;
-        let held = self.size(LOST)?;
+        let (name, held) = (server.name, self.size(LOST)?);
         let status: Status = self.server(LOST)?.control().read("/status", None)?;
-        let reason =
-            status.behind.first().map(|behind| behind.reason.clone()).ok_or_else(not_shown)?;
+        let reason = status.behind.first().ok_or_else(not_shown)?.reason.clone();
         out::say(&format!(
-            "  It had signed {signed} leaves, the backup has {held}, and it reaches nobody yet. It says:"
+            "  It had signed {signed} leaves, the backup has {held}, and it reaches nobody. It says:"
         ));
         out::say(&format!("             {}", styled(DIM, &format!("node {name}: {reason}"))));
         self.claim(held < signed, "the backup is older than what the node has signed")?;
-        let said = alba.shows(&["add", "care", "15m"])?;
+        let said = hand.shows(&["add", "care", "15m"])?;
         let is_kept = said.out.lines().last().is_some_and(|line| line.starts_with("kept"));
         self.claim(is_kept, "a node that lacks what it signed takes nothing")?;
         self.claim(self.size(LOST)? == held, "a node that lacks what it signed signs nothing")?;
-        out::say(&format!(
-            "  Node {name} takes and signs nothing; {BETWEEN}'s wallet keeps it. The others come back:"
-        ));
+        out::say(&format!("  Node {name} takes and signs nothing; {BETWEEN}'s wallet keeps it."));
+        Ok(())
+    }
+
+    /// The others start again, and the one fetches what it had signed.
+    fn comes_back(&mut self, signed: u64) -> Outcome {
         for place in (0..self.stage.servers.len()).filter(|place| *place != LOST) {
             self.stage.servers.get_mut(place).ok_or_else(not_shown)?.restart()?;
         }
@@ -256,19 +275,11 @@ impl<'a> Worst<'a> {
             Ok(status.behind.is_empty() && me.size(LOST)? >= signed)
         })?;
         out::say(&format!(
-            "  {} node {name} has fetched what it had signed, in {} ms",
-            styled(GOOD, "caught up:"),
+            "  The others come back. {} node {} has fetched what it had signed, in {} ms:",
+            styled(GOOD, "Caught up:"),
+            self.server(LOST)?.name,
             time.as_millis()
         ));
-        let before = self.size(LOST)?;
-        self.settles(&alba, &["send"])?;
-        self.comes("the node signs again", |me| Ok(me.size(LOST)? > before))?;
-        out::say(&format!("  Now node {name} signs again, and its log is one history:"));
-        let now = self.folder.join("after.talea");
-        cheats::write(&now, &self.stage.export_now(self.server(LOST)?)?.0)?;
-        out::say("  $ talea-verify compare before.talea after.talea");
-        expect(self.verify, &[Path::new("compare"), &kept, &now], 0)?;
-        self.checked += 1;
         Ok(())
     }
 
