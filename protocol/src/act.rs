@@ -15,14 +15,17 @@ pub use crate::decision::{
 };
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+pub use crate::plan::{
+    Agree, Agreement, CLAUSES_MAX, Clause, Comment, Commit, Direction, Duty, Intent, Party,
+};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
     Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Reform, Remove, Report, Revoke,
     Succeed,
 };
 pub use crate::work::{
-    Advance, Attest, Contribution, Correct, Dispute, Grounds, Job, Stream, TAGS_MAX, Withdraw,
-    advance,
+    Action, Advance, Attest, Belonging, Contribution, Correct, Delivery, Dispute, Draw, Extent,
+    Grounds, Job, Resource, Review, Stream, TAGS_MAX, Taking, Withdraw, advance,
 };
 
 /// Longest act, in bytes.
@@ -108,10 +111,26 @@ pub enum Act {
     Delegate(Delegate),
     /// 36, register: admits a member because the members decided so.
     Welcome(Welcome),
+    /// 37: confirms a part of a contribution, or its quality.
+    Review(Review),
+    /// 38: work given that produces, serves, or belongs somewhere.
+    Deliver(Box<Delivery>),
+    /// 39: uses, cites or consumes a resource.
+    Draw(Draw),
+    /// 40: offers something, or asks for it.
+    Intent(Intent),
+    /// 41: puts an agreement in writing.
+    Agreement(Agreement),
+    /// 42: agrees.
+    Agree(Agree),
+    /// 43: promises something.
+    Commit(Commit),
+    /// 44: says something about an entry.
+    Comment(Comment),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 37;
+pub const TAGS: u32 = 45;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -178,7 +197,15 @@ impl Act {
             | Self::Motion(_)
             | Self::Rank(_)
             | Self::Delegate(_)
-            | Self::Welcome(_) => None,
+            | Self::Welcome(_)
+            | Self::Review(_)
+            | Self::Deliver(_)
+            | Self::Draw(_)
+            | Self::Intent(_)
+            | Self::Agreement(_)
+            | Self::Agree(_)
+            | Self::Commit(_)
+            | Self::Comment(_) => None,
         }
     }
 }

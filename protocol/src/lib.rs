@@ -12,6 +12,7 @@ pub mod council;
 pub mod charter;
 pub mod recovery;
 pub mod work;
+pub mod plan;
 pub mod decision;
 pub mod act;
 pub mod entry;

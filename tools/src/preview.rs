@@ -18,6 +18,7 @@ use crate::book::Book;
 use crate::names::Words;
 
 mod council;
+mod plan;
 mod recovery;
 
 /// Names and what they stand for, in the order of reading.
@@ -91,6 +92,11 @@ impl<'a> View<'a> {
             Act::Admit(admit) => rows.extend(admission(admit)),
             Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
+            Act::Deliver(delivery) => {
+                rows.extend(self.contribution_rows(&delivery.work));
+                rows.extend(plan::rows(act));
+            }
+            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => rows.extend(plan::rows(act)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
             Act::Motion(motion) => {
@@ -133,6 +139,7 @@ impl<'a> View<'a> {
                 council::support(&decide.tally)
             ),
             Act::Contribution(given) => self.contribution_line(given),
+            Act::Deliver(delivery) => self.contribution_line(&delivery.work),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
             Act::Propose(propose) => proposal_line(propose),
             Act::Motion(motion) => proposal_line(&motion.proposal),

@@ -12,6 +12,7 @@ use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
 use crate::money::Booking;
+use crate::plan::Plan;
 use crate::proxy::Delegation;
 use crate::register::Register;
 use crate::row::Row;
@@ -38,6 +39,9 @@ pub(super) enum Effect {
     Correction(EntryId, Correction),
     Stage(Member, Step),
     Delegation(Delegation),
+    /// A word about the quality of this contribution.
+    Quality(EntryId, Attestation),
+    Plan(Box<Plan>),
 }
 
 impl State {
@@ -49,10 +53,16 @@ impl State {
             Effect::Contribution(record) => {
                 // A new row, so nothing is held.
                 self.stale.change(Row::Contribution(id), |_| None);
+                if record.delivery().is_some() {
+                    self.stale.change(Row::Delivery(id), |_| None);
+                }
                 self.work.add(id, *record);
             }
             Effect::Attestation(contribution, attestation) => {
                 self.change(Row::Contribution(contribution));
+                if attestation.part.is_some() {
+                    self.change(Row::Review(id));
+                }
                 let law = Law { register, terms: &self.terms, stages: &self.stages };
                 let postings = self.work.confirm(&law, &contribution, attestation);
                 self.post(&postings);
@@ -115,6 +125,24 @@ impl State {
                 self.change(Row::Delegation(id));
                 self.proxies.add(stamp.member, delegation);
             }
+            Effect::Quality(contribution, word) => {
+                self.change(Row::Contribution(contribution));
+                self.change(Row::Review(id));
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                let postings = self.work.praise(&law, &contribution, word);
+                self.post(&postings);
+            }
+            Effect::Plan(plan) => {
+                match &*plan {
+                    Plan::Draw(_) => self.change(Row::Draw(id)),
+                    Plan::Intent(_) => self.change(Row::Intent(id)),
+                    Plan::Agreement(_) => self.change(Row::Agreement(id)),
+                    Plan::Agree(agreement) => self.change(Row::Agreed(*agreement, stamp.member)),
+                    Plan::Commit(_) => self.change(Row::Commitment(id)),
+                    Plan::Comment(_) => {}
+                }
+                self.plans.add(stamp, *plan);
+            }
         }
     }
 
@@ -170,6 +198,12 @@ impl State {
             Row::Correction(id) => self.work.correction_row(id),
             Row::Marks(proposal, member) => self.votes.marks_row(proposal, *member),
             Row::Delegation(id) => self.proxies.row(id),
+            Row::Review(id) => self.work.review_row(id),
+            Row::Delivery(id) => self.work.delivery_row(id),
+            Row::Draw(id) | Row::Intent(id) | Row::Agreement(id) | Row::Commitment(id) => {
+                self.plans.row(id)
+            }
+            Row::Agreed(agreement, member) => self.plans.agreed_row(agreement, *member),
         }
     }
 

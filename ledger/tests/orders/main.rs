@@ -23,7 +23,7 @@ use world::{TODAY, World, bp, code, consented, day, index, list, month, quantity
 
 const HOUR_MS: u64 = 3_600_000;
 /// Kinds of steps.
-const KINDS: u8 = 34;
+const KINDS: u8 = 38;
 
 /// One thing that somebody writes: what, who, and a number to draw details from.
 type Step = (u8, u32, u64);
@@ -57,6 +57,7 @@ struct Writer {
     world: World,
     contributions: Vec<EntryId>,
     disputes: Vec<EntryId>,
+    plans: Vec<EntryId>,
     proposals: Vec<EntryId>,
     runs: Vec<EntryId>,
 }
@@ -72,6 +73,7 @@ impl Writer {
             world,
             contributions: Vec::new(),
             disputes: Vec::new(),
+            plans: Vec::new(),
             proposals: Vec::new(),
             runs: Vec::new(),
         }
@@ -106,7 +108,9 @@ impl Writer {
             29 | 30 => (anybody, self.motion(dice)),
             31 => (anybody, self.rank(dice)),
             32 => (anybody, self.delegate(dice)),
-            _ => (registrar, self.advance(dice)),
+            33 => (registrar, self.advance(dice)),
+            34 | 35 => (anybody, self.event(dice)),
+            _ => (anybody, self.plan(anybody, dice)),
         };
         let basis = self.basis(device, &act, dice);
         let payload = (dice.roll(2) == 0).then(|| Commitment::new(&[9; 32], b"{}").unwrap());
@@ -114,7 +118,8 @@ impl Writer {
         let id = entry.id();
         self.world.place(device, entry);
         match act {
-            Act::Contribution(_) => self.contributions.push(id),
+            Act::Contribution(_) | Act::Deliver(_) => self.contributions.push(id),
+            Act::Intent(_) | Act::Agreement(_) | Act::Commit(_) => self.plans.push(id),
             Act::Propose(_) | Act::Motion(_) => self.proposals.push(id),
             Act::Dispute(_) => self.disputes.push(id),
             Act::Distribute(_) => self.runs.push(id),
@@ -456,4 +461,17 @@ fn the_stories_told_here_break_many_rules_and_keep_more() {
     assert!(rules.len() >= 30, "{rules:?}");
     let new: Vec<_> = rules.range(85..).collect();
     assert!(new.len() >= 8, "{rules:?}");
+}
+
+/// Once the first waited for ever: its entry was pending when it came, and nobody woke it.
+#[test]
+fn an_erasure_counts_whether_its_pending_entry_came_before_it_or_after() {
+    let mut world = Writer::new().world;
+    let lost = world.put(3, Act::Attest(Attest { contribution: EntryId([9; 32]) }));
+    let ground = code("request");
+    let erase = world.put(1, Act::Erase(talea_protocol::recovery::Erase { entry: lost, ground }));
+    for order in [[0, 1, 3], [0, 3, 1]] {
+        let state = world.fold(&order);
+        assert_eq!(state.verdict(&erase), Some(Verdict::Counted), "{order:?}");
+    }
 }
