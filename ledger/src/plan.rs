@@ -200,6 +200,6 @@ impl Plans {
     /// The value of the row of a member's word for an agreement.
     #[must_use]
     pub fn agreed_row(&self, agreement: &EntryId, member: Member) -> Option<Vec<u8>> {
-        self.agreed.get(&(*agreement, member)).map(|word| encode(&*word))
+        self.agreed.get(&(*agreement, member)).map(encode)
     }
 }

@@ -1,8 +1,6 @@
 //! Rules 98 to 104: who attests what, resources, agreements, commitments. One test each: what the
 //! rule refuses, and that its neighbour counts.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
-
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::view::plans::{self, Fulfilment};
 use talea_protocol::act::{

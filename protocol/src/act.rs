@@ -104,7 +104,7 @@ pub enum Act {
     /// 32, register: moves a member to another stage.
     Advance(Advance),
     /// 33: asks the members, with options, a fallback, a beginning or a circle.
-    Motion(Motion),
+    Motion(Box<Motion>),
     /// 34: ranks or scores the options of a proposal.
     Rank(Rank),
     /// 35: lets another member vote in one's stead.
@@ -212,6 +212,10 @@ impl Act {
 
 /// An act, or the tag of one that a later version will know: kept and passed on, never guessed at.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an unknown act is rare, and costs its own bytes more"
+)]
 pub enum Content {
     /// An act of this version.
     Known(Act),

@@ -71,7 +71,7 @@ impl Writer {
         let closes = self.world.time + dice.roll(3) * HOUR_MS;
         let (matter, statutory) = (Matter::Ordinary, false);
         let proposal = Propose { matter, method, statutory, closes, effect };
-        Act::Motion(Motion { proposal, course })
+        Act::Motion(Box::new(Motion { proposal, course }))
     }
 
     pub fn rank(&self, dice: &mut Dice) -> Act {

@@ -261,7 +261,7 @@ impl Quarter {
         }
         assert_eq!(body["fallback"], "credit-weighted");
         let course = Course { fallback: Some(Method::CreditWeighted), ..Course::default() };
-        Act::Motion(Motion { proposal, course })
+        Act::Motion(Box::new(Motion { proposal, course }))
     }
 
     fn contribution(&self, body: &Value, date: Day) -> Act {

@@ -65,7 +65,7 @@ fn asked(world: &mut World) -> Vec<Vec<u8>> {
     let course = Course { options: list([code("a"), code("b")]), ..Course::default() };
     let (matter, method, statutory) = (Matter::Ordinary, Method::Ranked, false);
     let proposal = Propose { matter, method, statutory, ..propose(Effect::Policy) };
-    let proposal = world.good(0, Act::Motion(Motion { proposal, course }));
+    let proposal = world.good(0, Act::Motion(Box::new(Motion { proposal, course })));
     let marks = list([1, 0]);
     world.good(6, Act::Rank(Rank { proposal, marks }));
     let scope = Scope::Proposal(proposal);

@@ -101,7 +101,7 @@ fn motions(world: &mut World) -> EntryId {
     let mut propose = |name, method, effect, course| {
         let (matter, closes) = (Matter::Ordinary, START_MS + 90_000);
         let proposal = Propose { matter, method, statutory: false, closes, effect };
-        world.write(name, 3, None, Act::Motion(Motion { proposal, course }))
+        world.write(name, 3, None, Act::Motion(Box::new(Motion { proposal, course })))
     };
     let course = |fallback| Course { fallback, ..Course::default() };
     let credits = course(Some(Method::CreditWeighted));
