@@ -8,22 +8,22 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Attest, Contribution, Correct, Dispute, Stream};
-use talea_protocol::bytes::{Day, Month, STRUCTURE_BYTES_MAX, decode, encode};
-use talea_protocol::charter::{Charter, Kind, Member};
+use talea_protocol::act::{Action, Belonging, Resource, Stream};
+use talea_protocol::bytes::{Day, Month, encode};
+use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
-use crate::account::{Account, Posting, Unit, transfer};
-use crate::chain::{Place, Stamp};
+use crate::account::Posting;
+use crate::chain::Place;
 use crate::contest::{self, Contest, Correction};
 use crate::index::Index;
-use crate::profile::WHOLE;
-use crate::register::Register;
 use crate::row::Row;
 use crate::stage::Law;
-use crate::terms::{Terms, When, month_of};
-use crate::verdict::Void;
+
+mod credit;
+mod judgement;
+pub use judgement::circle_exists;
 
 /// What care is measured in.
 pub const MINUTE: &str = "minute";
@@ -52,6 +52,21 @@ pub struct Attestation {
     pub member: Member,
     /// Where the entry stands.
     pub place: Place,
+    /// So much of the quantity; none for all of it.
+    pub part: Option<i64>,
+}
+
+/// What only some contributions have.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct More {
+    /// What kind of event it is, what it produced, and where it belongs.
+    delivery: Option<(Action, Option<Resource>, Belonging)>,
+    /// What was said against it and put right.
+    contest: Contest,
+    /// Members who must confirm its quality.
+    quality: u8,
+    /// Those who did, in the order of attestations.
+    qualities: Vec<Attestation>,
 }
 
 /// A contribution that counts, and what became of it.
@@ -73,8 +88,8 @@ pub struct Record {
     pub attestations: Vec<Attestation>,
     /// What it has earned, by everything settled.
     pub credit: Credit,
-    /// What was said against it and put right; nothing for most.
-    contest: Option<Box<Contest>>,
+    /// Nothing for most.
+    more: Option<Box<More>>,
     /// Whether a run has taken it in: a dispute no longer holds it up.
     pub taken_in: bool,
 }
@@ -95,7 +110,7 @@ pub struct Earned {
 pub struct Work {
     index: Index<usize>,
     records: Vec<(EntryId, Record)>,
-    /// The contribution of each dispute and correction.
+    /// The contribution of each dispute, correction and review.
     contested: BTreeMap<EntryId, EntryId>,
 }
 
@@ -115,66 +130,6 @@ impl Work {
         self.index.find(id, |at| self.records.get(at).map(|(held, _)| *held))
     }
 
-    /// Judges a contribution.
-    ///
-    /// # Errors
-    /// [`Void`], rules 43 and 51 to 55.
-    pub fn contribute(
-        terms: &Terms,
-        charter: &Charter,
-        stamp: &Stamp,
-        act: &Contribution,
-    ) -> Result<Record, Void> {
-        let when = When { at: stamp.basis, month: month_of(act.end) };
-        let rate = terms.rate(charter, when, &act.task).ok_or(Void::Task)?;
-        let (quantity, max) = (act.quantity.value(), charter.contribution_max.value());
-        if quantity > max {
-            return Err(Void::TooMuch { quantity, max });
-        }
-        if act.begin > act.end {
-            return Err(Void::Dates);
-        }
-        if (act.stream == Stream::Care) != (rate.unit.as_str() == MINUTE) {
-            return Err(Void::Care);
-        }
-        if !act.tags.is_sorted_by(|a, b| a < b) {
-            return Err(Void::Tags);
-        }
-        if act.job.as_ref().is_some_and(|job| terms.price(charter, when, job.tier).is_none()) {
-            return Err(Void::Unknown);
-        }
-        Ok(Record {
-            act: encode(act).into_boxed_slice(),
-            end: act.end,
-            author: stamp.member,
-            basis: stamp.basis,
-            place: stamp.place,
-            needed: terms.attestations(charter, when),
-            attestations: Vec::new(),
-            credit: Credit::default(),
-            contest: None,
-            taken_in: false,
-        })
-    }
-
-    /// Judges an attestation of a contribution that counts.
-    ///
-    /// # Errors
-    /// [`Void`], rules 50, 56 and 57.
-    pub fn attest(&self, stamp: &Stamp, act: &Attest) -> Result<Attestation, Void> {
-        let id = act.contribution;
-        let record = self.record(&id).ok_or(Void::Named { id })?;
-        if record.author == stamp.member {
-            return Err(Void::OwnAttestation);
-        }
-        let device = stamp.place.device;
-        if record.attestations.iter().any(|before| before.place.device == device) {
-            return Err(Void::Attested);
-        }
-        let (basis, id, member, place) = (stamp.basis, stamp.id, stamp.member, stamp.place);
-        Ok(Attestation { basis, id, member, place })
-    }
-
     /// Takes in a contribution.
     pub fn add(&mut self, id: EntryId, record: Record) {
         self.index.insert(&id, self.records.len());
@@ -188,6 +143,9 @@ impl Work {
         contribution: &EntryId,
         attestation: Attestation,
     ) -> Vec<Posting> {
+        if attestation.part.is_some() {
+            self.contested.insert(attestation.id, *contribution);
+        }
         let Some(record) = self.record_mut(contribution) else { return Vec::new() };
         if record.attestations.is_empty() {
             record.attestations.reserve_exact(usize::from(record.needed));
@@ -197,56 +155,19 @@ impl Work {
         record.rework(law)
     }
 
-    /// Judges a dispute of a contribution that counts.
-    ///
-    /// # Errors
-    /// [`Void`], rules 50 and 85.
-    pub fn dispute(
-        &self,
-        register: &Register,
-        stamp: &Stamp,
-        act: &Dispute,
-    ) -> Result<contest::Dispute, Void> {
-        let id = act.contribution;
-        let record = self.record(&id).ok_or(Void::Named { id })?;
-        let machine = register.member(stamp.member).is_none_or(|it| it.kind == Kind::Machine);
-        if record.author == stamp.member || machine {
-            return Err(Void::Disputer);
-        }
-        let (id, member, place) = (stamp.id, stamp.member, stamp.place);
-        Ok(contest::Dispute { id, member, place, ends: Vec::new() })
-    }
-
-    /// Judges the withdrawal of a dispute that counts.
-    ///
-    /// # Errors
-    /// [`Void`], rules 50 and 86.
-    pub fn withdraw(&self, stamp: &Stamp, dispute: &EntryId) -> Result<(), Void> {
-        let held = self.disputed(dispute).ok_or(Void::Named { id: *dispute })?;
-        if held.member == stamp.member {
-            Ok(())
-        } else {
-            Err(Void::NotDisputer { member: held.member })
-        }
-    }
-
-    /// Judges an author's correction of a contribution that counts.
-    ///
-    /// # Errors
-    /// [`Void`], rules 50, 87 and 88.
-    pub fn correct(&self, stamp: &Stamp, act: &Correct) -> Result<Correction, Void> {
-        let id = act.contribution;
-        let record = self.record(&id).ok_or(Void::Named { id })?;
-        if record.author != stamp.member {
-            return Err(Void::NotAuthor { member: record.author });
-        }
-        let before = record.contest().map_or(0, |held| held.difference_of(stamp.place.device));
-        let (claimed, after) = (record.claimed(), before + i128::from(act.difference));
-        if act.difference == 0 || after > 0 || after < -i128::from(claimed) {
-            return Err(Void::Correction { claimed });
-        }
-        let (id, place, difference) = (stamp.id, stamp.place, act.difference);
-        Ok(Correction { id, place, difference, decided: false })
+    /// Takes in a word about quality; returns what changes in the books.
+    pub fn praise(
+        &mut self,
+        law: &Law<'_>,
+        contribution: &EntryId,
+        word: Attestation,
+    ) -> Vec<Posting> {
+        self.contested.insert(word.id, *contribution);
+        let Some(record) = self.record_mut(contribution) else { return Vec::new() };
+        let qualities = &mut record.more().qualities;
+        let at = qualities.partition_point(|before| *before < word);
+        qualities.insert(at, word);
+        record.rework(law)
     }
 
     /// A dispute that counts.
@@ -260,7 +181,7 @@ impl Work {
     pub fn contest(&mut self, contribution: EntryId, dispute: contest::Dispute) {
         self.contested.insert(dispute.id, contribution);
         if let Some(record) = self.record_mut(&contribution) {
-            record.contest.get_or_insert_default().dispute(dispute);
+            record.more().contest.dispute(dispute);
         }
     }
 
@@ -268,8 +189,8 @@ impl Work {
     pub fn resolve(&mut self, dispute: &EntryId, by: EntryId, place: Place) {
         let contribution = self.contested.get(dispute).copied();
         let record = contribution.and_then(|id| self.record_mut(&id));
-        if let Some(contest) = record.and_then(|record| record.contest.as_mut()) {
-            contest.end(dispute, by, place);
+        if let Some(record) = record {
+            record.more().contest.end(dispute, by, place);
         }
     }
 
@@ -282,7 +203,7 @@ impl Work {
     ) -> Vec<Posting> {
         self.contested.insert(correction.id, *contribution);
         let Some(record) = self.record_mut(contribution) else { return Vec::new() };
-        record.contest.get_or_insert_default().correct(correction);
+        record.more().contest.correct(correction);
         record.rework(law)
     }
 
@@ -356,130 +277,29 @@ impl Work {
         Some(encode(&(*contribution, held.difference)))
     }
 
+    /// The value of a review's row: the contribution, who reviews, and what is confirmed.
+    #[must_use]
+    pub fn review_row(&self, id: &EntryId) -> Option<Vec<u8>> {
+        let contribution = self.contested.get(id)?;
+        let record = self.record(contribution)?;
+        let words = record.qualities().iter().map(|word| (word, None));
+        let parts = record.attestations.iter().map(|word| (word, word.part));
+        let (word, part) = words.chain(parts).find(|(word, _)| word.id == *id)?;
+        let extent: (u32, Option<i64>) = if part.is_some() { (0, part) } else { (1, None) };
+        Some(encode(&(*contribution, word.member, extent)))
+    }
+
+    /// The value of a delivery's row: what kind of event, what was produced, where it belongs.
+    #[must_use]
+    pub fn delivery_row(&self, id: &EntryId) -> Option<Vec<u8>> {
+        self.record(id)?.delivery().map(|(action, resource, belonging)| {
+            encode(&(action, resource.cloned(), belonging.clone()))
+        })
+    }
+
     /// The row that an attestation of a contribution changes, or the contribution itself.
     #[must_use]
     pub const fn row_of(contribution: EntryId) -> Row {
         Row::Contribution(contribution)
     }
-}
-
-impl Record {
-    /// What was stated.
-    #[must_use]
-    pub fn act(&self) -> Contribution {
-        decode(&self.act, STRUCTURE_BYTES_MAX).expect("it was encoded here")
-    }
-
-    /// What was said against it and put right.
-    #[must_use]
-    pub fn contest(&self) -> Option<&Contest> {
-        self.contest.as_deref()
-    }
-
-    /// What was claimed, in units of the task.
-    #[must_use]
-    pub fn claimed(&self) -> i64 {
-        self.act().quantity.value()
-    }
-
-    /// What is left of the claim after the corrections that `inside` admits; never below zero.
-    #[must_use]
-    pub fn quantity(&self, inside: impl Fn(Place) -> bool) -> i64 {
-        let claimed = i128::from(self.claimed());
-        let difference = self.contest().map_or(0, |contest| contest.difference(inside));
-        i64::try_from((claimed + difference).max(0)).unwrap_or(i64::MAX)
-    }
-
-    /// Whether a dispute holds it up, by what `inside` admits: one is open, and no run has taken
-    /// the contribution in.
-    pub fn is_held(&self, inside: impl Fn(Place) -> bool) -> bool {
-        !self.taken_in && self.contest().is_some_and(|contest| contest.is_open(inside))
-    }
-
-    /// Whether a run up to this month over this cut takes it in, once it is attested.
-    fn runs(&self, cut: &Cut, until: Month) -> bool {
-        let inside = |place: Place| place.inside(cut);
-        inside(self.place) && month_of(self.end) <= until && !self.is_held(inside)
-    }
-
-    /// Computes the credit again; returns what changes in the books.
-    fn rework(&mut self, law: &Law<'_>) -> Vec<Posting> {
-        let (held, earned) = (self.credit, self.credit(law, |_| true));
-        self.credit = earned;
-        issue(self.author, earned.livelihood - held.livelihood, Unit::Livelihood)
-            .chain(issue(self.author, earned.love - held.love, Unit::Love))
-            .chain(issue(self.author, earned.care - held.care, Unit::Care))
-            .collect()
-    }
-
-    /// The credit by those attestations and corrections whose place `inside` admits.
-    fn credit(&self, law: &Law<'_>, inside: impl Fn(Place) -> bool) -> Credit {
-        let mut members = Vec::new();
-        let mut at = self.basis;
-        for attestation in self.attestations.iter().filter(|a| inside(a.place)) {
-            if members.len() < usize::from(self.needed) && !members.contains(&attestation.member) {
-                members.push(attestation.member);
-                at = at.max(attestation.basis);
-            }
-        }
-        if members.len() < usize::from(self.needed) {
-            return Credit::default();
-        }
-        let quantity = self.quantity(inside);
-        self.worth(law, at, quantity).unwrap_or_default()
-    }
-
-    /// What so much of it is worth under register entry `at`.
-    fn worth(&self, law: &Law<'_>, at: u32, quantity: i64) -> Option<Credit> {
-        let (charter, terms, act) = (law.register.charter(), law.terms, self.act());
-        let when = When { at, month: month_of(act.end) };
-        let stage = law.vesting(self.author, at, act.end)?;
-        if act.stream == Stream::Care {
-            let care = floor(i128::from(quantity), stage.care.value(), WHOLE);
-            return Some(Credit { nominal: quantity, care, ..Credit::default() });
-        }
-        let rate = terms.rate(charter, when, &act.task)?;
-        let nominal = i128::from(quantity) * i128::from(rate.credits);
-        let (mut livelihood, mut love) = (0, nominal);
-        if act.stream == Stream::Livelihood {
-            livelihood = livelihood_part(&act, charter, terms, when, nominal);
-            love = nominal - livelihood;
-        }
-        Some(Credit {
-            nominal: floor(nominal, 1_u16, 1_u16),
-            livelihood: floor(livelihood, stage.livelihood.value(), WHOLE),
-            love: floor(love, stage.love.value(), WHOLE),
-            care: 0,
-        })
-    }
-}
-
-/// Livelihood of a livelihood contribution: all of it, except where its job is priced below the
-/// internal price.
-fn livelihood_part(
-    act: &Contribution,
-    charter: &Charter,
-    terms: &Terms,
-    when: When,
-    nominal: i128,
-) -> i128 {
-    let internal = terms.internal_price(charter, when);
-    let price = act.job.as_ref().and_then(|job| terms.price(charter, when, job.tier));
-    match price {
-        Some(price) if price < internal => nominal * i128::from(price) / i128::from(internal),
-        _ => nominal,
-    }
-}
-
-/// `amount × share / whole`, rounded down, and at most what an i64 holds.
-fn floor(amount: i128, share: u16, whole: u16) -> i64 {
-    i64::try_from(amount * i128::from(share) / i128::from(whole)).unwrap_or(i64::MAX)
-}
-
-/// Raises a member's claim, or lowers it.
-fn issue(member: Member, amount: i64, unit: Unit) -> impl Iterator<Item = Posting> {
-    (amount != 0)
-        .then(|| transfer(unit, Account::Issued, Account::Claim(member), amount))
-        .into_iter()
-        .flatten()
 }

@@ -20,6 +20,7 @@ pub mod terms;
 pub mod stage;
 pub mod contest;
 pub mod contribution;
+pub mod plan;
 pub mod runoff;
 pub mod proxy;
 pub mod proposal;

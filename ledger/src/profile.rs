@@ -278,6 +278,9 @@ fn council(charter: &Charter) -> Result<(), &'static str> {
     if !ascending || !council.milestones.iter().all(|it| known(it.stage) && within(it.words)) {
         return Err("milestones are for stages that exist, in their order, with at most 16 words");
     }
+    if !distinct(council.attesting.iter().map(|it| it.task.as_str())) {
+        return Err("who attests is said once for a task");
+    }
     Ok(())
 }
 

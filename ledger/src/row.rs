@@ -54,6 +54,20 @@ pub enum Row {
     Marks(EntryId, Member),
     /// 17: a delegation.
     Delegation(EntryId),
+    /// 18: a review.
+    Review(EntryId),
+    /// 19: what a contribution produced and where it belongs.
+    Delivery(EntryId),
+    /// 20: a resource drawn on.
+    Draw(EntryId),
+    /// 21: an offer or a request.
+    Intent(EntryId),
+    /// 22: an agreement.
+    Agreement(EntryId),
+    /// 23: a member's word for an agreement.
+    Agreed(EntryId, Member),
+    /// 24: a commitment.
+    Commitment(EntryId),
     /// 25: a booking's number in the journal.
     Booked(EntryId, u32),
     /// 26 and 27: a redemption of shares, a debt paid.
@@ -88,6 +102,13 @@ impl Row {
             Self::Correction(id) => encode(&(15_u8, *id)),
             Self::Marks(proposal, member) => encode(&(16_u8, *proposal, *member)),
             Self::Delegation(id) => encode(&(17_u8, *id)),
+            Self::Review(id) => encode(&(18_u8, *id)),
+            Self::Delivery(id) => encode(&(19_u8, *id)),
+            Self::Draw(id) => encode(&(20_u8, *id)),
+            Self::Intent(id) => encode(&(21_u8, *id)),
+            Self::Agreement(id) => encode(&(22_u8, *id)),
+            Self::Agreed(id, member) => encode(&(23_u8, *id, *member)),
+            Self::Commitment(id) => encode(&(24_u8, *id)),
             Self::Booked(id, part) => encode(&(25_u8, *id, *part)),
             Self::Paper(paper, member, reference) => {
                 let kind: u8 = match paper {
@@ -202,6 +223,13 @@ mod tests {
             Row::Correction(id),
             Row::Marks(id, Member(1)),
             Row::Delegation(id),
+            Row::Review(id),
+            Row::Delivery(id),
+            Row::Draw(id),
+            Row::Intent(id),
+            Row::Agreement(id),
+            Row::Agreed(id, Member(1)),
+            Row::Commitment(id),
         ];
         let keys: std::collections::BTreeSet<_> = rows.iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.len());

@@ -19,6 +19,7 @@ use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
+use crate::plan::Plans;
 use crate::proxy::Proxies;
 use crate::purse::Purses;
 use crate::register::Register;
@@ -50,6 +51,7 @@ pub struct State {
     work: Work,
     votes: Votes,
     proxies: Proxies,
+    plans: Plans,
     treasury: Treasury,
     runs: Runs,
     purses: Purses,
@@ -101,6 +103,8 @@ impl State {
             }
         }
         self.waiting.wake(Need::Chain { device, length: self.length(device) });
+        // Who only needs it settled: an erasure does not ask what became of it.
+        self.waiting.wake(Need::Entry { id: stamp.id });
         while let Some(Waiter { stamp, act }) = self.waiting.pop() {
             if let Err(need) = self.attempt(register, &stamp, &act) {
                 self.waiting.sleep(Waiter { stamp, act }, need);
@@ -242,6 +246,12 @@ impl State {
     #[must_use]
     pub const fn votes(&self) -> &Votes {
         &self.votes
+    }
+
+    /// Resources drawn on, offers, agreements, commitments, comments.
+    #[must_use]
+    pub const fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// Jobs, receipts and expenses.

@@ -385,6 +385,32 @@ pub enum Void {
     /// Rule 97.
     #[error("rule 97: only a proposal about the result allocates it, month by month")]
     Allocation,
+    /// Rule 98.
+    #[error("rule 98: the charter lets others attest this task")]
+    Attester,
+    /// Rule 99.
+    #[error("rule 99: {claimed} were claimed, so that no larger part is confirmed")]
+    Part {
+        /// What was claimed.
+        claimed: i64,
+    },
+    /// Rule 100.
+    #[error("rule 100: what produces names what it produced, and nothing else does")]
+    Produced,
+    /// Rule 101.
+    #[error("rule 101: there is no such circle")]
+    NoCircle,
+    /// Rule 102.
+    #[error(
+        "rule 102: an agreement has two parties or more in order, its author among them, and clauses between them"
+    )]
+    Agreement,
+    /// Rule 103.
+    #[error("rule 103: only a party agrees")]
+    Party,
+    /// Rule 104.
+    #[error("rule 104: a commitment is to somebody else, and to a party of the agreement it names")]
+    Commitment,
     /// Rules 121 to 141.
     #[error(transparent)]
     Money(#[from] MoneyFault),
@@ -453,6 +479,13 @@ impl Void {
             Self::NotInCircle { .. } => 95,
             Self::Delegation => 96,
             Self::Allocation => 97,
+            Self::Attester => 98,
+            Self::Part { .. } => 99,
+            Self::Produced => 100,
+            Self::NoCircle => 101,
+            Self::Agreement => 102,
+            Self::Party => 103,
+            Self::Commitment => 104,
             Self::Money(fault) => fault.rule(),
         }
     }

@@ -8,5 +8,7 @@
 pub mod accounts;
 pub mod contributions;
 pub mod decisions;
+pub mod minimums;
+pub mod plans;
 pub mod runs;
 pub mod members;

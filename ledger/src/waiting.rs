@@ -55,6 +55,7 @@ impl Lane {
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
             Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
+            Act::Review(review) => Some(Self::Attestations(device, review.contribution)),
             Act::Correct(correct) => Some(Self::Corrections(device, correct.contribution)),
             Act::Charter(_)
             | Act::Admit(_)
@@ -82,7 +83,14 @@ impl Lane {
             | Act::Motion(_)
             | Act::Rank(_)
             | Act::Delegate(_)
-            | Act::Welcome(_) => None,
+            | Act::Welcome(_)
+            | Act::Deliver(_)
+            | Act::Draw(_)
+            | Act::Intent(_)
+            | Act::Agreement(_)
+            | Act::Agree(_)
+            | Act::Commit(_)
+            | Act::Comment(_) => None,
         }
     }
 }

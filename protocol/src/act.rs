@@ -16,14 +16,17 @@ pub use crate::decision::{
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
 use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
+pub use crate::plan::{
+    Agree, Agreement, CLAUSES_MAX, Clause, Comment, Commit, Direction, Duty, Intent, Party,
+};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
     Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Reform, Remove, Report, Revoke,
     Succeed,
 };
 pub use crate::work::{
-    Advance, Attest, Contribution, Correct, Dispute, Grounds, Job, Stream, TAGS_MAX, Withdraw,
-    advance,
+    Action, Advance, Attest, Belonging, Contribution, Correct, Delivery, Dispute, Draw, Extent,
+    Grounds, Job, Resource, Review, Stream, TAGS_MAX, Taking, Withdraw, advance,
 };
 
 /// Longest act, in bytes.
@@ -102,7 +105,7 @@ pub enum Act {
     /// 32, register: moves a member to another stage.
     Advance(Advance),
     /// 33: asks the members, with options, a fallback, a beginning or a circle.
-    Motion(Motion),
+    Motion(Box<Motion>),
     /// 34: ranks or scores the options of a proposal.
     Rank(Rank),
     /// 35: lets another member vote in one's stead.
@@ -121,10 +124,26 @@ pub enum Act {
     Open(Open),
     /// 42: moves something in an internal unit.
     Transfer(Transfer),
+    /// 43: confirms a part of a contribution, or its quality.
+    Review(Review),
+    /// 44: work given that produces, serves, or belongs somewhere.
+    Deliver(Box<Delivery>),
+    /// 45: uses, cites or consumes a resource.
+    Draw(Draw),
+    /// 46: offers something, or asks for it.
+    Intent(Intent),
+    /// 47: puts an agreement in writing.
+    Agreement(Agreement),
+    /// 48: agrees.
+    Agree(Agree),
+    /// 49: promises something.
+    Commit(Commit),
+    /// 50: says something about an entry.
+    Comment(Comment),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 43;
+pub const TAGS: u32 = 51;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -197,13 +216,25 @@ impl Act {
             | Self::Allocate(_)
             | Self::Reconcile(_)
             | Self::Open(_)
-            | Self::Transfer(_) => None,
+            | Self::Transfer(_)
+            | Self::Review(_)
+            | Self::Deliver(_)
+            | Self::Draw(_)
+            | Self::Intent(_)
+            | Self::Agreement(_)
+            | Self::Agree(_)
+            | Self::Commit(_)
+            | Self::Comment(_) => None,
         }
     }
 }
 
 /// An act, or the tag of one that a later version will know: kept and passed on, never guessed at.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an unknown act is rare, and costs its own bytes more"
+)]
 pub enum Content {
     /// An act of this version.
     Known(Act),

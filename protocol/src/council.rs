@@ -76,6 +76,31 @@ pub struct Milestone {
     pub credits: u64,
 }
 
+/// Who may attest.
+#[derive(
+    Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attester {
+    /// Any other member.
+    Peer,
+    /// A member of a college of beneficiaries.
+    Client,
+    /// A facilitator: of the circle that the contribution names, or of any if it names none.
+    Editor,
+}
+
+/// Who attests contributions of a task.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct Attesting {
+    /// The task.
+    pub task: Code,
+    /// Who may.
+    pub by: Attester,
+    /// Members who must confirm the quality besides.
+    pub quality: u8,
+}
+
 /// How a cooperative decides.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
 pub struct Council {
@@ -89,4 +114,6 @@ pub struct Council {
     pub milestones: List<Milestone, COUNCIL_MAX>,
     /// Minutes of care expected of a member in a quarter.
     pub care_minimum: u32,
+    /// Who attests, for tasks that not every other member may attest.
+    pub attesting: List<Attesting, COUNCIL_MAX>,
 }

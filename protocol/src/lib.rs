@@ -13,6 +13,7 @@ pub mod treasury;
 pub mod charter;
 pub mod recovery;
 pub mod work;
+pub mod plan;
 pub mod decision;
 pub mod money;
 pub mod act;

@@ -61,6 +61,97 @@ pub struct Attest {
     pub contribution: EntryId,
 }
 
+/// What a review confirms.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// So much of the quantity.
+    Part(Quantity),
+    /// That it is well done; no quantity.
+    Quality,
+}
+
+/// Confirms a part of a contribution, or its quality.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Review {
+    /// The contribution.
+    pub contribution: EntryId,
+    /// What is confirmed.
+    pub extent: Extent,
+}
+
+/// What kind of economic event a contribution is (Valueflows).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Work, as every plain contribution.
+    Work,
+    /// Work by which a resource came to be.
+    Produce,
+    /// Work for somebody who takes it as a service.
+    DeliverService,
+}
+
+/// So much of something that is there for all.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Resource {
+    /// Its name.
+    pub code: Code,
+    /// What it is measured in.
+    pub unit: Code,
+    /// How much.
+    pub quantity: Quantity,
+}
+
+/// Where a statement belongs. What is named here need not count: what follows is only shown.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Belonging {
+    /// The circle.
+    pub circle: Option<Code>,
+    /// The agreement under which it was done.
+    pub agreement: Option<EntryId>,
+    /// The commitment that it fulfils.
+    pub commitment: Option<EntryId>,
+}
+
+/// A contribution with what only some have.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Delivery {
+    /// What every contribution says.
+    pub work: Contribution,
+    /// What kind of event it is.
+    pub action: Action,
+    /// What came to be.
+    pub resource: Option<Resource>,
+    /// Where it belongs.
+    pub belonging: Belonging,
+}
+
+/// What is done with a resource.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taking {
+    /// It is used and remains.
+    Use,
+    /// It is cited and remains.
+    Cite,
+    /// It is used up.
+    Consume,
+}
+
+/// Uses, cites or consumes a resource. It earns nothing.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Draw {
+    /// What is done.
+    pub taking: Taking,
+    /// With what.
+    pub resource: Resource,
+    /// When.
+    pub date: Day,
+    /// Where it belongs.
+    pub belonging: Belonging,
+}
+
 /// Disputes a contribution: while this is open, no further run takes it in. Why is in the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Dispute {

@@ -19,6 +19,7 @@ use crate::names::Words;
 
 mod council;
 mod money;
+mod plan;
 mod recovery;
 
 /// Names and what they stand for, in the order of reading.
@@ -91,6 +92,11 @@ impl<'a> View<'a> {
             Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
             Act::Admit(admit) => rows.extend(admission(admit)),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
+            Act::Deliver(delivery) => {
+                rows.extend(self.contribution_rows(&delivery.work));
+                rows.extend(plan::rows(act));
+            }
+            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => rows.extend(plan::rows(act)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
             Act::Motion(motion) => {
@@ -136,6 +142,7 @@ impl<'a> View<'a> {
                 council::support(&decide.tally)
             ),
             Act::Contribution(given) => self.contribution_line(given),
+            Act::Deliver(delivery) => self.contribution_line(&delivery.work),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
             Act::Propose(propose) => proposal_line(propose),
             Act::Motion(motion) => proposal_line(&motion.proposal),

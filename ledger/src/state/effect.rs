@@ -14,6 +14,7 @@ use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
 use crate::money::{Booking, Note};
+use crate::plan::Plan;
 use crate::proxy::Delegation;
 use crate::purse::Moved;
 use crate::register::Register;
@@ -42,6 +43,9 @@ pub(super) enum Effect {
     Stage(Member, Step),
     Delegation(Delegation),
     Transfer(Moved),
+    /// A word about the quality of this contribution.
+    Quality(EntryId, Attestation),
+    Plan(Box<Plan>),
 }
 
 impl State {
@@ -56,10 +60,16 @@ impl State {
             Effect::Contribution(record) => {
                 // A new row, so nothing is held.
                 self.stale.change(Row::Contribution(id), |_| None);
+                if record.delivery().is_some() {
+                    self.stale.change(Row::Delivery(id), |_| None);
+                }
                 self.work.add(id, *record);
             }
             Effect::Attestation(contribution, attestation) => {
                 self.change(Row::Contribution(contribution));
+                if attestation.part.is_some() {
+                    self.change(Row::Review(id));
+                }
                 let law = Law { register, terms: &self.terms, stages: &self.stages };
                 let postings = self.work.confirm(&law, &contribution, attestation);
                 self.post(&postings);
@@ -127,6 +137,24 @@ impl State {
                 self.proxies.add(stamp.member, delegation);
             }
             Effect::Transfer(moved) => self.transfer(id, moved),
+            Effect::Quality(contribution, word) => {
+                self.change(Row::Contribution(contribution));
+                self.change(Row::Review(id));
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                let postings = self.work.praise(&law, &contribution, word);
+                self.post(&postings);
+            }
+            Effect::Plan(plan) => {
+                match &*plan {
+                    Plan::Draw(_) => self.change(Row::Draw(id)),
+                    Plan::Intent(_) => self.change(Row::Intent(id)),
+                    Plan::Agreement(_) => self.change(Row::Agreement(id)),
+                    Plan::Agree(agreement) => self.change(Row::Agreed(*agreement, stamp.member)),
+                    Plan::Commit(_) => self.change(Row::Commitment(id)),
+                    Plan::Comment(_) => {}
+                }
+                self.plans.add(stamp, *plan);
+            }
         }
     }
 
@@ -189,6 +217,12 @@ impl State {
             Row::Statement(date) => self.treasury.documents().statement_row(*date),
             Row::Allocation(until) => self.treasury.documents().allocation_row(*until),
             Row::Taken(id, purse) => self.purses.row(id, purse),
+            Row::Review(id) => self.work.review_row(id),
+            Row::Delivery(id) => self.work.delivery_row(id),
+            Row::Draw(id) | Row::Intent(id) | Row::Agreement(id) | Row::Commitment(id) => {
+                self.plans.row(id)
+            }
+            Row::Agreed(agreement, member) => self.plans.agreed_row(agreement, *member),
         }
     }
 

@@ -4,7 +4,8 @@
 //! are in the domain's files; here is what an act needs before it can be judged at all.
 
 use talea_protocol::act::{
-    Act, Advance, Candidate, Course, Decide, Distribute, Effect as Order, Grounds, Pay, Propose,
+    Act, Advance, Candidate, Course, Decide, Distribute, Effect as Order, Extent, Grounds, Pay,
+    Propose,
 };
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
@@ -14,7 +15,8 @@ use super::State;
 use super::effect::Effect;
 use crate::authority::adopted;
 use crate::chain::{Place, Stamp, Status};
-use crate::contribution::Work;
+use crate::contribution::{Work, circle_exists};
+use crate::plan::{Plan, Plans};
 use crate::proposal;
 use crate::proxy::Proxies;
 use crate::register::{Office, Register, Term};
@@ -70,8 +72,27 @@ impl State {
             }
             Act::Attest(act) => {
                 self.named(act.contribution)?;
-                Ok(Effect::Attestation(act.contribution, self.work.attest(stamp, act)?))
+                let word = self.work.attest(&self.law(register), stamp, act)?;
+                Ok(Effect::Attestation(act.contribution, word))
             }
+            Act::Review(act) => {
+                self.named(act.contribution)?;
+                let word = self.work.review(&self.law(register), stamp, act)?;
+                Ok(match act.extent {
+                    Extent::Part(_) => Effect::Attestation(act.contribution, word),
+                    Extent::Quality => Effect::Quality(act.contribution, word),
+                })
+            }
+            Act::Deliver(act) => {
+                let record = Work::deliver(terms, charter, stamp, act)?;
+                Ok(Effect::Contribution(Box::new(record)))
+            }
+            Act::Draw(_)
+            | Act::Intent(_)
+            | Act::Agreement(_)
+            | Act::Agree(_)
+            | Act::Commit(_)
+            | Act::Comment(_) => self.planned(register, stamp, act),
             Act::Propose(act) => self.proposed(register, stamp, act, &Course::default()),
             Act::Motion(act) => self.proposed(register, stamp, &act.proposal, &act.course),
             Act::Vote(act) => {
@@ -159,7 +180,7 @@ impl State {
             let fits = match act.effect {
                 Order::Resolve(_) => self.work.disputed(&id).is_some(),
                 Order::Correct(..) => self.work.record(&id).is_some(),
-                _ => false,
+                _ => self.plans.is_with_cooperative(&id),
             };
             if !fits {
                 return Err(Void::Named { id }.into());
@@ -167,6 +188,38 @@ impl State {
         }
         proposal::examine(register, &self.terms, stamp, act, course)?;
         Ok(Effect::Proposal(Box::new(Proposal::new(stamp, act, course))))
+    }
+
+    /// What is planned, agreed or said.
+    fn planned(&self, register: &Register, stamp: &Stamp, act: &Act) -> Result<Effect, Hold> {
+        let (charter, terms) = (register.charter(), &self.terms);
+        let plan = match act {
+            Act::Draw(act) => {
+                circle_exists(terms, charter, stamp, act.belonging.circle.as_ref())?;
+                Plan::Draw(act.clone())
+            }
+            Act::Intent(act) => {
+                circle_exists(terms, charter, stamp, act.circle.as_ref())?;
+                Plan::Intent(act.clone())
+            }
+            Act::Agreement(act) => {
+                Plans::examine(register, stamp, act)?;
+                Plan::Agreement(act.clone())
+            }
+            Act::Agree(act) => {
+                self.named(act.agreement)?;
+                self.plans.agree(stamp, act)?;
+                Plan::Agree(act.agreement)
+            }
+            Act::Commit(act) => {
+                act.intent.iter().chain(&act.agreement).try_for_each(|id| self.named(*id))?;
+                self.plans.commit(register, stamp, act)?;
+                Plan::Commit(act.clone())
+            }
+            Act::Comment(act) => Plan::Comment(act.on),
+            _ => return Ok(Effect::None),
+        };
+        Ok(Effect::Plan(Box::new(plan)))
     }
 
     /// A move to another stage: words are the register's business, credits and decisions are not.

@@ -54,6 +54,21 @@ pub struct Council {
     pub circles: Vec<Circle>,
     pub milestones: Vec<Milestone>,
     pub care_minimum: u32,
+    pub attesting: Vec<Attesting>,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Attesting {
+    pub task: String,
+    pub by: Attester,
+    pub quality: u8,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Attester {
+    Peer,
+    Client,
+    Editor,
 }
 
 #[derive(SchemaRead, SchemaWrite)]

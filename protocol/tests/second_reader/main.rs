@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 mod charter;
+mod decision;
 mod money;
+mod plan;
 #[path = "../kept/mod.rs"]
 mod kept;
 
@@ -16,7 +18,8 @@ use talea_protocol::entry;
 use talea_protocol::leaf::Leaf;
 use wincode::{SchemaRead, SchemaWrite, deserialize_exact, serialize};
 
-use charter::{Charter, Kind, Rate, Roster, Thresholds, Tier};
+use charter::{Charter, Kind, Roster};
+use decision::{Choice, Course, Grounds, Outcome, Propose, Scope, Tally};
 
 type Id = [u8; 32];
 type Key = [u8; 32];
@@ -240,45 +243,42 @@ enum Act {
         amount: i64,
         takes: Vec<Id>,
     },
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Grounds {
-    Milestones { cut: Cut, words: Vec<Approval> },
-    Decision(Id),
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Propose {
-    matter: Matter,
-    method: Method,
-    statutory: bool,
-    closes: u64,
-    effect: Effect,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Course {
-    circle: Option<String>,
-    opens: u64,
-    options: Vec<String>,
-    fallback: Option<Method>,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Scope {
-    All,
-    Matter(Matter),
-    Circle(String),
-    Proposal(Id),
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-struct Candidate {
-    device: Key,
-    kind: Kind,
-    college: u8,
-    stage: u8,
+    Review {
+        contribution: Id,
+        extent: plan::Extent,
+    },
+    Deliver {
+        work: Contribution,
+        action: plan::Action,
+        resource: Option<plan::Resource>,
+        belonging: plan::Belonging,
+    },
+    Draw {
+        taking: plan::Taking,
+        resource: plan::Resource,
+        date: i32,
+        belonging: plan::Belonging,
+    },
+    Intent {
+        direction: plan::Direction,
+        what: plan::Resource,
+        until: Option<i32>,
+        circle: Option<String>,
+    },
+    Agreement {
+        parties: Vec<plan::Party>,
+        clauses: Vec<plan::Clause>,
+    },
+    Agree(Id),
+    Commit {
+        intent: Option<Id>,
+        agreement: Option<Id>,
+        receiver: plan::Party,
+        duty: plan::Duty,
+        what: plan::Resource,
+        due: i32,
+    },
+    Comment(Id),
 }
 
 #[derive(SchemaRead, SchemaWrite)]
@@ -344,25 +344,6 @@ struct Cut {
     root: Hash,
 }
 
-#[derive(SchemaRead, SchemaWrite)]
-struct Tally {
-    colleges: Vec<[u32; 4]>,
-    yes: u64,
-    no: u64,
-    participation: u64,
-    blocks: u32,
-    options: Vec<u64>,
-    winner: Option<u8>,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Outcome {
-    Adopted,
-    Rejected,
-    NoQuorum,
-    Blocked,
-}
-
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
 struct Contribution {
     stream: Stream,
@@ -385,66 +366,6 @@ enum Stream {
 struct Job {
     code: String,
     tier: u8,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Matter {
-    Ordinary,
-    Charter,
-    Allocation,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Method {
-    CollegeWeighted,
-    Headcount,
-    Consent,
-    Ranked,
-    Score,
-    CreditWeighted,
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Effect {
-    Policy,
-    Amend { set: Vec<Amendment>, from: u32 },
-    Remove(u32),
-    Appoint(Office, u32),
-    Reform(Roster),
-    Admit(Candidate),
-    Advance(u32, u8),
-    Resolve(Id),
-    Correct(Id, i64),
-    Spend(i64),
-    Allocate(u32, u32),
-    Agree(Id),
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Amendment {
-    Retain(u16),
-    Care(u16),
-    Livelihood(u16),
-    Quorum(u16),
-    Thresholds(Thresholds),
-    Attestations(u8),
-    InternalPrice(u32),
-    Rate(Rate),
-    Tier(Tier),
-    Sponsors(u8),
-    LoveMinimum(u32),
-    Quorums(charter::Quorums),
-    Proxies(u8),
-    Circle(charter::Circle),
-    CareMinimum(u32),
-}
-
-#[derive(SchemaRead, SchemaWrite)]
-enum Choice {
-    Yes,
-    No,
-    Abstain,
-    Block,
 }
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]

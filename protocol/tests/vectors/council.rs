@@ -7,7 +7,9 @@
 use talea_protocol::act::*;
 use talea_protocol::bytes::List;
 use talea_protocol::charter::{Kind, Member};
-use talea_protocol::council::{Circle, Competence, Council, Milestone, Quorums};
+use talea_protocol::council::{
+    Attester, Attesting, Circle, Competence, Council, Milestone, Quorums,
+};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Purpose;
@@ -34,6 +36,7 @@ pub fn parameters() -> Council {
         may: list(may),
         spend_max,
     };
+    let attesting = |task, by, quality| Attesting { task: code(task), by, quality };
     Council {
         quorums: Quorums { ordinary: bp(0), charter: bp(6_000), allocation: bp(5_001) },
         proxies: 2,
@@ -43,6 +46,11 @@ pub fn parameters() -> Council {
         ]),
         milestones: list(vec![Milestone { stage: 0, words: 2, credits: 120_000 }]),
         care_minimum: 300,
+        attesting: list(vec![
+            attesting("translation", Attester::Editor, 1),
+            attesting("garden", Attester::Client, 0),
+            attesting("listening", Attester::Peer, 2),
+        ]),
     }
 }
 
@@ -53,6 +61,8 @@ pub fn write(world: &mut World) {
     let motion = motions(world);
     answers(world, motion);
     decisions(world, motion);
+    events(world);
+    plans(world);
 }
 
 fn work(world: &mut World) {
@@ -91,7 +101,7 @@ fn motions(world: &mut World) -> EntryId {
     let mut propose = |name, method, effect, course| {
         let (matter, closes) = (Matter::Ordinary, START_MS + 90_000);
         let proposal = Propose { matter, method, statutory: false, closes, effect };
-        world.write(name, 3, None, Act::Motion(Motion { proposal, course }))
+        world.write(name, 3, None, Act::Motion(Box::new(Motion { proposal, course })))
     };
     let course = |fallback| Course { fallback, ..Course::default() };
     let credits = course(Some(Method::CreditWeighted));
@@ -156,4 +166,70 @@ fn decisions(world: &mut World, proposal: EntryId) {
     world.write("decide, ranked", 2, None, act);
     let act = decide(world.cut(), blocked, Outcome::Blocked);
     world.write("decide, blocked", 2, None, act);
+}
+
+fn resource(name: &str, unit: &str, quantity: i64) -> Resource {
+    Resource { code: code(name), unit: code(unit), quantity: amount(quantity) }
+}
+
+fn events(world: &mut World) {
+    let contribution = world.entry("contribution, love").id();
+    let mut review =
+        |name, extent| world.write(name, 2, None, Act::Review(Review { contribution, extent }));
+    review("review, a part", Extent::Part(amount(700)));
+    review("review, quality", Extent::Quality);
+    let Act::Contribution(work) = world.act("contribution, love") else { unreachable!() };
+    let here = Belonging {
+        circle: Some(code("desk")),
+        agreement: Some(contribution),
+        commitment: Some(contribution),
+    };
+    let mut deliver = |name, action, resource, belonging: &Belonging| {
+        let delivery =
+            Delivery { work: work.clone(), action, resource, belonging: belonging.clone() };
+        world.write(name, 3, None, Act::Deliver(Box::new(delivery)));
+    };
+    let book = || Some(resource("glossary", "page", 12));
+    deliver("deliver, work", Action::Work, None, &Belonging::default());
+    deliver("deliver, produce", Action::Produce, book(), &here);
+    deliver("deliver, a service", Action::DeliverService, None, &here);
+    for (name, taking) in [
+        ("draw, use", Taking::Use),
+        ("draw, cite", Taking::Cite),
+        ("draw, consume", Taking::Consume),
+    ] {
+        let (resource, date) = (resource("glossary", "page", 3), day(20_461));
+        let act = Draw { taking, resource, date, belonging: Belonging::default() };
+        world.write(name, 4, None, Act::Draw(act));
+    }
+}
+
+fn plans(world: &mut World) {
+    let what = || resource("mediation", "minute", 600);
+    let (until, circle) = (Some(day(20_500)), Some(code("desk")));
+    let offer = Intent { direction: Direction::Offer, what: what(), until, circle };
+    let offer = world.write("intent, offer", 3, None, Act::Intent(offer));
+    let request = Intent { direction: Direction::Request, what: what(), until: None, circle: None };
+    world.write("intent, request", 3, None, Act::Intent(request));
+    let (all, one) = (Party::Cooperative, Party::Member(Member(2)));
+    let clause =
+        |provider, receiver, duty, what, due| Clause { provider, receiver, duty, what, due };
+    let clauses = vec![
+        clause(one, all, Duty::DeliverService, what(), until),
+        clause(all, one, Duty::Transfer, resource("money", "EUR", 15_000), None),
+        clause(one, all, Duty::Work, what(), None),
+        clause(one, all, Duty::Produce, what(), None),
+    ];
+    let agreement = Agreement { parties: list(vec![all, one]), clauses: list(clauses) };
+    let agreement = world.write("agreement", 3, None, Act::Agreement(agreement));
+    world.write("agree", 3, None, Act::Agree(Agree { agreement }));
+    let mut commit = |name, intent, agreement, receiver| {
+        let (duty, due) = (Duty::DeliverService, day(20_500));
+        let act = Commit { intent, agreement, receiver, duty, what: what(), due };
+        world.write(name, 3, None, Act::Commit(act));
+    };
+    commit("commit", Some(offer), Some(agreement), all);
+    commit("commit, to a member", None, None, Party::Member(Member(0)));
+    let words = Some(br#"{"note":"merci"}"#.as_slice());
+    world.write("comment", 2, words, Act::Comment(Comment { on: agreement }));
 }

@@ -222,6 +222,14 @@ impl World {
         self.samples.iter().find(|sample| sample.name == name).unwrap().entry.clone()
     }
 
+    /// What the entry of this name says.
+    pub fn act(&self, name: &str) -> Act {
+        match self.entry(name).content() {
+            Content::Known(act) => act.clone(),
+            Content::Unknown(_) => unreachable!("every act of a sample is known"),
+        }
+    }
+
     /// The last entry of a device's chain.
     pub fn last(&self, seed: u8) -> EntryId {
         self.chains[&seed].1

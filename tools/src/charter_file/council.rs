@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use talea_protocol::bytes::Code;
-use talea_protocol::council::{Circle, Competence, Council, Milestone, Quorums};
+use talea_protocol::council::{Attesting, Circle, Competence, Council, Milestone, Quorums};
 
 use super::{CharterFault, CharterFile, Share, list};
 
@@ -22,6 +22,8 @@ pub(super) struct CouncilTerms {
     circles: Vec<CircleTerms>,
     #[serde(rename = "milestone", default)]
     milestones: Vec<MilestoneTerms>,
+    #[serde(default)]
+    attesting: Vec<Attesting>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -75,6 +77,7 @@ impl CouncilTerms {
             circles: list("council.circle", circles.collect::<Result<Vec<_>, _>>()?.into_iter())?,
             milestones: list("council.milestone", milestones.into_iter())?,
             care_minimum: self.care_minimum,
+            attesting: list("council.attesting", self.attesting.iter().cloned())?,
         })
     }
 }

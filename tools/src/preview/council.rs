@@ -1,13 +1,13 @@
 //! What a statement says about work and decisions beyond the ordinary: disputes, corrections,
 //! stages, options, circles, delegations.
 
-use talea_protocol::act::{Act, Advance, Course, Delegate, Effect, Grounds, Scope, Tally};
+use talea_protocol::act::{Act, Advance, Course, Delegate, Effect, Extent, Grounds, Scope, Tally};
 use talea_protocol::charter::Member;
 use talea_protocol::council::Circle;
 use talea_protocol::hash::EntryId;
 use talea_protocol::recovery::Office;
 
-use super::{Rows, WHOLE, percent, serde_name};
+use super::{Rows, WHOLE, percent, plan, serde_name};
 use crate::amount;
 
 /// The statement in a few words; empty for an act that is told elsewhere.
@@ -29,7 +29,11 @@ pub(super) fn line(
         Act::Welcome(it) => {
             format!("admit a {} by decision {}", serde_name(&it.request.kind), label(&it.decision))
         }
-        _ => String::new(),
+        Act::Review(it) => match it.extent {
+            Extent::Part(part) => format!("attest {part} of {}", label(&it.contribution)),
+            Extent::Quality => format!("attest the quality of {}", label(&it.contribution)),
+        },
+        other => plan::line(other, who, label),
     }
 }
 

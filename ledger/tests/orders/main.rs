@@ -13,12 +13,17 @@ use talea_protocol::act::{
 use talea_protocol::bytes::List;
 use talea_protocol::charter::{Amendment, Change, Kind, Member, Rate, Thresholds};
 use talea_protocol::cut::Cut;
+use talea_protocol::entry::Commitment;
 use talea_protocol::hash::{EntryId, Hash};
 
+#[path = "../world/mod.rs"]
 mod world;
+mod council;
 use world::{TODAY, World, bp, code, consented, day, index, list, month, quantity, shuffled};
 
 const HOUR_MS: u64 = 3_600_000;
+/// Kinds of steps.
+const KINDS: u8 = 38;
 
 /// One thing that somebody writes: what, who, and a number to draw details from.
 type Step = (u8, u32, u64);
@@ -51,6 +56,8 @@ impl Dice {
 struct Writer {
     world: World,
     contributions: Vec<EntryId>,
+    disputes: Vec<EntryId>,
+    plans: Vec<EntryId>,
     proposals: Vec<EntryId>,
     runs: Vec<EntryId>,
 }
@@ -60,14 +67,22 @@ impl Writer {
         let mut charter = world::charter();
         charter.quorum = bp(0);
         charter.thresholds = thresholds(1000);
+        council::council(&mut charter);
         let world = World::of(consented(charter));
-        Self { world, contributions: Vec::new(), proposals: Vec::new(), runs: Vec::new() }
+        Self {
+            world,
+            contributions: Vec::new(),
+            disputes: Vec::new(),
+            plans: Vec::new(),
+            proposals: Vec::new(),
+            runs: Vec::new(),
+        }
     }
 
     fn write(&mut self, (kind, device, number): Step) {
         let dice = &mut Dice(number);
         self.world.time += HOUR_MS;
-        if kind % 24 == 11 && dice.roll(3) > 0 {
+        if kind % KINDS == 11 && dice.roll(3) > 0 {
             return self.carry(dice);
         }
         let devices = u64::try_from(self.world.chains.len()).unwrap();
@@ -76,7 +91,7 @@ impl Writer {
             0 => (anybody, 1, anybody),
             _ => (0, 1, 2),
         };
-        let (device, act) = match kind % 24 {
+        let (device, act) = match kind % KINDS {
             0..=4 => (anybody, self.contribution(dice)),
             5..=10 => (anybody, self.attest(dice)),
             11 => (anybody, self.propose(dice)),
@@ -87,23 +102,40 @@ impl Writer {
             20 => (distributor, self.distribute(dice)),
             21 => (anybody % 8, self.redirect(dice)),
             22 => (treasurer, self.pay(dice)),
-            _ => (treasurer, self.close(dice)),
+            23 => (treasurer, self.close(dice)),
+            24..=26 => (anybody, self.contest(dice)),
+            27 | 28 => (self.author(anybody, dice), self.correct(dice)),
+            29 | 30 => (anybody, self.motion(dice)),
+            31 => (anybody, self.rank(dice)),
+            32 => (anybody, self.delegate(dice)),
+            33 => (registrar, self.advance(dice)),
+            34 | 35 => (anybody, self.event(dice)),
+            _ => (anybody, self.plan(anybody, dice)),
         };
         let basis = self.basis(device, &act, dice);
-        let entry = self.world.sign_under(basis, device, act.clone());
+        let payload = (dice.roll(2) == 0).then(|| Commitment::new(&[9; 32], b"{}").unwrap());
+        let entry = self.world.sign_with(basis, device, act.clone(), payload);
         let id = entry.id();
         self.world.place(device, entry);
         match act {
-            Act::Contribution(_) => self.contributions.push(id),
-            Act::Propose(_) => self.proposals.push(id),
+            Act::Contribution(_) | Act::Deliver(_) => self.contributions.push(id),
+            Act::Intent(_) | Act::Agreement(_) | Act::Commit(_) => self.plans.push(id),
+            Act::Propose(_) | Act::Motion(_) => self.proposals.push(id),
+            Act::Dispute(_) => self.disputes.push(id),
             Act::Distribute(_) => self.runs.push(id),
             _ => {}
         }
     }
 
+    /// Mostly who wrote the newest contribution.
+    fn author(&self, anybody: u32, dice: &mut Dice) -> u32 {
+        let place = self.contributions.last().and_then(|id| self.world.state.chains().place(id));
+        place.filter(|_| dice.roll(4) > 0).map_or(anybody, |place| place.device)
+    }
+
     /// A proposal that most vote for, and its decision.
     fn carry(&mut self, dice: &mut Dice) {
-        let act = self.propose(dice);
+        let act = if dice.roll(2) == 0 { self.propose(dice) } else { self.motion(dice) };
         let proposal = self.world.put(0, act);
         self.proposals.push(proposal);
         for voter in 0..3 {
@@ -215,7 +247,8 @@ impl Writer {
     }
 
     fn vote(&self, dice: &mut Dice) -> Act {
-        let choice = dice.pick(&[Choice::Yes, Choice::Yes, Choice::No, Choice::Abstain]);
+        let choice =
+            dice.pick(&[Choice::Yes, Choice::Yes, Choice::No, Choice::Abstain, Choice::Block]);
         Act::Vote(Vote { proposal: self.named(&self.proposals, dice), choice })
     }
 
@@ -313,9 +346,9 @@ fn written(steps: &[Step]) -> World {
     writer.world
 }
 
-/// Everything, or work and the rates that decisions give it.
+/// Everything, or work and the rates that decisions give it, or work and what becomes of it.
 fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    prop_oneof![Just(0..24_u8), Just(3..12)].prop_flat_map(move |kinds| {
+    prop_oneof![Just(0..KINDS), Just(3..12), Just(20..KINDS + 10)].prop_flat_map(move |kinds| {
         prop::collection::vec((kinds, any::<u32>(), any::<u64>()), 1..most)
     })
 }
@@ -432,5 +465,20 @@ fn the_stories_told_here_break_many_rules_and_keep_more() {
         }
     }
     assert!(counted > 3000 && pending > 100 && void > 300, "{counted} {pending} {void}");
-    assert!(rules.len() >= 20, "{rules:?}");
+    assert!(rules.len() >= 30, "{rules:?}");
+    let new: Vec<_> = rules.range(85..).collect();
+    assert!(new.len() >= 8, "{rules:?}");
+}
+
+/// Once the first waited for ever: its entry was pending when it came, and nobody woke it.
+#[test]
+fn an_erasure_counts_whether_its_pending_entry_came_before_it_or_after() {
+    let mut world = Writer::new().world;
+    let lost = world.put(3, Act::Attest(Attest { contribution: EntryId([9; 32]) }));
+    let ground = code("request");
+    let erase = world.put(1, Act::Erase(talea_protocol::recovery::Erase { entry: lost, ground }));
+    for order in [[0, 1, 3], [0, 3, 1]] {
+        let state = world.fold(&order);
+        assert_eq!(state.verdict(&erase), Some(Verdict::Counted), "{order:?}");
+    }
 }
