@@ -232,8 +232,9 @@ impl<'a> Worst<'a> {
         cheats::write(&kept, &self.stage.export_now(self.server(LOST)?)?.0)?;
         self.put_back(&backup, signed, &alba)?;
         self.comes_back(signed)?;
+        let before = self.size(LOST)?;
         self.settles(&alba, &["send"])?;
-        self.comes("the node signs again", |me| Ok(me.size(LOST)? > signed))?;
+        self.comes("the node signs again", |me| Ok(me.size(LOST)? > before))?;
         out::say(&format!("  Now node {name} signs again, and its log is one history:"));
         let now = self.folder.join("after.talea");
         cheats::write(&now, &self.stage.export_now(self.server(LOST)?)?.0)?;
