@@ -45,7 +45,12 @@ impl Lane {
             | Act::PayOut(_)
             | Act::Allocate(_)
             | Act::Reconcile(_)
-            | Act::Open(_) => Some(Self::Treasury(device)),
+            | Act::Open(_)
+            | Act::Link(_)
+            | Act::Countersign(_)
+            | Act::Send(_)
+            | Act::Receive(_)
+            | Act::Statement(_) => Some(Self::Treasury(device)),
             Act::Transfer(transfer) => match transfer.from {
                 Purse::Fund(_) => Some(Self::Treasury(device)),
                 Purse::Member(_) => Some(Self::Wallet(device)),
@@ -72,7 +77,11 @@ impl Lane {
             | Act::Succeed(_)
             | Act::Reform(_)
             | Act::Heal(_)
-            | Act::Erase(_) => None,
+            | Act::Erase(_)
+            | Act::AttestCredential(_)
+            | Act::RevokeCredential(_)
+            | Act::RequestErasure(_)
+            | Act::RefuseErasure(_) => None,
         }
     }
 }

@@ -9,9 +9,11 @@ use serde::Serialize;
 use crate::bytes::{Code, Day, Decode, Encode, List, Malformed, Month, Quantity, decode, encode};
 use crate::charter::{Change, Charter, KINDS_MAX, Kind, Member, Roster};
 use crate::cut::Cut;
+use crate::federation::{Countersign, Link, Receive, Send, Statement};
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
 use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
+use crate::personal::{AttestCredential, RefuseErasure, RequestErasure, RevokeCredential};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
     Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Office, Reform, Remove, Report,
@@ -99,10 +101,28 @@ pub enum Act {
     Open(Open),
     /// 34: moves something in an internal unit.
     Transfer(Transfer),
+    /// 35, treasurer: says who another cooperative is.
+    Link(Link),
+    /// 36, treasurer: agrees with another cooperative.
+    Countersign(Box<Countersign>),
+    /// 37, treasurer: sends something to another cooperative.
+    Send(Send),
+    /// 38, treasurer: takes in what another cooperative has sent.
+    Receive(Receive),
+    /// 39, treasurer: what two cooperatives hold for so.
+    Statement(Statement),
+    /// 40: stands for a credential about another member.
+    AttestCredential(AttestCredential),
+    /// 41: takes a credential back.
+    RevokeCredential(RevokeCredential),
+    /// 42: asks that a payload about the author be erased.
+    RequestErasure(RequestErasure),
+    /// 43, registrar: refuses such a request.
+    RefuseErasure(RefuseErasure),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 35;
+pub const TAGS: u32 = 44;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -165,7 +185,16 @@ impl Act {
             | Self::Allocate(_)
             | Self::Reconcile(_)
             | Self::Open(_)
-            | Self::Transfer(_) => None,
+            | Self::Transfer(_)
+            | Self::Link(_)
+            | Self::Countersign(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Statement(_)
+            | Self::AttestCredential(_)
+            | Self::RevokeCredential(_)
+            | Self::RequestErasure(_)
+            | Self::RefuseErasure(_) => None,
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod treasury;
 pub mod charter;
 pub mod recovery;
 pub mod money;
+pub mod federation;
+pub mod personal;
 pub mod act;
 pub mod entry;
 pub mod fork;

@@ -18,6 +18,7 @@ use crate::book::Book;
 use crate::names::Words;
 
 mod money;
+mod partners;
 mod recovery;
 
 /// Names and what they stand for, in the order of reading.
@@ -108,6 +109,7 @@ impl<'a> View<'a> {
             | Act::Close(_) => {}
             other => {
                 rows.extend(money::rows(self, other));
+                rows.extend(partners::rows(other));
                 rows.extend(recovery::rows(other));
             }
         }
@@ -179,11 +181,9 @@ impl<'a> View<'a> {
             }
             Act::Close(close) => format!("close {}", amount::show_month(close.period)),
             other => {
-                let told = money::line(self, other);
-                if !told.is_empty() {
-                    return told;
-                }
-                recovery::line(other, &|member| self.who(member), &|id| self.label(id))
+                let told = [money::line(self, other), partners::line(self, other)].concat();
+                let more = recovery::line(other, &|it| self.who(it), &|id| self.label(id));
+                told + &more
             }
         }
     }

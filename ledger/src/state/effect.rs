@@ -3,15 +3,14 @@
 use talea_protocol::bytes::encode;
 use talea_protocol::hash::EntryId;
 
-use talea_protocol::money::Purse;
-
 use super::State;
 use crate::account::{Account, Posting, Unit};
 use crate::chain::Stamp;
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
 use crate::money::{Booking, Note};
-use crate::purse::Moved;
+use crate::personal::DataNote;
+use crate::purse::{Moved, Transferred};
 use crate::register::Register;
 use crate::row::Row;
 use crate::vote::{Ballot, Decision, Proposal};
@@ -30,7 +29,8 @@ pub(super) enum Effect {
     Payment(EntryId, Payment),
     /// The payload of this entry is to be erased.
     Erasure(EntryId),
-    Transfer(Moved),
+    Transfer(Transferred),
+    Data(DataNote),
 }
 
 impl State {
@@ -88,7 +88,11 @@ impl State {
                 self.treasury.enter(stamp, payment.date, bookings);
                 self.runs.settle(&run, payment);
             }
-            Effect::Transfer(moved) => self.transfer(id, moved),
+            Effect::Transfer(transferred) => self.transfer(id, transferred),
+            Effect::Data(note) => {
+                self.change(note.row(id));
+                self.personal.take(id, note);
+            }
         }
     }
 
@@ -114,6 +118,11 @@ impl State {
             Row::Statement(date) => self.treasury.documents().statement_row(*date),
             Row::Allocation(until) => self.treasury.documents().allocation_row(*until),
             Row::Taken(id, purse) => self.purses.row(id, purse),
+            Row::Partner(id) => self.treasury.pacts().partner_row(id),
+            Row::Pact(id) => self.treasury.pacts().pact_row(id),
+            Row::Received(id) => self.treasury.pacts().received_row(id),
+            Row::Credential(id) => self.personal.credential_row(id),
+            Row::Request(id) => self.personal.request_row(id),
         }
     }
 
@@ -128,6 +137,7 @@ impl State {
                 due.into_iter().for_each(|(id, part)| self.change(Row::Booked(id, part)));
             }
             Note::Opening { gifts, .. } => self.purses.open(stamp.id, gifts),
+            Note::Pact(_, Some(moved)) => self.spend(stamp.id, moved),
             _ => {}
         }
         match (date, &note) {
@@ -140,14 +150,17 @@ impl State {
         self.treasury.take(note);
     }
 
-    fn transfer(&mut self, id: EntryId, moved: Moved) {
-        let purse: &Purse = &moved.from;
+    fn transfer(&mut self, id: EntryId, transferred: Transferred) {
+        self.post(&transferred.postings());
+        self.spend(id, &transferred.moved);
+        self.purses.give(id, vec![transferred.gift]);
+    }
+
+    fn spend(&mut self, id: EntryId, moved: &Moved) {
         for taken in &moved.takes {
-            self.change(Row::Taken(*taken, purse.clone()));
+            self.change(Row::Taken(*taken, moved.purse.clone()));
         }
-        self.post(&moved.postings());
-        self.purses.pay(id, purse, moved.gift.unit, &moved.takes, moved.left);
-        self.purses.give(id, vec![moved.gift]);
+        self.purses.pay(id, moved);
     }
 
     fn post(&mut self, postings: &[Posting]) {

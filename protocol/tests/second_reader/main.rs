@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
 mod charter;
+mod federation;
 mod money;
 #[path = "../kept/mod.rs"]
 mod kept;
@@ -213,6 +214,53 @@ enum Act {
         unit: String,
         amount: i64,
         takes: Vec<Id>,
+    },
+    Link {
+        charter: Vec<u8>,
+        roster: Option<Roster>,
+        speakers: Vec<Key>,
+    },
+    Countersign {
+        accord: federation::Accord,
+        device: Key,
+        signature: Signature,
+    },
+    Send {
+        accord: Hash,
+        amount: i64,
+        date: i32,
+        reference: String,
+        fund: Option<String>,
+        takes: Vec<Id>,
+    },
+    Receive {
+        send: Vec<u8>,
+        evidence: Vec<Evidence>,
+        date: i32,
+        fund: Option<String>,
+    },
+    Statement {
+        balance: federation::Balance,
+        device: Key,
+        signature: Signature,
+    },
+    AttestCredential {
+        subject: u32,
+        kind: String,
+        document: Hash,
+        from: i32,
+        until: Option<i32>,
+    },
+    RevokeCredential {
+        credential: Id,
+        ground: String,
+    },
+    RequestErasure {
+        entry: Id,
+    },
+    RefuseErasure {
+        request: Id,
+        ground: String,
     },
 }
 

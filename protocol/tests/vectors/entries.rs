@@ -15,7 +15,7 @@ use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
 use talea_protocol::treasury::*;
 
-use crate::{bytes, kept, recovery, secret, treasurer};
+use crate::{bytes, kept, partners, personal, recovery, secret, treasurer};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -452,6 +452,8 @@ pub fn samples() -> Vec<Sample> {
     money(&mut world);
     recovery::write(&mut world);
     treasurer::write(&mut world);
+    partners::write(&mut world);
+    personal::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }

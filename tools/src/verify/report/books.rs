@@ -59,6 +59,7 @@ fn called(sum: &Sum, party: &Party) -> String {
     match party {
         Party::Member(member) => handle(sum, *member),
         Party::Client(client) => client.to_string(),
+        Party::Cooperative(id) => id.to_string(),
     }
 }
 
