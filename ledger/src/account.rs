@@ -242,6 +242,15 @@ pub struct Posting {
     pub amount: i128,
 }
 
+/// What one entry has posted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Posted {
+    /// The entry.
+    pub id: EntryId,
+    /// Its postings, balanced in each unit; none, if it moves nothing.
+    pub postings: Vec<Posting>,
+}
+
 /// Debits `amount` of one account and credits another.
 #[must_use]
 pub fn transfer(unit: Unit, debit: Account, credit: Account, amount: i64) -> [Posting; 2] {

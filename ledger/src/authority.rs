@@ -4,6 +4,7 @@
 //! the act is, so nothing is waited for. README, rules 125 and 136.
 
 use talea_protocol::act::{Effect, Matter, Outcome};
+use talea_protocol::bytes::Month;
 use talea_protocol::charter::Charter;
 use talea_protocol::hash::EntryId;
 
@@ -56,12 +57,27 @@ pub fn spending(
 const fn allowance(effect: &Effect) -> Option<i64> {
     match effect {
         Effect::Policy => Some(i64::MAX),
-        Effect::Amend(_) | Effect::Remove(_) | Effect::Appoint(..) | Effect::Reform(_) => None,
+        Effect::Spend(amount) => Some(amount.value()),
+        Effect::Amend(_)
+        | Effect::Remove(_)
+        | Effect::Appoint(..)
+        | Effect::Reform(_)
+        | Effect::Admit(_)
+        | Effect::Advance(..)
+        | Effect::Resolve(_)
+        | Effect::Correct(..)
+        | Effect::Allocate(..)
+        | Effect::Agree(_) => None,
     }
 }
 
-/// Whether a decision is about the result.
+/// Whether a decision is about the result, and about these months if it names any.
 #[must_use]
-pub fn allocates(proposal: &Proposal) -> bool {
-    proposal.act.matter == Matter::Allocation && matches!(proposal.act.effect, Effect::Policy)
+pub fn allocates(proposal: &Proposal, from: Month, until: Month) -> bool {
+    let named = match &proposal.act.effect {
+        Effect::Policy => true,
+        Effect::Allocate(first, last) => (*first, *last) == (from, until),
+        _ => false,
+    };
+    proposal.act.matter == Matter::Allocation && named
 }

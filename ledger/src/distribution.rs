@@ -19,7 +19,8 @@ use crate::contribution::{Earned, Work};
 use crate::money::{Booked, Flow, Treasury, suffices};
 use crate::register::Register;
 use crate::run::{Due, Input, Run, run, seed};
-use crate::terms::{Terms, When};
+use crate::stage::Law;
+use crate::terms::When;
 use crate::verdict::Void;
 
 /// An instruction that counts.
@@ -88,10 +89,8 @@ pub struct Runs {
 /// What a run is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// Members and charter.
-    pub register: &'a Register,
-    /// What is in force.
-    pub terms: &'a Terms,
+    /// Members, their stages, and what is in force.
+    pub law: Law<'a>,
     /// Contributions.
     pub work: &'a Work,
     /// Receipts and expenses.
@@ -126,7 +125,8 @@ impl Runs {
         period: Month,
         cut: &Cut,
     ) -> Option<(Run, Vec<Due>)> {
-        let Sources { register, terms, work, treasury } = *sources;
+        let Sources { law, work, treasury } = *sources;
+        let Law { register, terms, .. } = law;
         let new = |booked: &&Booked| !self.runs.values().any(|before| before.has(booked));
         let [mut receipts, mut surplus, mut expenses] = [0_i64; 3];
         for booked in treasury.booked(cut, period).filter(new) {
@@ -138,7 +138,7 @@ impl Runs {
                 Flow::Expense { amount, .. } => expenses = expenses.checked_add(*amount)?,
             }
         }
-        let earned = work.earned(register, terms, cut, period);
+        let earned = work.earned(&law, cut, period);
         let dues: Vec<Due> = earned
             .iter()
             .map(|(member, earned)| due(*member, earned, &self.taken(*member)))

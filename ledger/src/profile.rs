@@ -10,6 +10,7 @@ use talea_protocol::act::Content;
 use talea_protocol::act::{Act, SPONSORS_MAX};
 use talea_protocol::bytes::Code;
 use talea_protocol::charter::{Category, Charter, Founder, Kind};
+use talea_protocol::council::Circle;
 use talea_protocol::entry::Entry;
 use talea_protocol::key::{KeyFault, Purpose, examine, verify_for};
 use talea_protocol::treasury::Treasury;
@@ -258,7 +259,35 @@ fn parameters(charter: &Charter) -> Result<(), &'static str> {
         && distinct(charter.stages.iter().map(|stage| stage.code.as_str()))
         && distinct(charter.rates.iter().map(|rate| rate.task.as_str()))
         && distinct(charter.tiers.iter().map(|tier| tier.code.as_str()));
-    if distinct { Ok(()) } else { Err("a college, stage, task or tier is named twice") }
+    if !distinct {
+        return Err("a college, stage, task or tier is named twice");
+    }
+    council(charter)
+}
+
+fn council(charter: &Charter) -> Result<(), &'static str> {
+    let council = &charter.council;
+    let circles = &council.circles;
+    let named = distinct(circles.iter().map(|circle| circle.code.as_str()));
+    if !named || !circles.iter().all(|circle| is_circle(charter, circle)) {
+        return Err("a circle is named twice, or its colleges or competences are not in order");
+    }
+    let ascending = council.milestones.is_sorted_by(|a, b| a.stage < b.stage);
+    let known = |stage: u8| usize::from(stage) < charter.stages.len();
+    let within = |words: u8| usize::from(words) <= SPONSORS_MAX;
+    if !ascending || !council.milestones.iter().all(|it| known(it.stage) && within(it.words)) {
+        return Err("milestones are for stages that exist, in their order, with at most 16 words");
+    }
+    Ok(())
+}
+
+/// Whether a circle can be one of this charter's: its colleges exist, and its lists are in order.
+#[must_use]
+pub fn is_circle(charter: &Charter, circle: &Circle) -> bool {
+    let colleges = &circle.colleges;
+    colleges.is_sorted_by(|a, b| a < b)
+        && colleges.iter().all(|place| usize::from(*place) < charter.colleges.len())
+        && circle.may.is_sorted_by(|a, b| a < b)
 }
 
 fn treasury(charter: &Charter) -> Result<(), &'static str> {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::{Charter, Kind, Member, Roster};
+use talea_protocol::council::Milestone;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{Context, EntryId, Hash};
 use talea_protocol::key::DeviceKey;
@@ -112,7 +113,8 @@ pub struct Register {
     faults: BTreeMap<u32, Void>,
     /// Every term, in the order of numbers; the charter's first.
     terms: Vec<Term>,
-    guardians: BTreeMap<Member, (u32, Guardians)>,
+    /// Every choice of guardians, in the order of numbers.
+    guardians: BTreeMap<Member, Vec<(u32, Guardians)>>,
     /// Heals by device and place, with the branch that goes on.
     heals: BTreeMap<(u32, u32), Option<EntryId>>,
     /// Decisions that a register entry has carried out.
@@ -328,6 +330,12 @@ impl Register {
         self.terms_of(office).filter(|term| term.number <= at).last()
     }
 
+    /// What a member must have done to come to a stage without a decision.
+    #[must_use]
+    pub fn milestone(&self, stage: u8) -> Option<&Milestone> {
+        self.charter.council.milestones.iter().find(|milestone| milestone.stage == stage)
+    }
+
     /// Every term of a role, in order.
     pub fn terms_of(&self, office: Office) -> impl Iterator<Item = &Term> {
         self.terms.iter().filter(move |term| term.office == office)
@@ -336,7 +344,14 @@ impl Register {
     /// A member's choice of guardians.
     #[must_use]
     pub fn guardians(&self, member: Member) -> Option<&Guardians> {
-        self.guardians.get(&member).map(|(_, guardians)| guardians)
+        self.guardians_at(member, u32::MAX)
+    }
+
+    /// The choice that a member had made at register entry `at`.
+    #[must_use]
+    pub fn guardians_at(&self, member: Member, at: u32) -> Option<&Guardians> {
+        let mut choices = self.guardians.get(&member)?.iter().rev();
+        choices.find(|(number, _)| *number <= at).map(|(_, guardians)| guardians)
     }
 
     /// What a heal said of a place: the branch that goes on, or none.

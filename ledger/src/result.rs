@@ -42,7 +42,7 @@ pub struct Grounds<'a> {
 pub fn allocate(on: &Grounds<'_>, stamp: &Stamp, act: &Allocate) -> Result<Booking, Void> {
     let decision = act.decision;
     let done = on.treasury.documents().allocations();
-    let stands = on.decided.is_some_and(|it| adopted(it) && allocates(it));
+    let stands = on.decided.is_some_and(|it| adopted(it) && allocates(it, act.from, act.until));
     if !stands || done.iter().any(|before| before.decision == decision) {
         return Err(MoneyFault::Decision { id: decision }.into());
     }

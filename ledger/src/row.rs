@@ -44,6 +44,16 @@ pub enum Row {
     Closed,
     /// 12: an entry whose payload is to be erased.
     Erased(EntryId),
+    /// 13: a dispute and its end.
+    Dispute(EntryId),
+    /// 14: a move to another stage.
+    Stage(EntryId),
+    /// 15: an author's correction.
+    Correction(EntryId),
+    /// 16: a ranking, or scores, of a member's newest vote.
+    Marks(EntryId, Member),
+    /// 17: a delegation.
+    Delegation(EntryId),
     /// 25: a booking's number in the journal.
     Booked(EntryId, u32),
     /// 26 and 27: a redemption of shares, a debt paid.
@@ -83,6 +93,11 @@ impl Row {
             Self::Redirect(id) => encode(&(10_u8, *id)),
             Self::Closed => encode(&11_u8),
             Self::Erased(id) => encode(&(12_u8, *id)),
+            Self::Dispute(id) => encode(&(13_u8, *id)),
+            Self::Stage(id) => encode(&(14_u8, *id)),
+            Self::Correction(id) => encode(&(15_u8, *id)),
+            Self::Marks(proposal, member) => encode(&(16_u8, *proposal, *member)),
+            Self::Delegation(id) => encode(&(17_u8, *id)),
             Self::Booked(id, part) => encode(&(25_u8, *id, *part)),
             Self::Paper(paper, member, reference) => {
                 let kind: u8 = match paper {
@@ -196,6 +211,12 @@ mod tests {
             Row::Run(id),
             Row::Redirect(id),
             Row::Closed,
+            Row::Erased(id),
+            Row::Dispute(id),
+            Row::Stage(id),
+            Row::Correction(id),
+            Row::Marks(id, Member(1)),
+            Row::Delegation(id),
         ];
         let keys: std::collections::BTreeSet<_> = rows.iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.len());

@@ -14,19 +14,21 @@ use talea_protocol::cut::Cut;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{EntryId, Hash};
 
-use crate::account::Books;
+use crate::account::{Books, Posted};
 use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
 use crate::personal::Personal;
+use crate::proxy::Proxies;
 use crate::purse::Purses;
 use crate::register::Register;
 use crate::row::{Row, Stale};
 use crate::sethash::SetHash;
+use crate::stage::{Law, Stages};
 use crate::terms::Terms;
 use crate::verdict::{Hold, Need, Verdict, Void};
-use crate::vote::Votes;
+use crate::vote::{Roll, Votes};
 use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
@@ -46,8 +48,10 @@ const NOBODY: Member = Member(u32::MAX);
 pub struct State {
     chains: Chains,
     terms: Terms,
+    stages: Stages,
     work: Work,
     votes: Votes,
+    proxies: Proxies,
     treasury: Treasury,
     runs: Runs,
     purses: Purses,
@@ -62,6 +66,8 @@ pub struct State {
     stale: Stale,
     /// Register entries in force: settled without a gap, and decisions among them judged.
     frame: u32,
+    /// What each entry that counts has posted, where that is kept.
+    posted: Option<Vec<Posted>>,
 }
 
 impl State {
@@ -69,6 +75,13 @@ impl State {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The state of nothing, which keeps what each entry posts: for auditors, who show it. A node
+    /// has no use for it.
+    #[must_use]
+    pub fn keeping_postings() -> Self {
+        Self { posted: Some(Vec::new()), ..Self::default() }
     }
 
     /// Takes in a settled entry. Each chain's entries come in their order and once; chains
@@ -166,7 +179,8 @@ impl State {
         proposal: &EntryId,
         cut: &Cut,
     ) -> Option<(Tally, Outcome)> {
-        self.votes.proposal(proposal).map(|held| held.count(register, &self.terms, cut))
+        let held = self.votes.proposal(proposal)?;
+        Some(held.count(proposal, &self.roll(register), cut))
     }
 
     /// The run of a month from what is inside a cut: what a distributor has to state under
@@ -195,6 +209,30 @@ impl State {
     #[must_use]
     pub const fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// What is in force here.
+    #[must_use]
+    pub const fn law<'a>(&'a self, register: &'a Register) -> Law<'a> {
+        Law { register, terms: &self.terms, stages: &self.stages }
+    }
+
+    /// What decisions are counted by.
+    #[must_use]
+    pub const fn roll<'a>(&'a self, register: &'a Register) -> Roll<'a> {
+        Roll { law: self.law(register), work: &self.work, proxies: &self.proxies }
+    }
+
+    /// How far members have come.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Who votes for whom.
+    #[must_use]
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// Contributions.
@@ -239,6 +277,13 @@ impl State {
         &self.books
     }
 
+    /// Every entry that counts, with its postings, in the order in which they were judged; nothing
+    /// unless they are kept. Acts of one lane are in its order; the rest depends on arrival.
+    #[must_use]
+    pub fn posted(&self) -> &[Posted] {
+        self.posted.as_deref().unwrap_or_default()
+    }
+
     /// Every void entry, with its reason.
     #[must_use]
     pub const fn voids(&self) -> &BTreeMap<EntryId, Void> {
@@ -263,7 +308,7 @@ impl State {
     }
 
     const fn sources<'a>(&'a self, register: &'a Register) -> Sources<'a> {
-        Sources { register, terms: &self.terms, work: &self.work, treasury: &self.treasury }
+        Sources { law: self.law(register), work: &self.work, treasury: &self.treasury }
     }
 
     /// Whether an act is the next of its lane to be judged.
@@ -319,5 +364,6 @@ fn stamp(register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
         member: register.record(device).map_or(NOBODY, |record| record.member),
         basis: basis.unwrap_or(u32::MAX),
         time: header.time,
+        payload: header.payload.is_some(),
     }
 }

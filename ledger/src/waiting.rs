@@ -26,6 +26,8 @@ pub enum Lane {
     Redirects(u32, EntryId),
     /// Attestations of one contribution, of which the first counts.
     Attestations(u32, EntryId),
+    /// Corrections of one contribution, which take no more than there is.
+    Corrections(u32, EntryId),
     /// Transfers out of a member's wallet.
     Wallet(u32),
 }
@@ -58,6 +60,7 @@ impl Lane {
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
             Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
+            Act::Correct(correct) => Some(Self::Corrections(device, correct.contribution)),
             Act::Charter(_)
             | Act::Admit(_)
             | Act::Enrol(_)
@@ -78,6 +81,13 @@ impl Lane {
             | Act::Reform(_)
             | Act::Heal(_)
             | Act::Erase(_)
+            | Act::Dispute(_)
+            | Act::Withdraw(_)
+            | Act::Advance(_)
+            | Act::Motion(_)
+            | Act::Rank(_)
+            | Act::Delegate(_)
+            | Act::Welcome(_)
             | Act::AttestCredential(_)
             | Act::RevokeCredential(_)
             | Act::RequestErasure(_)

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Bp, Code, Decode, Encode, List, Month, Quantity, Text};
+use crate::council::{Circle, Council, Quorums};
 use crate::hash::{Context, Hash};
 use crate::key::{DeviceKey, NodeKey, Signature};
 use crate::treasury::Treasury;
@@ -263,6 +264,8 @@ pub struct Charter {
     pub sponsors: u8,
     /// Members who can replace the registrar; zero stands for more than half.
     pub recovery: u16,
+    /// How it decides.
+    pub council: Council,
     /// How its money is kept.
     pub treasury: Treasury,
 }
@@ -304,6 +307,14 @@ pub enum Amendment {
     Sponsors(u8),
     /// [`Charter::love_minimum`].
     LoveMinimum(u32),
+    /// [`Council::quorums`].
+    Quorums(Quorums),
+    /// [`Council::proxies`].
+    Proxies(u8),
+    /// One of [`Council::circles`], by its code; a new circle is added.
+    Circle(Circle),
+    /// [`Council::care_minimum`].
+    CareMinimum(u32),
 }
 
 /// Amendments that come into force together.

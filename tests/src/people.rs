@@ -140,6 +140,7 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
         treasury: Treasury::default(),
     }
 }

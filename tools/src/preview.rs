@@ -17,6 +17,7 @@ use crate::amount::{self, count, decimal};
 use crate::book::Book;
 use crate::names::Words;
 
+mod council;
 mod money;
 mod partners;
 mod recovery;
@@ -90,10 +91,13 @@ impl<'a> View<'a> {
         match act {
             Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
             Act::Admit(admit) => rows.extend(admission(admit)),
-            Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
+            Act::Motion(motion) => {
+                rows.extend(self.proposal_rows(&motion.proposal));
+                rows.extend(council::course(&motion.course));
+            }
             Act::Vote(vote) => rows.push(("in full", vote.proposal.to_string())),
             Act::Decide(decide) => rows.extend(self.decision_rows(decide)),
             Act::Subscribe(subscribe) => {
@@ -110,7 +114,7 @@ impl<'a> View<'a> {
             other => {
                 rows.extend(money::rows(self, other));
                 rows.extend(partners::rows(other));
-                rows.extend(recovery::rows(other));
+                rows.extend(recovery::rows(other, self.book));
             }
         }
         if let Some(cut) = act.cut() {
@@ -128,14 +132,15 @@ impl<'a> View<'a> {
             Act::Enrol(Enrol { member, .. }) => format!("enrol a device of {}", self.who(*member)),
             Act::Mark(_) => "mark a cut".to_owned(),
             Act::Decide(decide) => format!(
-                "decide {}: {} with {} for it",
+                "decide {}: {} with {}",
                 self.label(&decide.proposal),
                 serde_name(&decide.outcome),
-                percent(decide.tally.yes)
+                council::support(&decide.tally)
             ),
             Act::Contribution(given) => self.contribution_line(given),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
             Act::Propose(propose) => proposal_line(propose),
+            Act::Motion(motion) => proposal_line(&motion.proposal),
             Act::Vote(vote) => {
                 format!("vote {} on {}", serde_name(&vote.choice), self.label(&vote.proposal))
             }
@@ -261,7 +266,7 @@ impl<'a> View<'a> {
     }
 
     fn decision_rows(&self, decide: &Decide) -> Rows {
-        let Tally { colleges, yes, no, participation } = &decide.tally;
+        let Tally { colleges, participation, .. } = &decide.tally;
         let mut rows = Rows::new();
         for (place, ballots) in colleges.iter().enumerate() {
             let college = self.charter.filter(|_| colleges.len() > 1);
@@ -275,8 +280,9 @@ impl<'a> View<'a> {
                 ),
             ));
         }
-        rows.push(("support", format!("{} for, {} against", percent(*yes), percent(*no))));
+        rows.push(("support", council::support(&decide.tally)));
         rows.push(("participation", percent(*participation)));
+        rows.extend(council::count(&decide.tally));
         rows
     }
 
@@ -461,6 +467,7 @@ fn proposal_line(propose: &Propose) -> String {
             let all: Vec<String> = amendments.iter().map(amendment).collect();
             format!("propose {}", all.join(", "))
         }
+        other => council::proposed(other),
     }
 }
 
@@ -484,6 +491,16 @@ fn amendment(amendment: &Amendment) -> String {
         Amendment::Tier(tier) => format!("tier {} at {}", tier.code, tier.price),
         Amendment::Sponsors(number) => format!("{number} sponsors"),
         Amendment::LoveMinimum(credits) => format!("love minimum {credits} hundredths"),
+        Amendment::Quorums(q) => format!(
+            "participation of {} ordinary, {} charter, {} allocation besides the quorum",
+            share(q.ordinary),
+            share(q.charter),
+            share(q.allocation)
+        ),
+        Amendment::Proxies(0) => "nobody delegates".to_owned(),
+        Amendment::Proxies(most) => format!("{most} delegated votes at most for one member"),
+        Amendment::Circle(circle) => council::circle(circle),
+        Amendment::CareMinimum(minutes) => format!("care minimum {minutes} minutes"),
     }
 }
 

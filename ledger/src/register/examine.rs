@@ -2,7 +2,9 @@
 //!
 //! Asked when it gets its number, of the register before it and of nothing else.
 
-use talea_protocol::act::{Act, Admit, Approval, Content, Enrol, Request, enrolment};
+use talea_protocol::act::{
+    Act, Admit, Advance, Approval, Content, Enrol, Grounds, Request, Welcome, advance, enrolment,
+};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::cut::DEVICES_MAX;
 use talea_protocol::hash::EntryId;
@@ -35,7 +37,9 @@ impl Register {
             Act::HandOver(hand_over) => self.examine_hand_over(hand_over),
             Act::Succeed(succeed) => self.examine_succeed(succeed),
             Act::Reform(reform) => self.unexecuted(&reform.decision),
-            Act::Heal(heal) => self.writing(heal.device).map(|_| ()),
+            Act::Welcome(welcome) => self.examine_welcome(welcome),
+            Act::Advance(it) => self.examine_advance(it),
+            Act::Heal(heal) => self.writing(heal.device, self.head().0).map(|_| ()),
             _ => Ok(()),
         }
     }
@@ -57,17 +61,19 @@ impl Register {
         }
     }
 
-    /// Whether a report comes from another device of the member or from its guardians.
+    /// Whether a report comes from another device of the member or from its guardians, by what the
+    /// register says at `at`, the report's basis: a revocation that follows makes no report void.
     ///
     /// # Errors
     /// [`Void`], rules 43 and 79.
-    pub fn examine_report(&self, author: Member, report: &Report) -> Result<(), Void> {
-        let (key, member) = self.writing(report.device)?;
+    pub fn examine_report(&self, author: Member, report: &Report, at: u32) -> Result<(), Void> {
+        let (key, member) = self.writing(report.device, at)?;
         if author == member && report.words.is_empty() {
             return Ok(());
         }
         let signed = revocation(&self.cooperative(), &key);
-        let vouched = self.speak_for(member, Purpose::Revocation, &signed, &report.words);
+        let words = &report.words;
+        let vouched = self.speak_for(member, Purpose::Revocation, &signed, words, at);
         if vouched { Ok(()) } else { Err(Void::Words { member }) }
     }
 
@@ -93,6 +99,29 @@ impl Register {
         if given < u32::from(needed) { Err(Void::Sponsors { given, needed }) } else { Ok(()) }
     }
 
+    fn examine_welcome(&self, welcome: &Welcome) -> Result<(), Void> {
+        self.check_request(&welcome.request, &welcome.proof)?;
+        self.unexecuted(&welcome.decision)
+    }
+
+    fn examine_advance(&self, it: &Advance) -> Result<(), Void> {
+        self.present_member(it.member)?;
+        if usize::from(it.stage) >= self.charter.stages.len() {
+            return Err(Void::Unknown);
+        }
+        let Grounds::Milestones { words, .. } = &it.grounds else { return Ok(()) };
+        let milestone = self.milestone(it.stage).ok_or(Void::Milestone)?;
+        let signed = advance(&self.cooperative(), it);
+        let given = self.vouching(Purpose::Approval, &signed, words);
+        let own = words
+            .iter()
+            .any(|word| self.approver(Purpose::Approval, &signed, word) == Some(it.member));
+        if given.saturating_sub(u32::from(own)) < u32::from(milestone.words) {
+            return Err(Void::Milestone);
+        }
+        Ok(())
+    }
+
     fn examine_enrol(&self, enrol: &Enrol) -> Result<(), Void> {
         self.check_request(&enrol.request, &enrol.proof)?;
         let member = enrol.member;
@@ -101,14 +130,16 @@ impl Register {
             return Err(Void::Unknown);
         }
         let signed = enrolment(&self.cooperative(), &enrol.request);
-        let approved = self.speak_for(member, Purpose::Approval, &signed, &enrol.words);
+        let at = self.head().0;
+        let approved = self.speak_for(member, Purpose::Approval, &signed, &enrol.words, at);
         if approved { Ok(()) } else { Err(Void::Approval { member }) }
     }
 
     fn examine_revoke(&self, revoke: &Revoke) -> Result<(), Void> {
-        let (key, member) = self.writing(revoke.device)?;
+        let at = self.head().0;
+        let (key, member) = self.writing(revoke.device, at)?;
         let signed = revocation(&self.cooperative(), &key);
-        let asked = self.speak_for(member, Purpose::Revocation, &signed, &revoke.words);
+        let asked = self.speak_for(member, Purpose::Revocation, &signed, &revoke.words, at);
         if asked { Ok(()) } else { Err(Void::Words { member }) }
     }
 
@@ -116,7 +147,8 @@ impl Register {
         let member = it.member;
         self.present_member(member)?;
         let at = self.number(&it.at);
-        let newer = self.guardians.get(&member).is_none_or(|(number, _)| at >= Some(*number));
+        let last = self.guardians.get(&member).and_then(|choices| choices.last());
+        let newer = last.is_none_or(|(number, _)| at >= Some(*number));
         let enough = if it.keys.is_empty() {
             it.threshold == 0
         } else {
@@ -181,9 +213,9 @@ impl Register {
         if self.is_member(member, self.head().0) { Ok(()) } else { Err(Void::Unknown) }
     }
 
-    /// The key and the owner of a device that has not ended.
-    fn writing(&self, device: u32) -> Result<(DeviceKey, Member), Void> {
-        let record = self.record(device).filter(|record| record.end.is_none());
+    /// The key and the owner of a device that is enrolled, and has not ended, at register entry `at`.
+    fn writing(&self, device: u32, at: u32) -> Result<(DeviceKey, Member), Void> {
+        let record = self.record(device).filter(|record| record.writes(at));
         record.map(|record| (record.key, record.member)).ok_or(Void::Unknown)
     }
 
@@ -195,15 +227,16 @@ impl Register {
         purpose: Purpose,
         signed: &[u8],
         words: &[Approval],
+        at: u32,
     ) -> bool {
         if !words.is_sorted_by(|a, b| a.device < b.device) {
             return false;
         }
         let good = |word: &&Approval| verify_for(purpose, &word.device, &word.signature, signed);
         let keys: Vec<DeviceKey> = words.iter().filter(good).map(|word| word.device).collect();
-        let guardians = self.guardians(member);
+        let guardians = self.guardians_at(member, at);
         let own = |key: &DeviceKey| {
-            self.owner(key, self.head().0) == Some(member)
+            self.owner(key, at) == Some(member)
                 || guardians.is_some_and(|it| it.recovery == Some(*key))
         };
         let enough = |it: &Guardians| {

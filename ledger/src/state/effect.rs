@@ -1,18 +1,23 @@
 //! What an entry that counts changes, and the rows in which that shows.
 
+use talea_protocol::act::Effect as Order;
 use talea_protocol::bytes::encode;
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use super::State;
-use crate::account::{Account, Posting, Unit};
+use crate::account::{Account, Posted, Posting, Unit};
 use crate::chain::Stamp;
+use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
 use crate::money::{Booking, Note};
 use crate::personal::DataNote;
+use crate::proxy::Delegation;
 use crate::purse::{Moved, Transferred};
 use crate::register::Register;
 use crate::row::Row;
+use crate::stage::{Law, Step};
 use crate::vote::{Ballot, Decision, Proposal};
 
 /// What an entry that counts does. Ids name what it is done to.
@@ -29,6 +34,12 @@ pub(super) enum Effect {
     Payment(EntryId, Payment),
     /// The payload of this entry is to be erased.
     Erasure(EntryId),
+    Dispute(EntryId, Dispute),
+    /// Ends this dispute.
+    Withdrawal(EntryId),
+    Correction(EntryId, Correction),
+    Stage(Member, Step),
+    Delegation(Delegation),
     Transfer(Transferred),
     Data(DataNote),
 }
@@ -37,6 +48,9 @@ impl State {
     /// Takes in what an entry does.
     pub(super) fn apply(&mut self, register: &Register, stamp: &Stamp, effect: Effect) {
         let id = stamp.id;
+        if let Some(posted) = &mut self.posted {
+            posted.push(Posted { id, postings: Vec::new() });
+        }
         match effect {
             Effect::None => {}
             Effect::Contribution(record) => {
@@ -46,7 +60,8 @@ impl State {
             }
             Effect::Attestation(contribution, attestation) => {
                 self.change(Row::Contribution(contribution));
-                let postings = self.work.confirm(register, &self.terms, &contribution, attestation);
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                let postings = self.work.confirm(&law, &contribution, attestation);
                 self.post(&postings);
             }
             Effect::Proposal(proposal) => {
@@ -55,13 +70,14 @@ impl State {
             }
             Effect::Ballot(proposal, ballot) => {
                 self.change(Row::Ballot(proposal, stamp.member));
+                self.change(Row::Marks(proposal, stamp.member));
                 self.votes.cast(&proposal, stamp.member, ballot);
             }
             Effect::Decision(proposal, decision) => {
                 self.change(Row::Proposal(proposal));
                 let number = decision.number;
-                if let Some(change) = self.votes.close(&proposal, *decision) {
-                    self.terms.adopt(number, change);
+                if let Some(order) = self.votes.close(&proposal, *decision) {
+                    self.order(register, stamp, number, order);
                 }
             }
             Effect::Booking(booking) => self.book(stamp, booking),
@@ -69,6 +85,8 @@ impl State {
                 self.change(Row::Run(id));
                 let postings = run.postings();
                 self.post(&postings);
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                self.work.take_in(&law, &run.record.cut, run.record.period);
                 self.treasury.enter_run(stamp, run.record.period, postings);
                 self.runs.add(id, *run);
             }
@@ -88,12 +106,64 @@ impl State {
                 self.treasury.enter(stamp, payment.date, bookings);
                 self.runs.settle(&run, payment);
             }
+            Effect::Dispute(contribution, dispute) => {
+                self.change(Row::Dispute(id));
+                self.work.contest(contribution, dispute);
+            }
+            Effect::Withdrawal(dispute) => {
+                self.change(Row::Dispute(dispute));
+                self.work.resolve(&dispute, id, stamp.place);
+            }
+            Effect::Correction(contribution, correction) => {
+                self.change(Row::Correction(id));
+                self.put_right(register, contribution, correction);
+            }
+            Effect::Stage(member, step) => {
+                self.change(Row::Stage(id));
+                self.stages.add(member, step);
+            }
+            Effect::Delegation(delegation) => {
+                self.change(Row::Delegation(id));
+                self.proxies.add(stamp.member, delegation);
+            }
             Effect::Transfer(transferred) => self.transfer(id, transferred),
             Effect::Data(note) => {
                 self.change(note.row(id));
                 self.personal.take(id, note);
             }
         }
+    }
+
+    /// What an adopted decision does by itself.
+    fn order(&mut self, register: &Register, stamp: &Stamp, number: u32, order: Order) {
+        let (id, place) = (stamp.id, stamp.place);
+        match order {
+            Order::Amend(change) => self.terms.adopt(number, change),
+            Order::Resolve(dispute) => {
+                self.change(Row::Dispute(dispute));
+                self.work.resolve(&dispute, id, place);
+            }
+            Order::Correct(contribution, difference) => {
+                let correction = Correction { id, place, difference, decided: true };
+                self.put_right(register, contribution, correction);
+            }
+            Order::Policy
+            | Order::Remove(_)
+            | Order::Appoint(..)
+            | Order::Reform(_)
+            | Order::Admit(_)
+            | Order::Advance(..)
+            | Order::Spend(_)
+            | Order::Allocate(..)
+            | Order::Agree(_) => {}
+        }
+    }
+
+    fn put_right(&mut self, register: &Register, contribution: EntryId, correction: Correction) {
+        self.change(Row::Contribution(contribution));
+        let law = Law { register, terms: &self.terms, stages: &self.stages };
+        let postings = self.work.put_right(&law, &contribution, correction);
+        self.post(&postings);
     }
 
     /// What a row holds now.
@@ -111,6 +181,11 @@ impl State {
             Row::Redirect(id) => self.runs.redirect_row(id),
             Row::Closed => self.treasury.closed_row(),
             Row::Erased(id) => self.erased.get(id).map(|order| encode(&order.0)),
+            Row::Dispute(id) => self.work.dispute_row(id),
+            Row::Stage(id) => self.stages.row(id),
+            Row::Correction(id) => self.work.correction_row(id),
+            Row::Marks(proposal, member) => self.votes.marks_row(proposal, *member),
+            Row::Delegation(id) => self.proxies.row(id),
             Row::Booked(id, part) => self.treasury.journal().row(id, *part),
             Row::Paper(paper, member, reference) => {
                 self.treasury.documents().paper_row(*paper, *member, reference)
@@ -168,6 +243,9 @@ impl State {
             self.change(Row::Account(posting.unit, posting.account.clone()));
         }
         self.books.post(postings).expect("every posting of the domain is a transfer");
+        if let Some(last) = self.posted.as_mut().and_then(|posted| posted.last_mut()) {
+            last.postings.extend_from_slice(postings);
+        }
     }
 
     /// The balance, debits minus credits, in two's complement; an account at zero has no row.

@@ -159,6 +159,7 @@ pub fn charter(
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
         treasury: Treasury::default(),
     };
     let hash = charter.founding_hash();

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use talea_protocol::act::*;
 use talea_protocol::bytes::{Bp, Code, Day, List, Month, Quantity, Text, encode, hex};
 use talea_protocol::charter::*;
+use talea_protocol::council::Council;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::*;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
 use talea_protocol::treasury::*;
 
-use crate::{bytes, kept, partners, personal, recovery, secret, treasurer};
+use crate::{bytes, council, kept, partners, personal, recovery, secret, treasurer};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -28,7 +29,7 @@ pub fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
     List::new(items).unwrap()
 }
 
-fn bp(value: u16) -> Bp {
+pub fn bp(value: u16) -> Bp {
     Bp::new(value).unwrap()
 }
 
@@ -114,6 +115,7 @@ pub fn charter() -> Charter {
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 2,
         recovery: 0,
+        council: council::parameters(),
         treasury: treasury(),
     };
     founded(charter, &[(1, Kind::Person), (2, Kind::Organisation), (3, Kind::Person)])
@@ -147,6 +149,7 @@ fn smallest_charter() -> Charter {
         rates: List::default(),
         tiers: List::default(),
         formula: Formula { tie: Tie::ByAdmission, ..charter().formula },
+        council: Council::default(),
         treasury: Treasury::default(),
         ..charter()
     };
@@ -321,6 +324,10 @@ fn change() -> Change {
         Amendment::Tier(Tier { code: code("full"), price: 14 }),
         Amendment::Sponsors(3),
         Amendment::LoveMinimum(600),
+        Amendment::Quorums(council::parameters().quorums),
+        Amendment::Proxies(0),
+        Amendment::Circle(council::parameters().circles[0].clone()),
+        Amendment::CareMinimum(60),
     ];
     Change { amendments: list(set), from: january() }
 }
@@ -361,7 +368,8 @@ fn votes(world: &mut World) {
     }
     let mut decide =
         |name, proposal, colleges: Vec<Ballots>, [yes, no, participation]: [u64; 3], outcome| {
-            let tally = Tally { colleges: list(colleges), yes, no, participation };
+            let colleges = list(colleges);
+            let tally = Tally { colleges, yes, no, participation, ..Tally::default() };
             let cut = world.cut();
             world.write(name, 1, None, Act::Decide(Decide { proposal, cut, tally, outcome }));
         };
@@ -451,6 +459,7 @@ pub fn samples() -> Vec<Sample> {
     votes(&mut world);
     money(&mut world);
     recovery::write(&mut world);
+    council::write(&mut world);
     treasurer::write(&mut world);
     partners::write(&mut world);
     personal::write(&mut world);

@@ -5,6 +5,7 @@
 //! `TALEA_VECTORS=write cargo test -p talea-protocol --test vectors the_code_makes`.
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
+mod council;
 mod entries;
 mod exports;
 mod forks;

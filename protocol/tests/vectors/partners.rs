@@ -1,4 +1,4 @@
-//! Entries between cooperatives: acts 35 to 39, with an accord and a receipt that are genuine.
+//! Entries between cooperatives: acts 43 to 47, with an accord and a receipt that are genuine.
 
 use talea_protocol::act::Act;
 use talea_protocol::bytes::{List, Octets, encode};

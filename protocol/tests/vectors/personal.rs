@@ -1,4 +1,4 @@
-//! Entries about credentials and requests to erase: acts 40 to 43.
+//! Entries about credentials and requests to erase: acts 48 to 51.
 
 use talea_protocol::act::Act;
 use talea_protocol::charter::Member;

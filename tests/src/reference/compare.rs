@@ -81,6 +81,7 @@ fn outcome(outcome: Outcome) -> u32 {
         Outcome::Adopted => 0,
         Outcome::Rejected => 1,
         Outcome::NoQuorum => 2,
+        Outcome::Blocked => 3,
     }
 }
 

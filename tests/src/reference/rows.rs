@@ -85,6 +85,7 @@ impl History<'_> {
                     Choice::Yes => 0,
                     Choice::No => 1,
                     Choice::Abstain => 2,
+                    Choice::Block => 3,
                 };
                 let key = encode(&(5_u8, vote.proposal, fact.member));
                 rows.insert(key, encode(&(device, seq, choice)));

@@ -8,6 +8,7 @@ use talea_protocol::charter::{
     Category, Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles,
     Roster, Stage, Thresholds, Tie, Tier, Visibility,
 };
+use talea_protocol::council::Council;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
 use talea_protocol::treasury::Treasury;
 
@@ -140,6 +141,7 @@ impl Founding {
             },
             sponsors: 1,
             recovery: 0,
+            council: Council::default(),
             treasury: Treasury::default(),
         };
         consent(&mut charter, self.founders.keys(), keys)?;
