@@ -46,6 +46,8 @@ pub enum Account {
     Wallet(Member),
     /// A common fund, likewise.
     Fund(Code),
+    /// What was sent to another cooperative, less what was got from it.
+    Partner(EntryId),
 }
 
 /// What is counted.
@@ -77,6 +79,8 @@ pub enum Party {
     Member(Member),
     /// A client.
     Client(Code),
+    /// Another cooperative.
+    Cooperative(EntryId),
 }
 
 impl Account {
@@ -104,6 +108,7 @@ impl Account {
             other,
             carried,
             result,
+            partner,
         ] = match profile {
             Profile::FrScic => FR_SCIC,
             Profile::None => NEUTRAL,
@@ -127,6 +132,7 @@ impl Account {
             Self::Result => result.into(),
             Self::Wallet(_) => "wallet".into(),
             Self::Fund(code) => format!("fund:{code}"),
+            Self::Partner(_) => partner.into(),
         }
     }
 
@@ -162,6 +168,7 @@ impl Account {
             | Self::Due(member)
             | Self::Wallet(member) => Some(Party::Member(*member)),
             Self::Receivable(client) => Some(Party::Client(client.clone())),
+            Self::Partner(id) => Some(Party::Cooperative(*id)),
             Self::Bank
             | Self::Pay
             | Self::Expense(_)
@@ -196,18 +203,19 @@ impl Account {
             Self::Result => (12, &[]),
             Self::Wallet(member) => (13, &member.0.to_le_bytes()),
             Self::Fund(code) => (14, code.as_str().as_bytes()),
+            Self::Partner(id) => (15, &id.0),
         };
         [&[kind], rest].concat()
     }
 }
 
 /// Shares, receivable, payable, bank, members' pay, sales; due to members; legal, statutory and
-/// other reserves, carried forward, result.
-const FR_SCIC: [&str; 12] = [
+/// other reserves, carried forward, result; other cooperatives.
+const FR_SCIC: [&str; 13] = [
     "101300", "411000", "467000", "512000", "611000", "706000", "455000", "106100", "106300",
-    "106800", "110000", "120000",
+    "106800", "110000", "120000", "451000",
 ];
-const NEUTRAL: [&str; 12] = [
+const NEUTRAL: [&str; 13] = [
     "shares",
     "receivable",
     "payable",
@@ -220,6 +228,7 @@ const NEUTRAL: [&str; 12] = [
     "reserve:other",
     "carried",
     "result",
+    "partner",
 ];
 
 /// A change of one account.
@@ -374,6 +383,7 @@ mod tests {
             Account::Result,
             Account::Wallet(Member(0)),
             Account::Fund(code("common")),
+            Account::Partner(EntryId([1; 32])),
         ]
     }
 

@@ -1,4 +1,4 @@
-//! Why an act about money is void: rules 121 to 141.
+//! Why an act about money, between cooperatives or about data is void: rules 121 to 152.
 //!
 //! Facts with their numbers; what is asked and when is in the files of each subject. The table is
 //! in the README, section 2.
@@ -160,6 +160,100 @@ impl MoneyFault {
             Self::Reserves { .. } => 139,
             Self::Refund => 140,
             Self::Interest { .. } => 141,
+        }
+    }
+}
+
+/// Why an act between cooperatives adds nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PactFault {
+    /// Rule 142.
+    #[error(
+        "rule 142: no charter of another cooperative, no safe roster, or speakers that are not genuine keys, ascending"
+    )]
+    Partner,
+    /// Rule 143.
+    #[error("rule 143: the accord is not with this cooperative, or its partner has not signed it")]
+    Countersignature,
+    /// Rule 144.
+    #[error(
+        "rule 144: no accord that counts, or one that does already, or in a unit that is unknown here"
+    )]
+    Accord,
+    /// Rule 145.
+    #[error(
+        "rule 145: {position} more would be sent than got, at most {limit} may, and on the accord's days"
+    )]
+    Limit {
+        /// By how much more is sent than got; below zero if less.
+        position: i128,
+        /// The accord's limit.
+        limit: i128,
+    },
+    /// Rule 146.
+    #[error("rule 146: not a send by who speaks for the partner of an accord")]
+    Send,
+    /// Rule 147.
+    #[error("rule 147: {needed} receipts of the partner's roster are needed, ascending by node")]
+    Unproven {
+        /// How many settle an entry there.
+        needed: u8,
+    },
+    /// Rule 148.
+    #[error("rule 148: {by} has taken this in")]
+    Replayed {
+        /// The entry that counts.
+        by: EntryId,
+    },
+    /// Rule 149.
+    #[error("rule 149: {sent} sent and {received} got by these books, or not signed, or not later")]
+    Statement {
+        /// What was sent.
+        sent: u64,
+        /// What was got.
+        received: u64,
+    },
+}
+
+impl PactFault {
+    /// The rule's number.
+    #[must_use]
+    pub const fn rule(&self) -> u16 {
+        match self {
+            Self::Partner => 142,
+            Self::Countersignature => 143,
+            Self::Accord => 144,
+            Self::Limit { .. } => 145,
+            Self::Send => 146,
+            Self::Unproven { .. } => 147,
+            Self::Replayed { .. } => 148,
+            Self::Statement { .. } => 149,
+        }
+    }
+}
+
+/// Why an act about a person's data adds nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DataFault {
+    /// Rule 150.
+    #[error("rule 150: a credential is about another member, and does not end before it begins")]
+    Credential,
+    /// Rule 151.
+    #[error("rule 151: only who stands for a credential takes it back, or the registrar")]
+    Revocation,
+    /// Rule 152.
+    #[error("rule 152: only the registrar answers for the cooperative's data")]
+    Refusal,
+}
+
+impl DataFault {
+    /// The rule's number.
+    #[must_use]
+    pub const fn rule(&self) -> u16 {
+        match self {
+            Self::Credential => 150,
+            Self::Revocation => 151,
+            Self::Refusal => 152,
         }
     }
 }

@@ -29,6 +29,8 @@ pub mod authority;
 pub mod journal;
 pub mod documents;
 pub mod purse;
+pub mod pact;
+pub mod personal;
 pub mod money;
 pub mod capital;
 pub mod opening;

@@ -19,7 +19,8 @@ use crate::authority::spending;
 use crate::chain::{Place, Stamp};
 use crate::documents::{Allocation, Documents, Paper, Statement};
 use crate::journal::{Journal, Line, last_day};
-use crate::purse::Gift;
+use crate::pact::{PactNote, Pacts};
+use crate::purse::{Gift, Moved};
 use crate::register::Register;
 use crate::row::Row;
 use crate::terms::{Terms, When, month_after, month_of};
@@ -137,6 +138,8 @@ pub enum Note {
     },
     /// A result allocated.
     Allocation(Allocation),
+    /// Something between cooperatives, and what a fund holds after it.
+    Pact(PactNote, Option<Moved>),
 }
 
 /// A closing of a month, and of those before it that were open.
@@ -172,6 +175,7 @@ impl Note {
                 jobs.iter().map(|(code, _)| Row::Job(code.clone())).collect()
             }
             Self::Allocation(allocation) => vec![Row::Allocation(allocation.until)],
+            Self::Pact(note, _) => note.rows(),
         }
     }
 }
@@ -185,6 +189,7 @@ pub struct Treasury {
     closings: Vec<Closing>,
     journal: Journal,
     documents: Documents,
+    pacts: Pacts,
 }
 
 impl Treasury {
@@ -228,6 +233,12 @@ impl Treasury {
     #[must_use]
     pub const fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// Partners and accords.
+    #[must_use]
+    pub const fn pacts(&self) -> &Pacts {
+        &self.pacts
     }
 
     /// The month in which an entry that is about a month is booked: that month, or, if its closing
@@ -438,6 +449,7 @@ impl Treasury {
             Note::Statement(statement) => self.documents.state(statement),
             Note::Opening { jobs, .. } => self.jobs.extend(jobs),
             Note::Allocation(allocation) => self.documents.allocate(allocation),
+            Note::Pact(note, _) => self.pacts.take(note),
         }
     }
 

@@ -33,7 +33,7 @@ pub fn open(
     stamp: &Stamp,
     act: &Open,
 ) -> Result<Booking, Void> {
-    if treasury.documents().begun() {
+    if treasury.documents().begun() || treasury.closed().is_some() {
         return Err(MoneyFault::Begun.into());
     }
     let mut named = BTreeSet::new();

@@ -405,7 +405,12 @@ pub fn office(content: &Content) -> Option<Office> {
         | Act::PayOut(_)
         | Act::Allocate(_)
         | Act::Reconcile(_)
-        | Act::Open(_) => Some(Office::Treasurer),
+        | Act::Open(_)
+        | Act::Link(_)
+        | Act::Countersign(_)
+        | Act::Send(_)
+        | Act::Receive(_)
+        | Act::Statement(_) => Some(Office::Treasurer),
         Act::Transfer(transfer) if matches!(transfer.from, Purse::Fund(_)) => {
             Some(Office::Treasurer)
         }

@@ -32,11 +32,20 @@ pub struct Gift {
 
 /// A transfer that counts.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Moved {
-    /// From where.
-    pub from: Purse,
+pub struct Transferred {
+    /// What it does to the purse that pays.
+    pub moved: Moved,
     /// To where, and what.
     pub gift: Gift,
+}
+
+/// What an act of its writer does to a purse.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Moved {
+    /// Which.
+    pub purse: Purse,
+    /// Place of the unit in the charter.
+    pub unit: u8,
     /// What is taken in.
     pub takes: Vec<EntryId>,
     /// What the purse holds of all that it has taken in, after this.
@@ -87,7 +96,7 @@ impl Purses {
         register: &Register,
         stamp: &Stamp,
         act: &Transfer,
-    ) -> Result<Moved, Void> {
+    ) -> Result<Transferred, Void> {
         let charter = register.charter();
         let unit = unit_of(charter, &act.unit)?;
         for purse in [&act.from, &act.to] {
@@ -104,7 +113,8 @@ impl Purses {
         }
         let left = self.spend(charter, &act.from, unit, act.amount.value(), &act.takes)?;
         let gift = Gift { purse: act.to.clone(), unit, amount: act.amount.value() };
-        Ok(Moved { from: act.from.clone(), gift, takes: act.takes.to_vec(), left })
+        let moved = Moved { purse: act.from.clone(), unit, takes: act.takes.to_vec(), left };
+        Ok(Transferred { moved, gift })
     }
 
     /// What is left in a purse once it has taken in these entries and paid so much.
@@ -151,11 +161,11 @@ impl Purses {
     }
 
     /// Takes in what a purse has paid.
-    pub fn pay(&mut self, by: EntryId, purse: &Purse, unit: u8, takes: &[EntryId], left: i128) {
-        for id in takes {
-            self.taken.insert((*id, purse.clone()), by);
+    pub fn pay(&mut self, by: EntryId, moved: &Moved) {
+        for id in &moved.takes {
+            self.taken.insert((*id, moved.purse.clone()), by);
         }
-        self.held.insert((purse.clone(), unit), left);
+        self.held.insert((moved.purse.clone(), moved.unit), moved.left);
     }
 
     /// The value of the row of something taken in: the transfer.
@@ -165,11 +175,11 @@ impl Purses {
     }
 }
 
-impl Moved {
+impl Transferred {
     /// What the transfer does to the books.
     #[must_use]
     pub fn postings(&self) -> Vec<Posting> {
-        let (to, from) = (Account::of(&self.gift.purse), Account::of(&self.from));
+        let (to, from) = (Account::of(&self.gift.purse), Account::of(&self.moved.purse));
         crate::account::transfer(Unit::Internal(self.gift.unit), to, from, self.gift.amount)
             .to_vec()
     }

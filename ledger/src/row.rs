@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 
 use talea_protocol::bytes::{Code, Day, Month, encode};
 use talea_protocol::charter::Member;
-use talea_protocol::hash::EntryId;
+use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::money::Purse;
 
 use crate::account::{Account, Unit};
@@ -78,6 +78,16 @@ pub enum Row {
     Allocation(Month),
     /// 30: what a purse has taken in of an entry.
     Taken(EntryId, Purse),
+    /// 31: another cooperative.
+    Partner(EntryId),
+    /// 32: an accord, by its name.
+    Pact(Hash),
+    /// 33: something sent elsewhere and taken in here.
+    Received(EntryId),
+    /// 34: a credential.
+    Credential(EntryId),
+    /// 35: a request to erase.
+    Request(EntryId),
 }
 
 impl Row {
@@ -120,6 +130,11 @@ impl Row {
             Self::Statement(date) => encode(&(28_u8, *date)),
             Self::Allocation(until) => encode(&(29_u8, *until)),
             Self::Taken(id, purse) => encode(&(30_u8, *id, purse.clone())),
+            Self::Partner(id) => encode(&(31_u8, *id)),
+            Self::Pact(id) => encode(&(32_u8, *id)),
+            Self::Received(id) => encode(&(33_u8, *id)),
+            Self::Credential(id) => encode(&(34_u8, *id)),
+            Self::Request(id) => encode(&(35_u8, *id)),
         }
     }
 }

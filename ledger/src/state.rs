@@ -19,6 +19,7 @@ use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
+use crate::personal::Personal;
 use crate::plan::Plans;
 use crate::proxy::Proxies;
 use crate::purse::Purses;
@@ -33,6 +34,7 @@ use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
 mod judgement;
+mod federating;
 mod keeping;
 
 /// Changed rows that may gather before they are hashed, some 10 ms of work: while many entries
@@ -55,6 +57,7 @@ pub struct State {
     treasury: Treasury,
     runs: Runs,
     purses: Purses,
+    personal: Personal,
     books: Books,
     voids: BTreeMap<EntryId, Void>,
     /// Entries whose payload is to be erased, and the order with the lowest id.
@@ -270,6 +273,12 @@ impl State {
     #[must_use]
     pub const fn purses(&self) -> &Purses {
         &self.purses
+    }
+
+    /// Credentials, and requests to erase.
+    #[must_use]
+    pub const fn personal(&self) -> &Personal {
+        &self.personal
     }
 
     /// All accounts. Sides of claims depend on the order of arrival, balances do not.

@@ -11,7 +11,7 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, KeyFault};
 
-use crate::fault::MoneyFault;
+use crate::fault::{DataFault, MoneyFault, PactFault};
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +64,12 @@ pub enum Hold {
 impl From<Void> for Hold {
     fn from(void: Void) -> Self {
         Self::Void(void)
+    }
+}
+
+impl From<PactFault> for Hold {
+    fn from(fault: PactFault) -> Self {
+        Self::Void(fault.into())
     }
 }
 
@@ -414,6 +420,12 @@ pub enum Void {
     /// Rules 121 to 141.
     #[error(transparent)]
     Money(#[from] MoneyFault),
+    /// Rules 142 to 149.
+    #[error(transparent)]
+    Pact(#[from] PactFault),
+    /// Rules 150 to 152.
+    #[error(transparent)]
+    Data(#[from] DataFault),
 }
 
 impl Void {
@@ -487,6 +499,8 @@ impl Void {
             Self::Party => 103,
             Self::Commitment => 104,
             Self::Money(fault) => fault.rule(),
+            Self::Pact(fault) => fault.rule(),
+            Self::Data(fault) => fault.rule(),
         }
     }
 }

@@ -47,7 +47,12 @@ impl Lane {
             | Act::PayOut(_)
             | Act::Allocate(_)
             | Act::Reconcile(_)
-            | Act::Open(_) => Some(Self::Treasury(device)),
+            | Act::Open(_)
+            | Act::Link(_)
+            | Act::Countersign(_)
+            | Act::Send(_)
+            | Act::Receive(_)
+            | Act::Statement(_) => Some(Self::Treasury(device)),
             Act::Transfer(transfer) => match transfer.from {
                 Purse::Fund(_) => Some(Self::Treasury(device)),
                 Purse::Member(_) => Some(Self::Wallet(device)),
@@ -90,7 +95,11 @@ impl Lane {
             | Act::Agreement(_)
             | Act::Agree(_)
             | Act::Commit(_)
-            | Act::Comment(_) => None,
+            | Act::Comment(_)
+            | Act::AttestCredential(_)
+            | Act::RevokeCredential(_)
+            | Act::RequestErasure(_)
+            | Act::RefuseErasure(_) => None,
         }
     }
 }

@@ -13,9 +13,11 @@ pub use crate::decision::{
     Ballots, Candidate, Choice, Course, Decide, Delegate, Effect, Matter, Method, Motion,
     OPTIONS_MAX, Outcome, Propose, Rank, Scope, Tally, Vote,
 };
+use crate::federation::{Countersign, Link, Receive, Send, Statement};
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
 use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
+use crate::personal::{AttestCredential, RefuseErasure, RequestErasure, RevokeCredential};
 pub use crate::plan::{
     Agree, Agreement, CLAUSES_MAX, Clause, Comment, Commit, Direction, Duty, Intent, Party,
 };
@@ -140,10 +142,28 @@ pub enum Act {
     Commit(Commit),
     /// 50: says something about an entry.
     Comment(Comment),
+    /// 51, treasurer: says who another cooperative is.
+    Link(Link),
+    /// 52, treasurer: agrees with another cooperative.
+    Countersign(Box<Countersign>),
+    /// 53, treasurer: sends something to another cooperative.
+    Send(Send),
+    /// 54, treasurer: takes in what another cooperative has sent.
+    Receive(Receive),
+    /// 55, treasurer: what two cooperatives hold for so.
+    Statement(Statement),
+    /// 56: stands for a credential about another member.
+    AttestCredential(AttestCredential),
+    /// 57: takes a credential back.
+    RevokeCredential(RevokeCredential),
+    /// 58: asks that a payload about the author be erased.
+    RequestErasure(RequestErasure),
+    /// 59, registrar: refuses such a request.
+    RefuseErasure(RefuseErasure),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 51;
+pub const TAGS: u32 = 60;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -224,7 +244,16 @@ impl Act {
             | Self::Agreement(_)
             | Self::Agree(_)
             | Self::Commit(_)
-            | Self::Comment(_) => None,
+            | Self::Comment(_)
+            | Self::Link(_)
+            | Self::Countersign(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Statement(_)
+            | Self::AttestCredential(_)
+            | Self::RevokeCredential(_)
+            | Self::RequestErasure(_)
+            | Self::RefuseErasure(_) => None,
         }
     }
 }

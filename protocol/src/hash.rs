@@ -50,6 +50,8 @@ pub enum Context {
     Batch,
     /// The digest that ends an export.
     Export,
+    /// The name of an accord between two cooperatives.
+    Accord,
 }
 
 impl Context {
@@ -68,6 +70,7 @@ impl Context {
             Self::Origin => "talea 2026-11 log origin v1",
             Self::Batch => "talea 2026-11 batch v1",
             Self::Export => "talea 2026-11 export v1",
+            Self::Accord => "talea 2026-11 accord v1",
         }
     }
 
@@ -98,7 +101,7 @@ impl Context {
 mod tests {
     use super::*;
 
-    const ALL: [Context; 11] = [
+    const ALL: [Context; 12] = [
         Context::Entry,
         Context::Act,
         Context::Payload,
@@ -110,6 +113,7 @@ mod tests {
         Context::Origin,
         Context::Batch,
         Context::Export,
+        Context::Accord,
     ];
 
     #[test]

@@ -75,6 +75,10 @@ pub enum Purpose {
     Succession,
     /// A member's countersignature under a redemption of shares.
     Redemption,
+    /// Another cooperative's countersignature under an accord.
+    Accord,
+    /// Another cooperative's countersignature under a bilateral statement.
+    Statement,
 }
 
 impl Purpose {
@@ -92,6 +96,8 @@ impl Purpose {
             Self::Departure => "talea departure v1\n",
             Self::Succession => "talea succession v1\n",
             Self::Redemption => "talea redemption v1\n",
+            Self::Accord => "talea accord v1\n",
+            Self::Statement => "talea statement v1\n",
         }
     }
 

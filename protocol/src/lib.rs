@@ -16,6 +16,8 @@ pub mod work;
 pub mod plan;
 pub mod decision;
 pub mod money;
+pub mod federation;
+pub mod personal;
 pub mod act;
 pub mod entry;
 pub mod fork;

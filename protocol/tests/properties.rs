@@ -148,7 +148,7 @@ struct Object {
 }
 
 /// Everything that is ever signed, by one key, about one cooperative.
-fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 12] {
+fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 14] {
     let request = Request { device: SecretKey::from_seed(&seed).device(), kind: Kind::Person };
     let asked = enrolment(&cooperative, &request);
     let against = revocation(&cooperative, &request.device);
@@ -169,6 +169,8 @@ fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 12] {
         of_purpose("departure", seed, Purpose::Departure, departure(&cooperative, Member(1))),
         of_purpose("succession", seed, Purpose::Succession, succession(&cooperative, &call)),
         of_purpose("redemption", seed, Purpose::Redemption, subscribed(seed, cooperative)),
+        of_purpose("accord", seed, Purpose::Accord, subscribed(seed, cooperative)),
+        of_purpose("statement", seed, Purpose::Statement, subscribed(seed, cooperative)),
         note(seed, cooperative, time),
         cosignature(seed, cooperative, time),
     ]
@@ -300,6 +302,8 @@ fn no_beginning_of_signed_bytes_begins_another() {
         Purpose::Departure.as_str(),
         Purpose::Succession.as_str(),
         Purpose::Redemption.as_str(),
+        Purpose::Accord.as_str(),
+        Purpose::Statement.as_str(),
         "talea/log/",
         "cosignature/v1\n",
         &spaces,

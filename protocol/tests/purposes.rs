@@ -38,7 +38,7 @@ enum Use {
     Dials,
 }
 
-const USES: [Use; 14] = [
+const USES: [Use; 16] = [
     Use::Purpose(Purpose::Entry),
     Use::Purpose(Purpose::Enrolment),
     Use::Purpose(Purpose::Approval),
@@ -49,6 +49,8 @@ const USES: [Use; 14] = [
     Use::Purpose(Purpose::Departure),
     Use::Purpose(Purpose::Succession),
     Use::Purpose(Purpose::Redemption),
+    Use::Purpose(Purpose::Accord),
+    Use::Purpose(Purpose::Statement),
     Use::Checkpoint,
     Use::Cosignature,
     Use::Answers,

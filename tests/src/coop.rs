@@ -16,7 +16,7 @@ use talea_protocol::key::{DeviceKey, Purpose, SecretKey};
 use talea_protocol::receipt::Receipt;
 use talea_protocol::recovery::{Approval, Evidence, Heal};
 
-use crate::net::{Net, Node, node_keys};
+use crate::net::{Net, Node, node_keys_from};
 use crate::people::{START_MS, charter, secret};
 
 /// A cooperative whose founders write by hand, without a wallet to keep them honest.
@@ -37,15 +37,22 @@ impl Coop {
     /// So many nodes that tolerate `faulty` liars and settle with `quorum`, and so many founders.
     #[must_use]
     pub fn of(nodes: usize, faulty: u8, quorum: u8, members: u64) -> Self {
-        let keys: Vec<SecretKey> = (0..members).map(secret).collect();
-        let publics: Vec<_> = node_keys(nodes).iter().map(|key| key.node()).collect();
+        Self::from(0, nodes, faulty, quorum, members)
+    }
+
+    /// The same with other people and other nodes: whose keys have numbers from `first` on.
+    #[must_use]
+    pub fn from(first: u64, nodes: usize, faulty: u8, quorum: u8, members: u64) -> Self {
+        let keys: Vec<SecretKey> = (first..first.saturating_add(members)).map(secret).collect();
+        let node_keys = node_keys_from(first, nodes);
+        let publics: Vec<_> = node_keys.iter().map(|key| key.node()).collect();
         let charter = charter(&keys.iter().collect::<Vec<_>>(), &publics, faulty, quorum);
         let header = header(EntryId::ZERO, keys[0].device(), 0, EntryId::ZERO, EntryId::ZERO);
         let founding = sign(&keys[0], &header, &Act::Charter(Box::new(charter))).expect("as told");
         let cooperative = founding.id();
         let mut chains = vec![(0, EntryId::ZERO); keys.len()];
         chains[0] = (1, cooperative);
-        let mut net = Net::new(nodes, cooperative);
+        let mut net = Net::among(node_keys, cooperative);
         assert!(matches!(net.submit(0, &founding), Reply::Placed(_)));
         net.pass(2_000);
         Self { net, keys, cooperative, chains, head: cooperative }
@@ -104,14 +111,23 @@ impl Coop {
 
     /// A receipt of the fork leaf that a node has for a device.
     pub fn evidence(&self, node: usize, device: u32) -> Evidence {
+        let of = &self.net.nodes[node];
+        let leaf = of.replica.freezes().forked(device).expect("a proven fork").leaf;
+        self.shown(node, leaf, of.disk.leaf(&self.cooperative, leaf).expect("as told"))
+    }
+
+    /// A receipt of an entry's place in a node's log.
+    pub fn receipt(&self, node: usize, id: &EntryId) -> Evidence {
+        let place = self.net.nodes[node].replica.places().find(id).expect("it has a place");
+        self.shown(node, place.leaf, Vec::new())
+    }
+
+    fn shown(&self, node: usize, leaf: u64, extra: Vec<u8>) -> Evidence {
         let node = &self.net.nodes[node];
-        let open = node.replica.freezes().forked(device).expect("a proven fork");
         let size = node.replica.published();
-        let proof =
-            node.replica.tree().prove_inclusion(open.leaf, size, |_, _| None).expect("as told");
-        let extra = node.disk.leaf(&self.cooperative, open.leaf).expect("as told");
+        let proof = node.replica.tree().prove_inclusion(leaf, size, |_, _| None).expect("as told");
         let checkpoint = node.replica.note().expect("as told").clone();
-        let receipt = Receipt { index: open.leaf, proof, checkpoint, extra };
+        let receipt = Receipt { index: leaf, proof, checkpoint, extra };
         let receipt = Octets::new(receipt.to_string().into_bytes()).expect("as told");
         Evidence { node: node.key.node(), receipt }
     }

@@ -45,8 +45,15 @@ pub struct Net {
 /// Keys of so many nodes, ascending as in a roster.
 #[must_use]
 pub fn node_keys(count: usize) -> Vec<Arc<SecretKey>> {
+    node_keys_from(0, count)
+}
+
+/// The same, of other nodes: keys from this number on.
+#[must_use]
+pub fn node_keys_from(first: u64, count: usize) -> Vec<Arc<SecretKey>> {
     let count = u64::try_from(count).expect("fits");
-    let mut keys: Vec<Arc<SecretKey>> = (0..count).map(|n| Arc::new(node_key(n))).collect();
+    let keys = first..first.saturating_add(count);
+    let mut keys: Vec<Arc<SecretKey>> = keys.map(|n| Arc::new(node_key(n))).collect();
     keys.sort_by_key(|key| key.node());
     keys
 }
@@ -55,8 +62,13 @@ impl Net {
     /// So many nodes for a cooperative, all linked; nobody has anything yet.
     #[must_use]
     pub fn new(count: usize, cooperative: EntryId) -> Self {
-        let now = START_MS;
-        let keys = node_keys(count);
+        Self::among(node_keys(count), cooperative)
+    }
+
+    /// The same with these nodes, whose keys ascend.
+    #[must_use]
+    pub fn among(keys: Vec<Arc<SecretKey>>, cooperative: EntryId) -> Self {
+        let (now, count) = (START_MS, keys.len());
         let publics: Vec<NodeKey> = keys.iter().map(|key| key.node()).collect();
         let node = |key: Arc<SecretKey>| {
             let replica = Replica::new(Moment(now), cooperative, key.clone(), &publics);

@@ -353,6 +353,8 @@ pub fn last_day(month: Month) -> Option<Day> {
 pub fn member_of(account: &Account) -> Option<Member> {
     match account.party()? {
         talea_ledger::account::Party::Member(member) => Some(member),
-        talea_ledger::account::Party::Client(_) => None,
+        talea_ledger::account::Party::Client(_) | talea_ledger::account::Party::Cooperative(_) => {
+            None
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::names::Words;
 mod council;
 mod money;
 mod plan;
+mod partners;
 mod recovery;
 
 /// Names and what they stand for, in the order of reading.
@@ -118,6 +119,7 @@ impl<'a> View<'a> {
             | Act::Close(_) => {}
             other => {
                 rows.extend(money::rows(self, other));
+                rows.extend(partners::rows(other));
                 rows.extend(recovery::rows(other, self.book));
             }
         }
@@ -191,11 +193,9 @@ impl<'a> View<'a> {
             }
             Act::Close(close) => format!("close {}", amount::show_month(close.period)),
             other => {
-                let told = money::line(self, other);
-                if !told.is_empty() {
-                    return told;
-                }
-                recovery::line(other, &|member| self.who(member), &|id| self.label(id))
+                let told = [money::line(self, other), partners::line(self, other)].concat();
+                let more = recovery::line(other, &|it| self.who(it), &|id| self.label(id));
+                told + &more
             }
         }
     }

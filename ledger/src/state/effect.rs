@@ -5,8 +5,6 @@ use talea_protocol::bytes::encode;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
-use talea_protocol::money::Purse;
-
 use super::State;
 use crate::account::{Account, Posted, Posting, Unit};
 use crate::chain::Stamp;
@@ -14,9 +12,10 @@ use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
 use crate::money::{Booking, Note};
+use crate::personal::DataNote;
 use crate::plan::Plan;
 use crate::proxy::Delegation;
-use crate::purse::Moved;
+use crate::purse::{Moved, Transferred};
 use crate::register::Register;
 use crate::row::Row;
 use crate::stage::{Law, Step};
@@ -42,7 +41,8 @@ pub(super) enum Effect {
     Correction(EntryId, Correction),
     Stage(Member, Step),
     Delegation(Delegation),
-    Transfer(Moved),
+    Transfer(Transferred),
+    Data(DataNote),
     /// A word about the quality of this contribution.
     Quality(EntryId, Attestation),
     Plan(Box<Plan>),
@@ -136,7 +136,11 @@ impl State {
                 self.change(Row::Delegation(id));
                 self.proxies.add(stamp.member, delegation);
             }
-            Effect::Transfer(moved) => self.transfer(id, moved),
+            Effect::Transfer(transferred) => self.transfer(id, transferred),
+            Effect::Data(note) => {
+                self.change(note.row(id));
+                self.personal.take(id, note);
+            }
             Effect::Quality(contribution, word) => {
                 self.change(Row::Contribution(contribution));
                 self.change(Row::Review(id));
@@ -223,6 +227,11 @@ impl State {
                 self.plans.row(id)
             }
             Row::Agreed(agreement, member) => self.plans.agreed_row(agreement, *member),
+            Row::Partner(id) => self.treasury.pacts().partner_row(id),
+            Row::Pact(id) => self.treasury.pacts().pact_row(id),
+            Row::Received(id) => self.treasury.pacts().received_row(id),
+            Row::Credential(id) => self.personal.credential_row(id),
+            Row::Request(id) => self.personal.request_row(id),
         }
     }
 
@@ -237,6 +246,7 @@ impl State {
                 due.into_iter().for_each(|(id, part)| self.change(Row::Booked(id, part)));
             }
             Note::Opening { gifts, .. } => self.purses.open(stamp.id, gifts),
+            Note::Pact(_, Some(moved)) => self.spend(stamp.id, moved),
             _ => {}
         }
         match (date, &note) {
@@ -249,14 +259,17 @@ impl State {
         self.treasury.take(note);
     }
 
-    fn transfer(&mut self, id: EntryId, moved: Moved) {
-        let purse: &Purse = &moved.from;
+    fn transfer(&mut self, id: EntryId, transferred: Transferred) {
+        self.post(&transferred.postings());
+        self.spend(id, &transferred.moved);
+        self.purses.give(id, vec![transferred.gift]);
+    }
+
+    fn spend(&mut self, id: EntryId, moved: &Moved) {
         for taken in &moved.takes {
-            self.change(Row::Taken(*taken, purse.clone()));
+            self.change(Row::Taken(*taken, moved.purse.clone()));
         }
-        self.post(&moved.postings());
-        self.purses.pay(id, purse, moved.gift.unit, &moved.takes, moved.left);
-        self.purses.give(id, vec![moved.gift]);
+        self.purses.pay(id, moved);
     }
 
     fn post(&mut self, postings: &[Posting]) {

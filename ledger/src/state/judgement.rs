@@ -148,6 +148,15 @@ impl State {
             | Act::Reconcile(_)
             | Act::Open(_)
             | Act::Transfer(_) => self.keep(register, stamp, act),
+            Act::Link(_)
+            | Act::Countersign(_)
+            | Act::Send(_)
+            | Act::Receive(_)
+            | Act::Statement(_) => self.federate(register, stamp, act),
+            Act::AttestCredential(_)
+            | Act::RevokeCredential(_)
+            | Act::RequestErasure(_)
+            | Act::RefuseErasure(_) => self.answer(register, stamp, act),
             Act::Redirect(act) => {
                 self.spends(register, stamp.member, stamp)?;
                 self.named(act.run)?;

@@ -7,6 +7,7 @@
 
 mod charter;
 mod decision;
+mod federation;
 mod money;
 mod plan;
 #[path = "../kept/mod.rs"]
@@ -279,6 +280,53 @@ enum Act {
         due: i32,
     },
     Comment(Id),
+    Link {
+        charter: Vec<u8>,
+        roster: Option<Roster>,
+        speakers: Vec<Key>,
+    },
+    Countersign {
+        accord: federation::Accord,
+        device: Key,
+        signature: Signature,
+    },
+    Send {
+        accord: Hash,
+        amount: i64,
+        date: i32,
+        reference: String,
+        fund: Option<String>,
+        takes: Vec<Id>,
+    },
+    Receive {
+        send: Vec<u8>,
+        evidence: Vec<Evidence>,
+        date: i32,
+        fund: Option<String>,
+    },
+    Statement {
+        balance: federation::Balance,
+        device: Key,
+        signature: Signature,
+    },
+    AttestCredential {
+        subject: u32,
+        kind: String,
+        document: Hash,
+        from: i32,
+        until: Option<i32>,
+    },
+    RevokeCredential {
+        credential: Id,
+        ground: String,
+    },
+    RequestErasure {
+        entry: Id,
+    },
+    RefuseErasure {
+        request: Id,
+        ground: String,
+    },
 }
 
 #[derive(SchemaRead, SchemaWrite)]

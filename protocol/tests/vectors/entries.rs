@@ -16,7 +16,7 @@ use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
 use talea_protocol::treasury::*;
 
-use crate::{bytes, council, kept, recovery, secret, treasurer};
+use crate::{bytes, council, kept, partners, personal, recovery, secret, treasurer};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -469,6 +469,8 @@ pub fn samples() -> Vec<Sample> {
     recovery::write(&mut world);
     council::write(&mut world);
     treasurer::write(&mut world);
+    partners::write(&mut world);
+    personal::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }

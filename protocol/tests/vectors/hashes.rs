@@ -12,7 +12,10 @@ use talea_protocol::key::{
     DeviceKey, KeyFault, NodeKey, Purpose, SecretKey, Signature, examine, verify_for,
 };
 
+use talea_protocol::federation::{accordance, confirmation};
+
 use crate::entries::{code, founding, list};
+use crate::partners::{accord, balance};
 use crate::{bytes, kept, named, secret};
 use talea_protocol::recovery::{
     Approval, Call, Guardians, departure, guardianship, revocation, succession,
@@ -65,6 +68,8 @@ fn signed() -> Vec<(Purpose, &'static str, Vec<u8>)> {
         (Purpose::Departure, "departure", departure(&COOPERATIVE, Member(3))),
         (Purpose::Succession, "succession", succession(&COOPERATIVE, &call())),
         (Purpose::Redemption, "redemption", subscription(&COOPERATIVE, &subscribe)),
+        (Purpose::Accord, "accord", accordance(&accord(COOPERATIVE))),
+        (Purpose::Statement, "statement", confirmation(&balance(&accord(COOPERATIVE)))),
     ]
 }
 

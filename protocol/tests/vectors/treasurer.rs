@@ -1,4 +1,4 @@
-//! Entries of the treasurer beyond a month's business, and a transfer: acts 29 to 34.
+//! Entries of the treasurer beyond a month's business, and a transfer: acts 37 to 42.
 //!
 //! Whether the ledger would count what they say is not this file's business.
 

@@ -12,9 +12,9 @@ use super::terms::{Month, When, month_of};
 use super::{Account, Stop};
 
 /// Accounts that the plan of fr-scic uses for something else.
-const TAKEN: [&str; 12] = [
-    "101300", "106100", "106300", "106800", "110000", "120000", "411000", "455000", "467000",
-    "512000", "611000", "706000",
+const TAKEN: [&str; 13] = [
+    "101300", "106100", "106300", "106800", "110000", "120000", "411000", "451000", "455000",
+    "467000", "512000", "611000", "706000",
 ];
 
 /// One debit and one credit: unit, debited, credited, amount.

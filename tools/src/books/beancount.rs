@@ -64,7 +64,7 @@ fn name(books: &Books<'_>, account: &Account) -> String {
         | Account::Result
         | Account::Wallet(_)
         | Account::Fund(_) => "Equity",
-        Account::Receivable(_) | Account::Bank => "Assets",
+        Account::Receivable(_) | Account::Bank | Account::Partner(_) => "Assets",
         Account::Payable(_) | Account::Due(_) => "Liabilities",
         Account::Pay | Account::Expense(_) => "Expenses",
         Account::Sales => "Income",

@@ -117,6 +117,7 @@ fn auxiliary(books: &Books<'_>, account: &Account) -> (String, String) {
     let name = match &party {
         Party::Member(member) => books.sum.names.name(&books.sum.register, *member),
         Party::Client(code) => code.to_string(),
+        Party::Cooperative(id) => id.to_string(),
     };
     (books.slugs.of(&party).to_ascii_uppercase(), name)
 }

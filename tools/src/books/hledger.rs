@@ -65,7 +65,9 @@ fn name(books: &Books<'_>, account: &Account, unit: Unit) -> String {
         Account::Shares(_) | Account::Reserve(_) | Account::Carried | Account::Result => {
             format!("equity:{code}{party}")
         }
-        Account::Receivable(_) | Account::Bank => format!("assets:{code}{party}"),
+        Account::Receivable(_) | Account::Bank | Account::Partner(_) => {
+            format!("assets:{code}{party}")
+        }
         Account::Payable(_) | Account::Due(_) => format!("liabilities:{code}{party}"),
         Account::Pay | Account::Expense(_) => format!("expenses:{code}"),
         Account::Sales => format!("income:{code}"),

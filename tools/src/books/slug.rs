@@ -45,6 +45,10 @@ impl Slugs {
             }
             // Codes differ in more than a slug keeps; the rest is spelled out.
             Party::Client(code) => code.as_str().chars().map(spelled).collect(),
+            // Ids are evenly spread: eight digits tell a cooperative's partners apart.
+            Party::Cooperative(id) => {
+                format!("cooperative-{}", id.to_string().chars().take(8).collect::<String>())
+            }
         }
     }
 

@@ -68,6 +68,7 @@ pub fn account_anchor(unit: Unit, code: &str, party: Option<&Party>) -> String {
         None => String::new(),
         Some(Party::Member(member)) => format!("-m{}", member.0),
         Some(Party::Client(code)) => format!("-c-{code}"),
+        Some(Party::Cooperative(id)) => format!("-k-{id}"),
     };
     format!("account-{unit}-{code}{party}")
 }
@@ -76,6 +77,7 @@ fn called(sum: &Sum, party: &Party) -> String {
     match party {
         Party::Member(member) => handle(sum, *member),
         Party::Client(client) => client.to_string(),
+        Party::Cooperative(id) => id.to_string(),
     }
 }
 
