@@ -4,16 +4,18 @@
 //! the interpreter that `TALEA_PYTHON` names, else `python3`; what is not installed is skipped, and
 //! the test says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use talea_protocol::act::{Act, Expense};
 use talea_protocol::bytes::{Code, Quantity};
+use talea_protocol::charter::Member;
 use talea_tests::quarter;
 use talea_tools::amount;
-use talea_tools::books::{Books, beancount, fec, hledger, sankey};
+use talea_tools::books::{Books, beancount, fec, hledger, parquet, sankey, valueflows};
+use talea_tools::credential;
 use talea_tools::lang::Lang;
 use talea_tools::verify::{Audit, Policy, Status, audit};
 
@@ -208,7 +210,165 @@ fn no_words_of_a_member_change_the_books() {
         assert_eq!(said["balances"]["expenses:628000 EUR"], "37.00");
     }
 }
+
 #[test]
-fn zz_write() {
-    std::fs::write("/tmp/january.talea", quarter::played(53).export(0)).unwrap();
+fn duckdb_reads_the_parquet_and_finds_the_same_sums_as_hledger() {
+    let Some(python) = python("import duckdb") else { return };
+    let audit = january();
+    let books = Books::new(&audit).unwrap();
+    let file = parquet(&books, Lang::Fr).unwrap();
+    let said = asked(&python, "parquet", &file).expect("it is read");
+    let money = |key: &str| key.strip_suffix(" EUR").map(str::to_uppercase);
+    assert_eq!(balances(&said, money), expected());
+    let lines: usize = books.transactions.iter().map(|it| it.lines.len()).sum();
+    assert_eq!(
+        (said["rows"].as_u64(), said["first"].as_str()),
+        (Some(lines as u64), Some("2026-01-02"))
+    );
+    assert_eq!(said["balances"]["claim|alba LIV"], "-452.01");
+}
+
+#[test]
+fn a_credential_is_verified_elsewhere_and_not_with_one_minute_changed() {
+    let Some(python) = python("import cryptography") else { return };
+    let made = quarter::played(quarter::JANUARY);
+    let audit = read(&made.export(0));
+    let sum = audit.sum.as_ref().unwrap();
+    let issuer = &made.members[1];
+    let body = credential::body(&audit, sum, Member(0), &issuer.device()).unwrap();
+    assert_eq!(body["credentialSubject"]["careMinutes"], 600);
+    assert_eq!(body["credentialSubject"]["livelihoodCreditsCenti"], 96_000);
+    let signed = credential::signed(&body, issuer, 1_775_000_000_000).unwrap();
+    let said = asked(&python, "vc", signed.to_string().as_bytes()).expect("it is verified");
+    assert_eq!(said["subject"]["loveCreditsCenti"], 20_000);
+    for (field, other) in [("careMinutes", 601), ("contributions", 5)] {
+        let mut changed = signed.clone();
+        changed["credentialSubject"][field] = other.into();
+        let said = asked(&python, "vc", changed.to_string().as_bytes()).unwrap_err();
+        assert!(said.contains("not the issuer's"), "{said}");
+    }
+    let mut other = signed.clone();
+    other["proof"]["created"] = "2026-04-01T00:00:00Z".into();
+    assert!(asked(&python, "vc", other.to_string().as_bytes()).is_err());
+}
+
+/// Terms of Valueflows 1.0.0 (`all_vf.TTL`, owl:versionInfo 1.0.0), by class: what may be said of it.
+const TERMS: [(&str, &[&str]); 8] = [
+    ("Person", &["name", "note", "image", "primaryLocation"]),
+    ("Organization", &["name", "note", "image", "primaryLocation", "classifiedAs"]),
+    (
+        "ResourceSpecification",
+        &["name", "note", "image", "resourceClassifiedAs", "mediumOfExchange"],
+    ),
+    ("Agreement", &["name", "note", "created"]),
+    (
+        "Process",
+        &[
+            "name",
+            "note",
+            "finished",
+            "hasBeginning",
+            "hasEnd",
+            "inScopeOf",
+            "classifiedAs",
+            "plannedWithin",
+        ],
+    ),
+    ("Measure", &["hasNumericalValue", "hasUnit"]),
+    (
+        "Claim",
+        &[
+            "action",
+            "provider",
+            "receiver",
+            "triggeredBy",
+            "resourceConformsTo",
+            "resourceQuantity",
+            "effortQuantity",
+            "resourceClassifiedAs",
+            "due",
+            "created",
+            "finished",
+            "note",
+        ],
+    ),
+    (
+        "EconomicEvent",
+        &[
+            "action",
+            "provider",
+            "receiver",
+            "inputOf",
+            "outputOf",
+            "resourceConformsTo",
+            "resourceQuantity",
+            "effortQuantity",
+            "resourceClassifiedAs",
+            "hasBeginning",
+            "hasEnd",
+            "hasPointInTime",
+            "created",
+            "realizationOf",
+            "reciprocalRealizationOf",
+            "settles",
+            "corrects",
+            "fulfills",
+            "satisfies",
+            "note",
+            "state",
+            "toLocation",
+            "resourceInventoriedAs",
+            "toResourceInventoriedAs",
+            "image",
+        ],
+    ),
+];
+const ACTIONS: [&str; 7] =
+    ["work", "produce", "use", "consume", "cite", "deliverService", "transfer"];
+
+/// Every node of a class that the vocabulary has, with nothing that the class has not.
+fn in_vocabulary(node: &Value) {
+    let class = node["type"].as_str().expect("a class");
+    let (_, terms) = TERMS.iter().find(|(name, _)| *name == class).expect(class);
+    for (term, value) in node.as_object().unwrap() {
+        let known = ["id", "type"].contains(&term.as_str()) || terms.contains(&term.as_str());
+        assert!(known, "{class} has no {term}");
+        if value.is_object() {
+            in_vocabulary(value);
+        }
+    }
+    if let Some(action) = node["action"].as_str() {
+        assert!(ACTIONS.contains(&action), "{action}");
+    }
+}
+
+#[test]
+fn the_valueflows_document_has_only_terms_of_1_0_and_every_name_leads_somewhere() {
+    let audit = january();
+    let document = valueflows(&audit, &Books::new(&audit).unwrap());
+    let nodes = document["@graph"].as_array().unwrap();
+    let ids: BTreeSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
+    assert_eq!(ids.len(), nodes.len(), "each id once");
+    let context = document["@context"].as_object().unwrap();
+    let links = context.iter().filter(|(_, how)| how["@type"] == "@id").map(|(name, _)| name);
+    let links: Vec<&String> =
+        links.filter(|name| *name != "hasUnit" && *name != "resourceClassifiedAs").collect();
+    for node in nodes {
+        in_vocabulary(node);
+        for name in &links {
+            let named = match &node[name.as_str()] {
+                Value::String(one) => vec![one.as_str()],
+                Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let known = |id: &&str| ids.contains(id) || id.starts_with("urn:iso4217:");
+            assert!(named.iter().all(known), "{name} of {node}");
+        }
+    }
+    let run = nodes
+        .iter()
+        .find(|node| node["id"].as_str().unwrap().ends_with(":0") && node["settles"].is_array());
+    assert_eq!(run.unwrap()["resourceQuantity"]["hasNumericalValue"], "645.54");
+    let work = nodes.iter().filter(|node| node["action"] == "work").count();
+    assert_eq!(work, 13);
 }

@@ -28,13 +28,17 @@ mod beancount;
 mod fec;
 mod sankey;
 mod ledger;
+mod valueflows;
+mod parquet;
 
 pub use beancount::beancount;
 pub use fec::{FecFault, fec, fec_name};
 pub use hledger::hledger;
 pub use ledger::general_ledger;
+pub use parquet::{ParquetFault, parquet};
 pub use sankey::sankey;
 pub use slug::Slugs;
+pub use valueflows::valueflows;
 
 /// One balanced record.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -18,6 +18,9 @@ mod file;
 mod people;
 mod value;
 
+/// The check of the charter's profile: of all that need a charter, it alone can fail without one.
+const PROFILE: usize = 17;
+
 /// What became of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,7 +101,12 @@ impl Seen {
 pub fn checks(audit: &Audit) -> Vec<Check> {
     let mut seen: Vec<Seen> = file::checks(audit);
     match &audit.sum {
-        None => seen.extend((7..=21).map(|_| Seen::nothing("cannot-charter"))),
+        None => {
+            seen.extend((7..=21).map(|_| Seen::nothing("cannot-charter")));
+            if let Some(profile) = seen.get_mut(PROFILE - 1) {
+                from_findings(profile, audit, |it| matches!(it, Finding::Charter { .. }));
+            }
+        }
         Some(sum) => {
             seen.extend(value::checks(audit, sum));
             seen.extend(people::checks(audit, sum));

@@ -117,7 +117,7 @@ fn provenance(audit: &Audit, sum: &Sum) -> Seen {
         for line in run.lines.iter().filter(|line| line.total > 0) {
             seen.looked_at += 1;
             let found = sources(sum, &run.id, line.line.member);
-            if found.contributions.is_empty() || found.receipts.is_empty() {
+            if !found.is_whole() {
                 let who = crate::verify::text::handle(sum, line.line.member);
                 let what = format!(
                     "{}: nothing shows where {who}'s line comes from",
