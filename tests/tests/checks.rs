@@ -81,6 +81,11 @@ fn rewritten(file: &[u8], time: Option<u64>, more: &[Section]) -> Vec<u8> {
     out
 }
 
+/// The day after P1 closes.
+fn decided_at() -> u64 {
+    amount::begins(amount::day("2026-01-10").unwrap())
+}
+
 fn act_of<T>(made: &Handmade, pick: impl Fn(&Act) -> Option<T>) -> T {
     let acts = made.entries.iter().filter_map(|entry| match entry.content() {
         Content::Known(act) => pick(act),
@@ -236,6 +241,7 @@ fn v12_a_tally_with_one_vote_too_many_is_named() {
     };
     let mut culprit = None;
     let file = with(18, |made| {
+        made.time = decided_at();
         let entry = made.sign(BRUNO, &Act::Decide(Decide { tally, ..decision }), None);
         culprit = Some(entry.id());
         vec![entry]
@@ -256,6 +262,7 @@ fn v12_a_ballot_that_a_cut_leaves_out_is_named() {
         let vote = Vote { proposal: decided.proposal, choice: Choice::No };
         let vote = made.sign(3, &Act::Vote(vote), None);
         culprit = Some(vote.id());
+        made.time = decided_at();
         let decide = made.sign(BRUNO, &Act::Decide(decided.clone()), None);
         vec![vote, decide]
     });
