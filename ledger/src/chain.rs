@@ -44,6 +44,8 @@ pub struct Stamp {
     pub basis: u32,
     /// The author's clock, in ms since 1970 UTC.
     pub time: u64,
+    /// Whether a payload belongs to it.
+    pub payload: bool,
 }
 
 /// What became of a settled entry, without the reason.

@@ -8,18 +8,20 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Attest, Contribution, Stream};
+use talea_protocol::act::{Attest, Contribution, Correct, Dispute, Stream};
 use talea_protocol::bytes::{Day, Month, STRUCTURE_BYTES_MAX, decode, encode};
-use talea_protocol::charter::{Charter, Member};
+use talea_protocol::charter::{Charter, Kind, Member};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use crate::account::{Account, Posting, Unit, transfer};
 use crate::chain::{Place, Stamp};
+use crate::contest::{self, Contest, Correction};
 use crate::index::Index;
 use crate::profile::WHOLE;
 use crate::register::Register;
 use crate::row::Row;
+use crate::stage::Law;
 use crate::terms::{Terms, When, month_of};
 use crate::verdict::Void;
 
@@ -71,6 +73,10 @@ pub struct Record {
     pub attestations: Vec<Attestation>,
     /// What it has earned, by everything settled.
     pub credit: Credit,
+    /// What was said against it and put right; nothing for most.
+    contest: Option<Box<Contest>>,
+    /// Whether a run has taken it in: a dispute no longer holds it up.
+    pub taken_in: bool,
 }
 
 /// What a member has earned.
@@ -89,6 +95,8 @@ pub struct Earned {
 pub struct Work {
     index: Index<usize>,
     records: Vec<(EntryId, Record)>,
+    /// The contribution of each dispute and correction.
+    contested: BTreeMap<EntryId, EntryId>,
 }
 
 impl Work {
@@ -144,6 +152,8 @@ impl Work {
             needed: terms.attestations(charter, when),
             attestations: Vec::new(),
             credit: Credit::default(),
+            contest: None,
+            taken_in: false,
         })
     }
 
@@ -174,42 +184,143 @@ impl Work {
     /// Takes in an attestation; returns what changes in the books.
     pub fn confirm(
         &mut self,
-        register: &Register,
-        terms: &Terms,
+        law: &Law<'_>,
         contribution: &EntryId,
         attestation: Attestation,
     ) -> Vec<Posting> {
-        let position = self.position(contribution);
-        let Some((_, record)) = position.and_then(|at| self.records.get_mut(at)) else {
-            return Vec::new();
-        };
+        let Some(record) = self.record_mut(contribution) else { return Vec::new() };
         if record.attestations.is_empty() {
             record.attestations.reserve_exact(usize::from(record.needed));
         }
         let at = record.attestations.partition_point(|before| *before < attestation);
         record.attestations.insert(at, attestation);
-        let (held, earned) = (record.credit, record.credit(register, terms, |_| true));
-        record.credit = earned;
-        issue(record.author, earned.livelihood - held.livelihood, Unit::Livelihood)
-            .chain(issue(record.author, earned.love - held.love, Unit::Love))
-            .chain(issue(record.author, earned.care - held.care, Unit::Care))
-            .collect()
+        record.rework(law)
+    }
+
+    /// Judges a dispute of a contribution that counts.
+    ///
+    /// # Errors
+    /// [`Void`], rules 50 and 85.
+    pub fn dispute(
+        &self,
+        register: &Register,
+        stamp: &Stamp,
+        act: &Dispute,
+    ) -> Result<contest::Dispute, Void> {
+        let id = act.contribution;
+        let record = self.record(&id).ok_or(Void::Named { id })?;
+        let machine = register.member(stamp.member).is_none_or(|it| it.kind == Kind::Machine);
+        if record.author == stamp.member || machine {
+            return Err(Void::Disputer);
+        }
+        let (id, member, place) = (stamp.id, stamp.member, stamp.place);
+        Ok(contest::Dispute { id, member, place, ends: Vec::new() })
+    }
+
+    /// Judges the withdrawal of a dispute that counts.
+    ///
+    /// # Errors
+    /// [`Void`], rules 50 and 86.
+    pub fn withdraw(&self, stamp: &Stamp, dispute: &EntryId) -> Result<(), Void> {
+        let held = self.disputed(dispute).ok_or(Void::Named { id: *dispute })?;
+        if held.member == stamp.member {
+            Ok(())
+        } else {
+            Err(Void::NotDisputer { member: held.member })
+        }
+    }
+
+    /// Judges an author's correction of a contribution that counts.
+    ///
+    /// # Errors
+    /// [`Void`], rules 50, 87 and 88.
+    pub fn correct(&self, stamp: &Stamp, act: &Correct) -> Result<Correction, Void> {
+        let id = act.contribution;
+        let record = self.record(&id).ok_or(Void::Named { id })?;
+        if record.author != stamp.member {
+            return Err(Void::NotAuthor { member: record.author });
+        }
+        let before = record.contest().map_or(0, |held| held.difference_of(stamp.place.device));
+        let (claimed, after) = (record.claimed(), before + i128::from(act.difference));
+        if act.difference == 0 || after > 0 || after < -i128::from(claimed) {
+            return Err(Void::Correction { claimed });
+        }
+        let (id, place, difference) = (stamp.id, stamp.place, act.difference);
+        Ok(Correction { id, place, difference, decided: false })
+    }
+
+    /// A dispute that counts.
+    #[must_use]
+    pub fn disputed(&self, dispute: &EntryId) -> Option<&contest::Dispute> {
+        let record = self.record(self.contested.get(dispute)?)?;
+        record.contest()?.disputes().iter().find(|held| held.id == *dispute)
+    }
+
+    /// Takes in a dispute.
+    pub fn contest(&mut self, contribution: EntryId, dispute: contest::Dispute) {
+        self.contested.insert(dispute.id, contribution);
+        if let Some(record) = self.record_mut(&contribution) {
+            record.contest.get_or_insert_default().dispute(dispute);
+        }
+    }
+
+    /// Takes in the end of a dispute, by a withdrawal or a decision.
+    pub fn resolve(&mut self, dispute: &EntryId, by: EntryId, place: Place) {
+        let contribution = self.contested.get(dispute).copied();
+        let record = contribution.and_then(|id| self.record_mut(&id));
+        if let Some(contest) = record.and_then(|record| record.contest.as_mut()) {
+            contest.end(dispute, by, place);
+        }
+    }
+
+    /// Takes in a correction; returns what changes in the books.
+    pub fn put_right(
+        &mut self,
+        law: &Law<'_>,
+        contribution: &EntryId,
+        correction: Correction,
+    ) -> Vec<Posting> {
+        self.contested.insert(correction.id, *contribution);
+        let Some(record) = self.record_mut(contribution) else { return Vec::new() };
+        record.contest.get_or_insert_default().correct(correction);
+        record.rework(law)
+    }
+
+    /// A run was made: what it took in is held up by no later dispute.
+    pub fn take_in(&mut self, law: &Law<'_>, cut: &Cut, until: Month) {
+        for (_, record) in &mut self.records {
+            let inside = |place: Place| place.inside(cut);
+            record.taken_in |=
+                record.runs(cut, until) && record.credit(law, inside) != Credit::default();
+        }
+    }
+
+    /// Credits before vesting that members have earned by what is inside a cut, in hundredths.
+    #[must_use]
+    pub fn nominal(&self, law: &Law<'_>, cut: &Cut) -> BTreeMap<Member, i128> {
+        let mut sums: BTreeMap<Member, i128> = BTreeMap::new();
+        for record in self.records.iter().map(|(_, record)| record) {
+            if record.place.inside(cut) && record.act().stream != Stream::Care {
+                let credit = record.credit(law, |place| place.inside(cut));
+                *sums.entry(record.author).or_default() += i128::from(credit.nominal);
+            }
+        }
+        sums
+    }
+
+    fn record_mut(&mut self, id: &EntryId) -> Option<&mut Record> {
+        let position = self.position(id)?;
+        self.records.get_mut(position).map(|(_, record)| record)
     }
 
     /// What members have earned by work that ended in or before a month, by what is inside a cut
     /// alone.
     #[must_use]
-    pub fn earned(
-        &self,
-        register: &Register,
-        terms: &Terms,
-        cut: &Cut,
-        until: Month,
-    ) -> BTreeMap<Member, Earned> {
+    pub fn earned(&self, law: &Law<'_>, cut: &Cut, until: Month) -> BTreeMap<Member, Earned> {
         let mut earned: BTreeMap<Member, Earned> = BTreeMap::new();
-        let inside = |record: &&Record| record.place.inside(cut) && month_of(record.end) <= until;
-        for record in self.records.iter().map(|(_, record)| record).filter(inside) {
-            let credit = record.credit(register, terms, |place| place.inside(cut));
+        let runs = |record: &&Record| record.runs(cut, until);
+        for record in self.records.iter().map(|(_, record)| record).filter(runs) {
+            let credit = record.credit(law, |place| place.inside(cut));
             let sum = earned.entry(record.author).or_default();
             sum.livelihood += i128::from(credit.livelihood);
             sum.love += i128::from(credit.love);
@@ -227,6 +338,24 @@ impl Work {
         })
     }
 
+    /// The value of a dispute's row: the contribution, who disputes, and the lowest id of what ends
+    /// it.
+    #[must_use]
+    pub fn dispute_row(&self, id: &EntryId) -> Option<Vec<u8>> {
+        let held = self.disputed(id)?;
+        let end = held.ends.first().map(|(by, _)| *by);
+        Some(encode(&(*self.contested.get(id)?, held.member, end)))
+    }
+
+    /// The value of a correction's row: the contribution, and the difference.
+    #[must_use]
+    pub fn correction_row(&self, id: &EntryId) -> Option<Vec<u8>> {
+        let contribution = self.contested.get(id)?;
+        let corrections = self.record(contribution)?.contest()?.corrections();
+        let held = corrections.iter().find(|held| held.id == *id && !held.decided)?;
+        Some(encode(&(*contribution, held.difference)))
+    }
+
     /// The row that an attestation of a contribution changes, or the contribution itself.
     #[must_use]
     pub const fn row_of(contribution: EntryId) -> Row {
@@ -241,8 +370,50 @@ impl Record {
         decode(&self.act, STRUCTURE_BYTES_MAX).expect("it was encoded here")
     }
 
-    /// The credit by those attestations whose place `inside` admits.
-    fn credit(&self, register: &Register, terms: &Terms, inside: impl Fn(Place) -> bool) -> Credit {
+    /// What was said against it and put right.
+    #[must_use]
+    pub fn contest(&self) -> Option<&Contest> {
+        self.contest.as_deref()
+    }
+
+    /// What was claimed, in units of the task.
+    #[must_use]
+    pub fn claimed(&self) -> i64 {
+        self.act().quantity.value()
+    }
+
+    /// What is left of the claim after the corrections that `inside` admits; never below zero.
+    #[must_use]
+    pub fn quantity(&self, inside: impl Fn(Place) -> bool) -> i64 {
+        let claimed = i128::from(self.claimed());
+        let difference = self.contest().map_or(0, |contest| contest.difference(inside));
+        i64::try_from((claimed + difference).max(0)).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a dispute holds it up, by what `inside` admits: one is open, and no run has taken
+    /// the contribution in.
+    pub fn is_held(&self, inside: impl Fn(Place) -> bool) -> bool {
+        !self.taken_in && self.contest().is_some_and(|contest| contest.is_open(inside))
+    }
+
+    /// Whether a run up to this month over this cut takes it in, once it is attested.
+    fn runs(&self, cut: &Cut, until: Month) -> bool {
+        let inside = |place: Place| place.inside(cut);
+        inside(self.place) && month_of(self.end) <= until && !self.is_held(inside)
+    }
+
+    /// Computes the credit again; returns what changes in the books.
+    fn rework(&mut self, law: &Law<'_>) -> Vec<Posting> {
+        let (held, earned) = (self.credit, self.credit(law, |_| true));
+        self.credit = earned;
+        issue(self.author, earned.livelihood - held.livelihood, Unit::Livelihood)
+            .chain(issue(self.author, earned.love - held.love, Unit::Love))
+            .chain(issue(self.author, earned.care - held.care, Unit::Care))
+            .collect()
+    }
+
+    /// The credit by those attestations and corrections whose place `inside` admits.
+    fn credit(&self, law: &Law<'_>, inside: impl Fn(Place) -> bool) -> Credit {
         let mut members = Vec::new();
         let mut at = self.basis;
         for attestation in self.attestations.iter().filter(|a| inside(a.place)) {
@@ -254,15 +425,15 @@ impl Record {
         if members.len() < usize::from(self.needed) {
             return Credit::default();
         }
-        self.worth(register, terms, at).unwrap_or_default()
+        let quantity = self.quantity(inside);
+        self.worth(law, at, quantity).unwrap_or_default()
     }
 
-    /// What it is worth under register entry `at`.
-    fn worth(&self, register: &Register, terms: &Terms, at: u32) -> Option<Credit> {
-        let (charter, act) = (register.charter(), self.act());
+    /// What so much of it is worth under register entry `at`.
+    fn worth(&self, law: &Law<'_>, at: u32, quantity: i64) -> Option<Credit> {
+        let (charter, terms, act) = (law.register.charter(), law.terms, self.act());
         let when = When { at, month: month_of(act.end) };
-        let quantity = act.quantity.value();
-        let stage = charter.stages.get(usize::from(register.member(self.author)?.stage))?;
+        let stage = law.vesting(self.author, at, act.end)?;
         if act.stream == Stream::Care {
             let care = floor(i128::from(quantity), stage.care.value(), WHOLE);
             return Some(Credit { nominal: quantity, care, ..Credit::default() });

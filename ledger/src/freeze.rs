@@ -94,6 +94,9 @@ impl Freezes {
             Act::HandOver(it) if !state.backs(act) => {
                 Err(Refusal::Undecided { decision: it.decision })
             }
+            Act::Welcome(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
             // Locks would have to be carried over, which this version does not do.
             Act::Reform(it) => Err(Refusal::Undecided { decision: it.decision }),
             _ => Ok(()),

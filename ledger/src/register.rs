@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::{Charter, Kind, Member, Roster};
+use talea_protocol::council::Milestone;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{Context, EntryId, Hash};
 use talea_protocol::key::DeviceKey;
@@ -326,6 +327,12 @@ impl Register {
     #[must_use]
     pub fn term(&self, office: Office, at: u32) -> Option<&Term> {
         self.terms_of(office).filter(|term| term.number <= at).last()
+    }
+
+    /// What a member must have done to come to a stage without a decision.
+    #[must_use]
+    pub fn milestone(&self, stage: u8) -> Option<&Milestone> {
+        self.charter.council.milestones.iter().find(|milestone| milestone.stage == stage)
     }
 
     /// Every term of a role, in order.

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use talea_protocol::bytes::{Code, encode};
+use talea_protocol::bytes::{Code, Day, Month, encode};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
+use talea_protocol::money::Purse;
 
 use crate::account::{Account, Unit};
+use crate::documents::Paper;
 use crate::sethash::SetHash;
 
 /// Names one row.
@@ -42,6 +44,26 @@ pub enum Row {
     Closed,
     /// 12: an entry whose payload is to be erased.
     Erased(EntryId),
+    /// 13: a dispute and its end.
+    Dispute(EntryId),
+    /// 14: a move to another stage.
+    Stage(EntryId),
+    /// 15: an author's correction.
+    Correction(EntryId),
+    /// 16: a ranking, or scores, of a member's newest vote.
+    Marks(EntryId, Member),
+    /// 17: a delegation.
+    Delegation(EntryId),
+    /// 25: a booking's number in the journal.
+    Booked(EntryId, u32),
+    /// 26 and 27: a redemption of shares, a debt paid.
+    Paper(Paper, Member, Code),
+    /// 28: a statement of the bank.
+    Statement(Day),
+    /// 29: an allocation, by its last month.
+    Allocation(Month),
+    /// 30: what a purse has taken in of an entry.
+    Taken(EntryId, Purse),
 }
 
 impl Row {
@@ -61,6 +83,22 @@ impl Row {
             Self::Redirect(id) => encode(&(10_u8, *id)),
             Self::Closed => encode(&11_u8),
             Self::Erased(id) => encode(&(12_u8, *id)),
+            Self::Dispute(id) => encode(&(13_u8, *id)),
+            Self::Stage(id) => encode(&(14_u8, *id)),
+            Self::Correction(id) => encode(&(15_u8, *id)),
+            Self::Marks(proposal, member) => encode(&(16_u8, *proposal, *member)),
+            Self::Delegation(id) => encode(&(17_u8, *id)),
+            Self::Booked(id, part) => encode(&(25_u8, *id, *part)),
+            Self::Paper(paper, member, reference) => {
+                let kind: u8 = match paper {
+                    Paper::Redemption => 26,
+                    Paper::PayOut => 27,
+                };
+                encode(&(kind, *member, reference.clone()))
+            }
+            Self::Statement(date) => encode(&(28_u8, *date)),
+            Self::Allocation(until) => encode(&(29_u8, *until)),
+            Self::Taken(id, purse) => encode(&(30_u8, *id, purse.clone())),
         }
     }
 }
@@ -72,6 +110,7 @@ const fn number(unit: Unit) -> u8 {
         Unit::Livelihood => 1,
         Unit::Love => 2,
         Unit::Care => 3,
+        Unit::Internal(place) => place.saturating_add(16),
     }
 }
 
@@ -157,6 +196,12 @@ mod tests {
             Row::Run(id),
             Row::Redirect(id),
             Row::Closed,
+            Row::Erased(id),
+            Row::Dispute(id),
+            Row::Stage(id),
+            Row::Correction(id),
+            Row::Marks(id, Member(1)),
+            Row::Delegation(id),
         ];
         let keys: std::collections::BTreeSet<_> = rows.iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.len());

@@ -19,16 +19,20 @@ use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
+use crate::proxy::Proxies;
+use crate::purse::Purses;
 use crate::register::Register;
 use crate::row::{Row, Stale};
 use crate::sethash::SetHash;
+use crate::stage::{Law, Stages};
 use crate::terms::Terms;
 use crate::verdict::{Hold, Need, Verdict, Void};
-use crate::vote::Votes;
+use crate::vote::{Roll, Votes};
 use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
 mod judgement;
+mod keeping;
 
 /// Changed rows that may gather before they are hashed, some 10 ms of work: while many entries
 /// settle, a root that is asked for would otherwise take a tenth of a second, and their keys
@@ -42,10 +46,13 @@ const NOBODY: Member = Member(u32::MAX);
 pub struct State {
     chains: Chains,
     terms: Terms,
+    stages: Stages,
     work: Work,
     votes: Votes,
+    proxies: Proxies,
     treasury: Treasury,
     runs: Runs,
+    purses: Purses,
     books: Books,
     voids: BTreeMap<EntryId, Void>,
     /// Entries whose payload is to be erased, and the order with the lowest id.
@@ -169,7 +176,8 @@ impl State {
         proposal: &EntryId,
         cut: &Cut,
     ) -> Option<(Tally, Outcome)> {
-        self.votes.proposal(proposal).map(|held| held.count(register, &self.terms, cut))
+        let held = self.votes.proposal(proposal)?;
+        Some(held.count(proposal, &self.roll(register), cut))
     }
 
     /// The run of a month from what is inside a cut: what a distributor has to state under
@@ -200,6 +208,30 @@ impl State {
         &self.terms
     }
 
+    /// What is in force here.
+    #[must_use]
+    pub const fn law<'a>(&'a self, register: &'a Register) -> Law<'a> {
+        Law { register, terms: &self.terms, stages: &self.stages }
+    }
+
+    /// What decisions are counted by.
+    #[must_use]
+    pub const fn roll<'a>(&'a self, register: &'a Register) -> Roll<'a> {
+        Roll { law: self.law(register), work: &self.work, proxies: &self.proxies }
+    }
+
+    /// How far members have come.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Who votes for whom.
+    #[must_use]
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
     /// Contributions.
     #[must_use]
     pub const fn work(&self) -> &Work {
@@ -222,6 +254,12 @@ impl State {
     #[must_use]
     pub const fn runs(&self) -> &Runs {
         &self.runs
+    }
+
+    /// Wallets and funds.
+    #[must_use]
+    pub const fn purses(&self) -> &Purses {
+        &self.purses
     }
 
     /// All accounts. Sides of claims depend on the order of arrival, balances do not.
@@ -261,7 +299,7 @@ impl State {
     }
 
     const fn sources<'a>(&'a self, register: &'a Register) -> Sources<'a> {
-        Sources { register, terms: &self.terms, work: &self.work, treasury: &self.treasury }
+        Sources { law: self.law(register), work: &self.work, treasury: &self.treasury }
     }
 
     /// Whether an act is the next of its lane to be judged.
@@ -317,5 +355,6 @@ fn stamp(register: &Register, device: u32, seq: u32, entry: &Signed) -> Stamp {
         member: register.record(device).map_or(NOBODY, |record| record.member),
         basis: basis.unwrap_or(u32::MAX),
         time: header.time,
+        payload: header.payload.is_some(),
     }
 }

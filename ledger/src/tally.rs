@@ -8,11 +8,14 @@
 use talea_protocol::act::{Ballots, Choice, Matter, Method, Outcome, Tally};
 use talea_protocol::bytes::{Bp, List};
 use talea_protocol::charter::{College, Thresholds};
+use talea_protocol::council::Quorums;
 
 /// Millionths in a basis point.
 const MICRO: u64 = 1_000_000;
 /// The whole, in basis points.
 const WHOLE_BP: u64 = 10_000;
+/// The whole, in millionths of a basis point.
+pub const WHOLE: u64 = WHOLE_BP * MICRO;
 
 /// A member with a binding vote.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,26 +37,27 @@ pub fn count(
         Method::CollegeWeighted => {
             colleges.iter().map(|college| u64::from(college.weight.value())).collect()
         }
-        Method::Headcount => vec![WHOLE_BP],
+        _ => vec![WHOLE_BP],
     };
     let mut ballots = vec![Ballots::default(); weights.len()];
     for elector in electors {
         let place = match method {
             Method::CollegeWeighted => usize::from(elector.college),
-            Method::Headcount => 0,
+            _ => 0,
         };
         if let Some(ballots) = ballots.get_mut(place) {
             add(ballots, elector.choice);
         }
     }
     let sum = |part: fn(&Ballots) -> (u32, u32)| {
-        ballots.iter().zip(&weights).map(|(ballots, weight)| share(*weight, part(ballots))).sum()
+        ballots.iter().zip(&weights).map(|(ballots, weight)| weigh(*weight, part(ballots))).sum()
     };
     Tally {
         yes: sum(|b| (b.yes, b.yes + b.no)),
         no: sum(|b| (b.no, b.yes + b.no)),
         participation: sum(|b| (b.yes + b.no + b.abstain, b.eligible)),
         colleges: List::new(ballots).expect("a charter has no more colleges than a tally"),
+        ..Tally::default()
     }
 }
 
@@ -71,6 +75,36 @@ pub fn outcome(tally: &Tally, quorum: Bp, threshold: Bp) -> Outcome {
     }
 }
 
+/// What consent means: enough participation, and somebody for it. Nobody blocks, or this is not
+/// asked.
+#[must_use]
+pub fn consent(tally: &Tally, quorum: Bp) -> Outcome {
+    if tally.participation < u64::from(quorum.value()) * MICRO {
+        Outcome::NoQuorum
+    } else if tally.yes > 0 {
+        Outcome::Adopted
+    } else {
+        Outcome::Rejected
+    }
+}
+
+/// The participation that a matter needs besides.
+#[must_use]
+pub const fn quorum(quorums: &Quorums, matter: Matter) -> Bp {
+    match matter {
+        Matter::Ordinary => quorums.ordinary,
+        Matter::Charter => quorums.charter,
+        Matter::Allocation => quorums.allocation,
+    }
+}
+
+/// `part` of `whole`, in millionths of a basis point, floored; nothing of nothing.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> u64 {
+    let share = (u128::from(WHOLE) * u128::from(part)).checked_div(u128::from(whole));
+    share.and_then(|share| u64::try_from(share).ok()).unwrap_or(0)
+}
+
 /// The support that a matter needs.
 #[must_use]
 pub const fn threshold(thresholds: &Thresholds, matter: Matter) -> Bp {
@@ -85,14 +119,14 @@ fn add(ballots: &mut Ballots, choice: Option<Choice>) {
     ballots.eligible += 1;
     match choice {
         Some(Choice::Yes) => ballots.yes += 1,
-        Some(Choice::No) => ballots.no += 1,
+        Some(Choice::No | Choice::Block) => ballots.no += 1,
         Some(Choice::Abstain) => ballots.abstain += 1,
         None => {}
     }
 }
 
 /// `part` of `whole` of a weight, floored; nothing of nothing.
-fn share(weight_bp: u64, (part, whole): (u32, u32)) -> u64 {
+fn weigh(weight_bp: u64, (part, whole): (u32, u32)) -> u64 {
     (weight_bp * MICRO * u64::from(part)).checked_div(u64::from(whole)).unwrap_or(0)
 }
 

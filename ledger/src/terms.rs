@@ -6,6 +6,7 @@
 
 use talea_protocol::bytes::{Bp, Code, Day, Month};
 use talea_protocol::charter::{Amendment, Change, Charter, Formula, Thresholds};
+use talea_protocol::council::{Circle, Quorums};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -101,6 +102,58 @@ impl Terms {
     pub fn love_minimum(&self, charter: &Charter, when: When) -> u32 {
         self.newest(when, |a| if let Amendment::LoveMinimum(m) = a { Some(*m) } else { None })
             .unwrap_or(charter.love_minimum)
+    }
+
+    /// Participation that kinds of decisions need besides.
+    #[must_use]
+    pub fn quorums(&self, charter: &Charter, when: When) -> Quorums {
+        self.newest(when, |a| if let Amendment::Quorums(q) = a { Some(*q) } else { None })
+            .unwrap_or(charter.council.quorums)
+    }
+
+    /// The most members whose votes one member casts besides its own.
+    #[must_use]
+    pub fn proxies(&self, charter: &Charter, when: When) -> u8 {
+        self.newest(when, |a| if let Amendment::Proxies(p) = a { Some(*p) } else { None })
+            .unwrap_or(charter.council.proxies)
+    }
+
+    /// Minutes of care expected of a member in a quarter.
+    #[must_use]
+    pub fn care_minimum(&self, charter: &Charter, when: When) -> u32 {
+        self.newest(when, |a| if let Amendment::CareMinimum(m) = a { Some(*m) } else { None })
+            .unwrap_or(charter.council.care_minimum)
+    }
+
+    /// Names of circles, the charter's first, then new ones in the order of their adoption. A
+    /// circle's place here never changes.
+    #[must_use]
+    pub fn circles<'a>(&'a self, charter: &'a Charter, at: u32) -> Vec<&'a Code> {
+        let mut codes: Vec<&Code> = charter.council.circles.iter().map(|it| &it.code).collect();
+        let before = self.0.iter().filter(|(number, _)| *number <= at);
+        for amendment in before.flat_map(|(_, change)| change.amendments.iter()) {
+            if let Amendment::Circle(circle) = amendment
+                && !codes.contains(&&circle.code)
+            {
+                codes.push(&circle.code);
+            }
+        }
+        codes
+    }
+
+    /// A circle.
+    #[must_use]
+    pub fn circle<'a>(
+        &'a self,
+        charter: &'a Charter,
+        when: When,
+        code: &Code,
+    ) -> Option<&'a Circle> {
+        let amended = self.all(when).rev().find_map(|amendment| match amendment {
+            Amendment::Circle(circle) if circle.code == *code => Some(circle),
+            _ => None,
+        });
+        amended.or_else(|| charter.council.circles.iter().find(|circle| circle.code == *code))
     }
 
     /// What a task is worth. A task keeps the unit that it was first given.

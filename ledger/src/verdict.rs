@@ -11,6 +11,8 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, KeyFault};
 
+use crate::fault::MoneyFault;
+
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -62,6 +64,12 @@ pub enum Hold {
 impl From<Void> for Hold {
     fn from(void: Void) -> Self {
         Self::Void(void)
+    }
+}
+
+impl From<MoneyFault> for Hold {
+    fn from(fault: MoneyFault) -> Self {
+        Self::Void(fault.into())
     }
 }
 
@@ -319,6 +327,67 @@ pub enum Void {
     /// Rule 84.
     #[error("rule 84: only its author or the registrar orders that a payload be erased")]
     Erasure,
+    /// Rule 85.
+    #[error("rule 85: nobody disputes their own contribution, and no machine disputes")]
+    Disputer,
+    /// Rule 86.
+    #[error("rule 86: only member {}, whose dispute it is, withdraws it", member.0)]
+    NotDisputer {
+        /// Who may.
+        member: Member,
+    },
+    /// Rule 87.
+    #[error("rule 87: only member {}, the contribution's author, corrects it", member.0)]
+    NotAuthor {
+        /// Who may.
+        member: Member,
+    },
+    /// Rule 88.
+    #[error(
+        "rule 88: a correction takes something, at most {claimed} with those before it, or gives back what they took"
+    )]
+    Correction {
+        /// The most that can be taken: what was claimed, or what one contribution may claim.
+        claimed: i64,
+    },
+    /// Rule 89.
+    #[error("rule 89: the charter's milestones for the stage are not met")]
+    Milestone,
+    /// Rule 90.
+    #[error(
+        "rule 90: votes are not weighed by credits but as an ordinary consent's fallback; only consent has one"
+    )]
+    Method,
+    /// Rule 91.
+    #[error("rule 91: a text that is ranked or scored has 2 to 16 distinct options, others none")]
+    Options,
+    /// Rule 92.
+    #[error("rule 92: the proposal opens at {opens} ms")]
+    Opens {
+        /// When it opens.
+        opens: u64,
+    },
+    /// Rule 93.
+    #[error("rule 93: there is no such circle, or it may not decide this, or not so")]
+    Circle,
+    /// Rule 94.
+    #[error("rule 94: the proposal is not answered like this")]
+    Answer,
+    /// Rule 95.
+    #[error("rule 95: member {} is not in the circle that decides", member.0)]
+    NotInCircle {
+        /// The voter.
+        member: Member,
+    },
+    /// Rule 96.
+    #[error("rule 96: the charter does not let this vote be delegated, or not to this member")]
+    Delegation,
+    /// Rule 97.
+    #[error("rule 97: only a proposal about the result allocates it, month by month")]
+    Allocation,
+    /// Rules 121 to 141.
+    #[error(transparent)]
+    Money(#[from] MoneyFault),
 }
 
 impl Void {
@@ -371,6 +440,20 @@ impl Void {
             Self::Call => 82,
             Self::Calls { .. } => 83,
             Self::Erasure => 84,
+            Self::Disputer => 85,
+            Self::NotDisputer { .. } => 86,
+            Self::NotAuthor { .. } => 87,
+            Self::Correction { .. } => 88,
+            Self::Milestone => 89,
+            Self::Method => 90,
+            Self::Options => 91,
+            Self::Opens { .. } => 92,
+            Self::Circle => 93,
+            Self::Answer => 94,
+            Self::NotInCircle { .. } => 95,
+            Self::Delegation => 96,
+            Self::Allocation => 97,
+            Self::Money(fault) => fault.rule(),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use talea_protocol::act::Act;
 use talea_protocol::hash::EntryId;
+use talea_protocol::money::Purse;
 
 use crate::chain::Stamp;
 use crate::verdict::Need;
@@ -25,6 +26,10 @@ pub enum Lane {
     Redirects(u32, EntryId),
     /// Attestations of one contribution, of which the first counts.
     Attestations(u32, EntryId),
+    /// Corrections of one contribution, which take no more than there is.
+    Corrections(u32, EntryId),
+    /// Transfers out of a member's wallet.
+    Wallet(u32),
 }
 
 impl Lane {
@@ -37,10 +42,20 @@ impl Lane {
             | Act::Income(_)
             | Act::Expense(_)
             | Act::Pay(_)
-            | Act::Close(_) => Some(Self::Treasury(device)),
+            | Act::Close(_)
+            | Act::Redeem(_)
+            | Act::PayOut(_)
+            | Act::Allocate(_)
+            | Act::Reconcile(_)
+            | Act::Open(_) => Some(Self::Treasury(device)),
+            Act::Transfer(transfer) => match transfer.from {
+                Purse::Fund(_) => Some(Self::Treasury(device)),
+                Purse::Member(_) => Some(Self::Wallet(device)),
+            },
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
             Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
+            Act::Correct(correct) => Some(Self::Corrections(device, correct.contribution)),
             Act::Charter(_)
             | Act::Admit(_)
             | Act::Enrol(_)
@@ -60,7 +75,14 @@ impl Lane {
             | Act::Succeed(_)
             | Act::Reform(_)
             | Act::Heal(_)
-            | Act::Erase(_) => None,
+            | Act::Erase(_)
+            | Act::Dispute(_)
+            | Act::Withdraw(_)
+            | Act::Advance(_)
+            | Act::Motion(_)
+            | Act::Rank(_)
+            | Act::Delegate(_)
+            | Act::Welcome(_) => None,
         }
     }
 }
@@ -115,7 +137,7 @@ impl Waiting {
     pub fn first_of(&self, device: u32, length: u32) -> Option<EntryId> {
         let redirects =
             Lane::Redirects(device, EntryId([0; 32]))..=Lane::Redirects(device, EntryId([255; 32]));
-        let lanes = [Lane::Treasury(device), Lane::Runs(device)];
+        let lanes = [Lane::Treasury(device), Lane::Runs(device), Lane::Wallet(device)];
         let redirects = self.lanes.range(redirects).map(|(lane, _)| *lane);
         lanes.into_iter().chain(redirects).find_map(|lane| self.first(lane, length))
     }

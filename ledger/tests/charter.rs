@@ -43,7 +43,8 @@ fn the_charter_of_these_tests_is_accepted() {
 
 #[test]
 fn rule_30_only_a_charter_of_these_rules_founds_a_cooperative() {
-    assert_eq!(changed(|charter| charter.rules = 2), 30);
+    assert_eq!(changed(|charter| charter.rules = 1), 30);
+    assert_eq!(changed(|charter| charter.rules = 3), 30);
     assert_eq!(changed(|charter| charter.rules = 0), 30);
     let author = key(0);
     let header = Header {

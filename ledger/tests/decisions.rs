@@ -111,7 +111,7 @@ fn the_last_vote_inside_the_cut_counts_and_a_novices_is_only_shown() {
     let (tally, _) = world.state.count(&world.register, &proposal, &early).unwrap();
     assert_eq!((tally.colleges[0].yes, tally.colleges[0].no), (0, 1));
     let held = world.state.votes().proposal(&proposal).unwrap();
-    let voters = held.voters(&world.register, &act.cut);
+    let voters = held.voters(&proposal, &world.state.roll(&world.register), &act.cut);
     let novice = voters.iter().find(|voter| voter.member == Member(NOVICE)).unwrap();
-    assert_eq!((novice.binding, novice.choice), (false, Some(Choice::Yes)));
+    assert_eq!((novice.binding, novice.choice()), (false, Some(Choice::Yes)));
 }

@@ -7,22 +7,29 @@
 use serde::Serialize;
 
 use crate::bytes::{Code, Day, Decode, Encode, List, Malformed, Month, Quantity, decode, encode};
-use crate::charter::{Change, Charter, KINDS_MAX, Kind, Member, Roster};
+use crate::charter::{Charter, Kind, Member};
 use crate::cut::Cut;
+pub use crate::decision::{
+    Ballots, Candidate, Choice, Course, Decide, Delegate, Effect, Matter, Method, Motion,
+    OPTIONS_MAX, Outcome, Propose, Rank, Scope, Tally, Vote,
+};
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
 pub use crate::recovery::{Approval, SPONSORS_MAX};
 use crate::recovery::{
-    Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Office, Reform, Remove, Report,
-    Revoke, Succeed,
+    Call, Depart, Erase, GUARDIANS_MAX, Guardians, HandOver, Heal, Reform, Remove, Report, Revoke,
+    Succeed,
+};
+pub use crate::work::{
+    Advance, Attest, Contribution, Correct, Dispute, Grounds, Job, Stream, TAGS_MAX, Withdraw,
+    advance,
 };
 
 /// Longest act, in bytes.
 pub const ACT_BYTES_MAX: usize = 48 * 1024;
 /// Lines of a run. With them and a cut of 5,000 devices an act stays within its limit.
 pub const LINES_MAX: usize = 1024;
-/// Tags of a contribution.
-pub const TAGS_MAX: usize = 16;
 
 /// What an entry says. The tag is a u32, in the order below, from 0.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
@@ -86,10 +93,38 @@ pub enum Act {
     Heal(Heal),
     /// 28: orders that a payload be deleted.
     Erase(Erase),
+    /// 29: disputes another member's contribution.
+    Dispute(Dispute),
+    /// 30: takes a dispute back.
+    Withdraw(Withdraw),
+    /// 31: corrects a contribution of one's own.
+    Correct(Correct),
+    /// 32, register: moves a member to another stage.
+    Advance(Advance),
+    /// 33: asks the members, with options, a fallback, a beginning or a circle.
+    Motion(Motion),
+    /// 34: ranks or scores the options of a proposal.
+    Rank(Rank),
+    /// 35: lets another member vote in one's stead.
+    Delegate(Delegate),
+    /// 36, register: admits a member because the members decided so.
+    Welcome(Welcome),
+    /// 37, treasurer: shares given back and paid out.
+    Redeem(Redeem),
+    /// 38, treasurer: pays what a member is owed besides runs.
+    PayOut(PayOut),
+    /// 39, treasurer: puts a result where the members decided.
+    Allocate(Box<Allocate>),
+    /// 40, treasurer: what the bank says that it holds.
+    Reconcile(Reconcile),
+    /// 41, treasurer: takes over balances from other books.
+    Open(Open),
+    /// 42: moves something in an internal unit.
+    Transfer(Transfer),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 29;
+pub const TAGS: u32 = 43;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -110,6 +145,8 @@ impl Act {
                 | Self::Succeed(_)
                 | Self::Reform(_)
                 | Self::Heal(_)
+                | Self::Advance(_)
+                | Self::Welcome(_)
         )
     }
 
@@ -122,6 +159,7 @@ impl Act {
             | Self::Pay(Pay { cut, .. })
             | Self::Close(Close { cut, .. }) => Some(cut),
             Self::Distribute(run) => Some(&run.cut),
+            Self::Advance(it) => it.cut(),
             Self::Charter(_)
             | Self::Admit(_)
             | Self::Enrol(_)
@@ -146,7 +184,20 @@ impl Act {
             | Self::Succeed(_)
             | Self::Reform(_)
             | Self::Heal(_)
-            | Self::Erase(_) => None,
+            | Self::Erase(_)
+            | Self::Dispute(_)
+            | Self::Withdraw(_)
+            | Self::Correct(_)
+            | Self::Motion(_)
+            | Self::Rank(_)
+            | Self::Delegate(_)
+            | Self::Welcome(_)
+            | Self::Redeem(_)
+            | Self::PayOut(_)
+            | Self::Allocate(_)
+            | Self::Reconcile(_)
+            | Self::Open(_)
+            | Self::Transfer(_) => None,
         }
     }
 }
@@ -214,183 +265,26 @@ pub struct Enrol {
     pub words: List<Approval, GUARDIANS_MAX>,
 }
 
+/// Admits a member with a first device because the members decided so.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Welcome {
+    /// What the applicant asked and signed.
+    pub request: Request,
+    /// The applicant's signature, as in [`Admit::proof`].
+    pub proof: Signature,
+    /// Place of the college in the charter.
+    pub college: u8,
+    /// Place of the stage in the charter.
+    pub stage: u8,
+    /// The decision.
+    pub decision: EntryId,
+}
+
 /// A plain cut.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Mark {
     /// The cut.
     pub cut: Cut,
-}
-
-/// Where a contribution belongs.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stream {
-    /// Paid work.
-    Livelihood,
-    /// Work for the commons.
-    Love,
-    /// Care for each other and for the cooperative, in minutes.
-    Care,
-}
-
-/// The job that a contribution was made for.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Job {
-    /// Its reference.
-    pub code: Code,
-    /// Place of the client's price tier in the charter.
-    pub tier: u8,
-}
-
-/// Work given. Nothing until attested.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Contribution {
-    /// Where it belongs.
-    pub stream: Stream,
-    /// One of the charter's tasks.
-    pub task: Code,
-    /// How much, in the unit of the task.
-    pub quantity: Quantity,
-    /// First day of the work.
-    pub begin: Day,
-    /// Last day of the work: the day whose rate counts.
-    pub end: Day,
-    /// The job, if it was for one.
-    pub job: Option<Job>,
-    /// Free labels such as `sdg:5`, strictly ascending.
-    pub tags: List<Code, TAGS_MAX>,
-}
-
-/// Confirms a contribution as it stands.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Attest {
-    /// The contribution.
-    pub contribution: EntryId,
-}
-
-/// What a decision is about; it fixes the threshold.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Matter {
-    /// Anything that needs no more.
-    Ordinary,
-    /// The charter.
-    Charter,
-    /// The result.
-    Allocation,
-}
-
-/// How votes are weighed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// One member one vote inside each college, colleges by their weight.
-    CollegeWeighted,
-    /// One member one vote.
-    Headcount,
-}
-
-/// What an adopted proposal does.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Effect {
-    /// Puts a text in force; the text is in the payload.
-    Policy,
-    /// Changes the charter.
-    Amend(Change),
-    /// Removes a member.
-    Remove(Member),
-    /// Gives a role to a member.
-    Appoint(Office, Member),
-    /// Replaces the roster.
-    Reform(Roster),
-}
-
-/// Asks the members. The electorate is the membership at the entry's basis.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Propose {
-    /// What it is about.
-    pub matter: Matter,
-    /// How votes are weighed.
-    pub method: Method,
-    /// Whether the law requires this decision.
-    pub statutory: bool,
-    /// Before this time, in ms since 1970 UTC, it cannot be decided.
-    pub closes: u64,
-    /// What it does if adopted.
-    pub effect: Effect,
-}
-
-/// A voter's answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Choice {
-    /// For.
-    Yes,
-    /// Against.
-    No,
-    /// Present, and neither.
-    Abstain,
-}
-
-/// Answers a proposal; the last one inside the decision's cut counts.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Vote {
-    /// The proposal.
-    pub proposal: EntryId,
-    /// The answer.
-    pub choice: Choice,
-}
-
-/// Votes of one college.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Ballots {
-    /// Members with a binding vote.
-    pub eligible: u32,
-    /// For.
-    pub yes: u32,
-    /// Against.
-    pub no: u32,
-    /// Abstentions: they count for the quorum only.
-    pub abstain: u32,
-}
-
-/// The count. Shares are in millionths of a basis point, each college's part floored.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Tally {
-    /// For each college, in the charter's order; by headcount one item for all.
-    pub colleges: List<Ballots, KINDS_MAX>,
-    /// Support, of 10,000,000,000.
-    pub yes: u64,
-    /// Opposition, of the same.
-    pub no: u64,
-    /// Participation, of the same.
-    pub participation: u64,
-}
-
-/// What came out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// In force.
-    Adopted,
-    /// Not enough support.
-    Rejected,
-    /// Not enough participation.
-    NoQuorum,
-}
-
-/// Counts the votes inside the cut. Everybody recomputes it; one wrong unit makes it void.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
-pub struct Decide {
-    /// The proposal.
-    pub proposal: EntryId,
-    /// Which votes count.
-    pub cut: Cut,
-    /// The count.
-    pub tally: Tally,
-    /// What came out.
-    pub outcome: Outcome,
 }
 
 /// Shares subscribed and paid in.
@@ -439,6 +333,8 @@ pub struct Income {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// Whether it is public aid: no interest is paid from it.
+    pub aid: bool,
 }
 
 /// Money spent.
@@ -452,6 +348,8 @@ pub struct Expense {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// The decision that allows it, if it is above the charter's limit.
+    pub decision: Option<EntryId>,
 }
 
 /// Passes on a part of what a run owes the author.

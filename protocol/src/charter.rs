@@ -7,8 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Bp, Code, Decode, Encode, List, Month, Quantity, Text};
+use crate::council::{Circle, Council, Quorums};
 use crate::hash::{Context, Hash};
 use crate::key::{DeviceKey, NodeKey, Signature};
+use crate::treasury::Treasury;
 
 /// Colleges, stages and price tiers that a charter may have, each.
 pub const KINDS_MAX: usize = 16;
@@ -215,7 +217,7 @@ pub enum Visibility {
 /// Entry 0 of the register.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Charter {
-    /// Version of the ledger's rules: 1.
+    /// Version of the ledger's rules: 2.
     pub rules: u32,
     /// The cooperative's name.
     pub name: Text<120>,
@@ -262,6 +264,10 @@ pub struct Charter {
     pub sponsors: u8,
     /// Members who can replace the registrar; zero stands for more than half.
     pub recovery: u16,
+    /// How it decides.
+    pub council: Council,
+    /// How its money is kept.
+    pub treasury: Treasury,
 }
 
 impl Charter {
@@ -301,6 +307,14 @@ pub enum Amendment {
     Sponsors(u8),
     /// [`Charter::love_minimum`].
     LoveMinimum(u32),
+    /// [`Council::quorums`].
+    Quorums(Quorums),
+    /// [`Council::proxies`].
+    Proxies(u8),
+    /// One of [`Council::circles`], by its code; a new circle is added.
+    Circle(Circle),
+    /// [`Council::care_minimum`].
+    CareMinimum(u32),
 }
 
 /// Amendments that come into force together.

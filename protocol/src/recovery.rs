@@ -106,6 +106,10 @@ pub enum Office {
     Treasurer,
     /// Computes the runs.
     Distributor,
+    /// Answers for personal data.
+    Controller,
+    /// Speaks for the circle at this place of the charter.
+    Facilitator(u8),
 }
 
 /// Hands a role over.

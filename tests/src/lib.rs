@@ -12,6 +12,7 @@ pub mod reference;
 pub mod world;
 pub mod net;
 pub mod coop;
+pub mod relay;
 pub mod bench;
 pub mod observer;
 pub mod wire;

@@ -18,6 +18,7 @@ use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature};
 use talea_protocol::message::Payload;
+use talea_protocol::treasury::Treasury;
 
 use crate::chance::Chance;
 
@@ -111,7 +112,7 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
     };
     let rate = |task, unit, credits| Rate { task: code(task), unit: code(unit), credits };
     Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).expect("a text"),
         profile: Profile::None,
         visibility: Visibility::Private,
@@ -139,6 +140,8 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     }
 }
 

@@ -12,14 +12,18 @@ use talea_protocol::charter::{
 };
 use talea_protocol::entry::Refusal;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::treasury::Treasury;
 
 use crate::names::{Called, Words};
 use crate::remedy;
 
+mod council;
+use council::CouncilTerms;
+
 /// A charter file with every key explained.
 pub const TEMPLATE: &str = include_str!("charter.toml");
 /// Version of the ledger's rules that this program founds under.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// Why a charter file is none.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,14 @@ pub enum CharterFault {
     Name {
         /// Whose line it is.
         founder: String,
+        /// What was to be named.
+        what: &'static str,
+        /// What it says.
+        name: String,
+    },
+    /// A name in the council that nothing in the file has.
+    #[error("the council names {what} `{name}`, which the file does not have")]
+    Council {
         /// What was to be named.
         what: &'static str,
         /// What it says.
@@ -67,7 +79,7 @@ impl CharterFault {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "compare with `talea charter template`, which explains every key",
-            Self::Name { .. } | Self::Role { .. } => {
+            Self::Name { .. } | Self::Council { .. } | Self::Role { .. } => {
                 "correct the name in the file; names are compared letter by letter"
             }
             Self::Value { .. } => {
@@ -111,6 +123,8 @@ pub struct CharterFile {
     tiers: Vec<Tier>,
     #[serde(rename = "founder")]
     founders: Vec<FounderTerms>,
+    #[serde(default)]
+    council: CouncilTerms,
 }
 
 /// Basis points; TOML has no integers wider than an i64.
@@ -252,6 +266,8 @@ impl CharterFile {
             },
             sponsors: self.sponsors,
             recovery: self.recovery,
+            council: self.council.council(self)?,
+            treasury: Treasury::default(),
         })
     }
 

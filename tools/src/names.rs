@@ -66,7 +66,7 @@ impl Names {
     pub fn learn(&mut self, register: &Register, entry: &Entry, payload: &[u8]) {
         let first = match entry.content() {
             Content::Known(Act::Charter(_)) => 0,
-            Content::Known(Act::Admit(_)) => {
+            Content::Known(Act::Admit(_) | Act::Welcome(_)) => {
                 let number = register.number(&entry.id());
                 let admitted = |member: &&talea_ledger::register::MemberRecord| {
                     Some(member.admitted) == number

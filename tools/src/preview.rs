@@ -17,6 +17,8 @@ use crate::amount::{self, count, decimal};
 use crate::book::Book;
 use crate::names::Words;
 
+mod council;
+mod money;
 mod recovery;
 
 /// Names and what they stand for, in the order of reading.
@@ -92,6 +94,10 @@ impl<'a> View<'a> {
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
+            Act::Motion(motion) => {
+                rows.extend(self.proposal_rows(&motion.proposal));
+                rows.extend(council::course(&motion.course));
+            }
             Act::Vote(vote) => rows.push(("in full", vote.proposal.to_string())),
             Act::Decide(decide) => rows.extend(self.decision_rows(decide)),
             Act::Subscribe(subscribe) => {
@@ -105,7 +111,10 @@ impl<'a> View<'a> {
             | Act::Redirect(_)
             | Act::Pay(_)
             | Act::Close(_) => {}
-            other => rows.extend(recovery::rows(other)),
+            other => {
+                rows.extend(money::rows(self, other));
+                rows.extend(recovery::rows(other));
+            }
         }
         if let Some(cut) = act.cut() {
             rows.push(("closes over", inside(cut)));
@@ -122,14 +131,15 @@ impl<'a> View<'a> {
             Act::Enrol(Enrol { member, .. }) => format!("enrol a device of {}", self.who(*member)),
             Act::Mark(_) => "mark a cut".to_owned(),
             Act::Decide(decide) => format!(
-                "decide {}: {} with {} for it",
+                "decide {}: {} with {}",
                 self.label(&decide.proposal),
                 serde_name(&decide.outcome),
-                percent(decide.tally.yes)
+                council::support(&decide.tally)
             ),
             Act::Contribution(given) => self.contribution_line(given),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
             Act::Propose(propose) => proposal_line(propose),
+            Act::Motion(motion) => proposal_line(&motion.proposal),
             Act::Vote(vote) => {
                 format!("vote {} on {}", serde_name(&vote.choice), self.label(&vote.proposal))
             }
@@ -141,18 +151,22 @@ impl<'a> View<'a> {
             ),
             Act::Invoice(invoice) => self.invoice_line(invoice),
             Act::Income(income) => format!(
-                "{} received from {} for job {}, on {}",
+                "{} received from {} for job {}, on {}{}",
                 self.money(income.amount),
                 income.client,
                 income.job,
-                amount::show_day(income.date)
+                amount::show_day(income.date),
+                if income.aid { ", public aid" } else { "" }
             ),
             Act::Expense(spent) => format!(
-                "{} paid to {} on account {}, on {}",
+                "{} paid to {} on account {}, on {}{}",
                 self.money(spent.amount),
                 spent.payee,
                 spent.account,
-                amount::show_day(spent.date)
+                amount::show_day(spent.date),
+                spent
+                    .decision
+                    .map_or_else(String::new, |id| format!(", by decision {}", self.label(&id)))
             ),
             Act::Redirect(redirect) => format!(
                 "pass on {} of run {} to {}",
@@ -170,7 +184,13 @@ impl<'a> View<'a> {
                 format!("pay run {}, on {}", self.label(&pay.run), amount::show_day(pay.date))
             }
             Act::Close(close) => format!("close {}", amount::show_month(close.period)),
-            other => recovery::line(other, &|member| self.who(member), &|id| self.label(id)),
+            other => {
+                let told = money::line(self, other);
+                if !told.is_empty() {
+                    return told;
+                }
+                recovery::line(other, &|member| self.who(member), &|id| self.label(id))
+            }
         }
     }
 
@@ -247,7 +267,7 @@ impl<'a> View<'a> {
     }
 
     fn decision_rows(&self, decide: &Decide) -> Rows {
-        let Tally { colleges, yes, no, participation } = &decide.tally;
+        let Tally { colleges, participation, .. } = &decide.tally;
         let mut rows = Rows::new();
         for (place, ballots) in colleges.iter().enumerate() {
             let college = self.charter.filter(|_| colleges.len() > 1);
@@ -261,8 +281,9 @@ impl<'a> View<'a> {
                 ),
             ));
         }
-        rows.push(("support", format!("{} for, {} against", percent(*yes), percent(*no))));
+        rows.push(("support", council::support(&decide.tally)));
         rows.push(("participation", percent(*participation)));
+        rows.extend(council::count(&decide.tally));
         rows
     }
 
@@ -316,6 +337,7 @@ impl<'a> View<'a> {
         rows.push(("treasurer", self.who(roles.treasurer)));
         rows.push(("distributor", self.who(roles.distributor)));
         rows.extend(self.terms(charter));
+        rows.extend(money::charter(self, &charter.treasury));
         let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
         rows.push(("settled by", format!("{q} of {n} nodes, {f} of which may lie")));
         rows.push(("protected", protection(f).to_owned()));
@@ -446,6 +468,7 @@ fn proposal_line(propose: &Propose) -> String {
             let all: Vec<String> = amendments.iter().map(amendment).collect();
             format!("propose {}", all.join(", "))
         }
+        other => council::proposed(other),
     }
 }
 
@@ -469,6 +492,16 @@ fn amendment(amendment: &Amendment) -> String {
         Amendment::Tier(tier) => format!("tier {} at {}", tier.code, tier.price),
         Amendment::Sponsors(number) => format!("{number} sponsors"),
         Amendment::LoveMinimum(credits) => format!("love minimum {credits} hundredths"),
+        Amendment::Quorums(q) => format!(
+            "participation of {} ordinary, {} charter, {} allocation besides the quorum",
+            share(q.ordinary),
+            share(q.charter),
+            share(q.allocation)
+        ),
+        Amendment::Proxies(0) => "nobody delegates".to_owned(),
+        Amendment::Proxies(most) => format!("{most} delegated votes at most for one member"),
+        Amendment::Circle(circle) => council::circle(circle),
+        Amendment::CareMinimum(minutes) => format!("care minimum {minutes} minutes"),
     }
 }
 

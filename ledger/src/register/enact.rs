@@ -1,6 +1,6 @@
 //! What a register entry changes in the register, once it has its number.
 
-use talea_protocol::act::{Act, Admit};
+use talea_protocol::act::{Act, Admit, Request};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::{EntryId, Hash};
@@ -11,7 +11,13 @@ use super::{End, MemberRecord, Office, Register, Term, count};
 impl Register {
     pub(super) fn enact(&mut self, number: u32, id: EntryId, act: &Act) {
         match act {
-            Act::Admit(admit) => self.enact_admit(number, id, admit),
+            Act::Admit(Admit { request, college, stage, .. }) => {
+                self.enact_admit(number, id, request, (*college, *stage));
+            }
+            Act::Welcome(it) => {
+                self.executed.insert(it.decision);
+                self.enact_admit(number, id, &it.request, (it.college, it.stage));
+            }
             Act::Enrol(enrol) => self.enter(enrol.request.device, enrol.member, number),
             Act::Revoke(revoke) => {
                 self.end(revoke.device, End { number, length: revoke.cut.length(revoke.device) });
@@ -39,12 +45,17 @@ impl Register {
         }
     }
 
-    fn enact_admit(&mut self, number: u32, id: EntryId, admit: &Admit) {
+    fn enact_admit(
+        &mut self,
+        number: u32,
+        id: EntryId,
+        request: &Request,
+        (college, stage): (u8, u8),
+    ) {
         let member = Member(count(self.members.len()));
-        let (college, stage, kind) = (admit.college, admit.stage, admit.request.kind);
-        let (id, left) = (Hash(id.0), None);
+        let (kind, id, left) = (request.kind, Hash(id.0), None);
         self.members.push(MemberRecord { admitted: number, college, stage, kind, id, left });
-        self.enter(admit.request.device, member, number);
+        self.enter(request.device, member, number);
     }
 
     fn end(&mut self, device: u32, end: End) {

@@ -2,7 +2,9 @@
 //!
 //! Asked when it gets its number, of the register before it and of nothing else.
 
-use talea_protocol::act::{Act, Admit, Approval, Content, Enrol, Request, enrolment};
+use talea_protocol::act::{
+    Act, Admit, Advance, Approval, Content, Enrol, Grounds, Request, Welcome, advance, enrolment,
+};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::cut::DEVICES_MAX;
 use talea_protocol::hash::EntryId;
@@ -35,6 +37,8 @@ impl Register {
             Act::HandOver(hand_over) => self.examine_hand_over(hand_over),
             Act::Succeed(succeed) => self.examine_succeed(succeed),
             Act::Reform(reform) => self.unexecuted(&reform.decision),
+            Act::Welcome(welcome) => self.examine_welcome(welcome),
+            Act::Advance(it) => self.examine_advance(it),
             Act::Heal(heal) => self.writing(heal.device).map(|_| ()),
             _ => Ok(()),
         }
@@ -91,6 +95,29 @@ impl Register {
         let given = self.vouching(Purpose::Approval, &signed, &admit.sponsors);
         let needed = self.charter.sponsors;
         if given < u32::from(needed) { Err(Void::Sponsors { given, needed }) } else { Ok(()) }
+    }
+
+    fn examine_welcome(&self, welcome: &Welcome) -> Result<(), Void> {
+        self.check_request(&welcome.request, &welcome.proof)?;
+        self.unexecuted(&welcome.decision)
+    }
+
+    fn examine_advance(&self, it: &Advance) -> Result<(), Void> {
+        self.present_member(it.member)?;
+        if usize::from(it.stage) >= self.charter.stages.len() {
+            return Err(Void::Unknown);
+        }
+        let Grounds::Milestones { words, .. } = &it.grounds else { return Ok(()) };
+        let milestone = self.milestone(it.stage).ok_or(Void::Milestone)?;
+        let signed = advance(&self.cooperative(), it);
+        let given = self.vouching(Purpose::Approval, &signed, words);
+        let own = words
+            .iter()
+            .any(|word| self.approver(Purpose::Approval, &signed, word) == Some(it.member));
+        if given.saturating_sub(u32::from(own)) < u32::from(milestone.words) {
+            return Err(Void::Milestone);
+        }
+        Ok(())
     }
 
     fn examine_enrol(&self, enrol: &Enrol) -> Result<(), Void> {

@@ -1,16 +1,24 @@
 //! What an entry that counts changes, and the rows in which that shows.
 
+use talea_protocol::act::Effect as Order;
 use talea_protocol::bytes::encode;
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
+
+use talea_protocol::money::Purse;
 
 use super::State;
 use crate::account::{Account, Posted, Posting, Unit};
 use crate::chain::Stamp;
+use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
-use crate::money::Booking;
+use crate::money::{Booking, Note};
+use crate::proxy::Delegation;
+use crate::purse::Moved;
 use crate::register::Register;
 use crate::row::Row;
+use crate::stage::{Law, Step};
 use crate::vote::{Ballot, Decision, Proposal};
 
 /// What an entry that counts does. Ids name what it is done to.
@@ -27,6 +35,13 @@ pub(super) enum Effect {
     Payment(EntryId, Payment),
     /// The payload of this entry is to be erased.
     Erasure(EntryId),
+    Dispute(EntryId, Dispute),
+    /// Ends this dispute.
+    Withdrawal(EntryId),
+    Correction(EntryId, Correction),
+    Stage(Member, Step),
+    Delegation(Delegation),
+    Transfer(Moved),
 }
 
 impl State {
@@ -45,7 +60,8 @@ impl State {
             }
             Effect::Attestation(contribution, attestation) => {
                 self.change(Row::Contribution(contribution));
-                let postings = self.work.confirm(register, &self.terms, &contribution, attestation);
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                let postings = self.work.confirm(&law, &contribution, attestation);
                 self.post(&postings);
             }
             Effect::Proposal(proposal) => {
@@ -54,19 +70,24 @@ impl State {
             }
             Effect::Ballot(proposal, ballot) => {
                 self.change(Row::Ballot(proposal, stamp.member));
+                self.change(Row::Marks(proposal, stamp.member));
                 self.votes.cast(&proposal, stamp.member, ballot);
             }
             Effect::Decision(proposal, decision) => {
                 self.change(Row::Proposal(proposal));
                 let number = decision.number;
-                if let Some(change) = self.votes.close(&proposal, *decision) {
-                    self.terms.adopt(number, change);
+                if let Some(order) = self.votes.close(&proposal, *decision) {
+                    self.order(register, stamp, number, order);
                 }
             }
-            Effect::Booking(booking) => self.book(booking),
+            Effect::Booking(booking) => self.book(stamp, booking),
             Effect::Run(run) => {
                 self.change(Row::Run(id));
-                self.post(&run.postings());
+                let postings = run.postings();
+                self.post(&postings);
+                let law = Law { register, terms: &self.terms, stages: &self.stages };
+                self.work.take_in(&law, &run.record.cut, run.record.period);
+                self.treasury.enter_run(stamp, run.record.period, postings);
                 self.runs.add(id, *run);
             }
             Effect::Redirect(run, redirect) => {
@@ -80,10 +101,65 @@ impl State {
             }
             Effect::Payment(run, payment) => {
                 self.change(Row::Run(run));
-                self.post(&payment.postings());
+                let bookings = payment.bookings();
+                bookings.iter().for_each(|postings| self.post(postings));
+                self.treasury.enter(stamp, payment.date, bookings);
                 self.runs.settle(&run, payment);
             }
+            Effect::Dispute(contribution, dispute) => {
+                self.change(Row::Dispute(id));
+                self.work.contest(contribution, dispute);
+            }
+            Effect::Withdrawal(dispute) => {
+                self.change(Row::Dispute(dispute));
+                self.work.resolve(&dispute, id, stamp.place);
+            }
+            Effect::Correction(contribution, correction) => {
+                self.change(Row::Correction(id));
+                self.put_right(register, contribution, correction);
+            }
+            Effect::Stage(member, step) => {
+                self.change(Row::Stage(id));
+                self.stages.add(member, step);
+            }
+            Effect::Delegation(delegation) => {
+                self.change(Row::Delegation(id));
+                self.proxies.add(stamp.member, delegation);
+            }
+            Effect::Transfer(moved) => self.transfer(id, moved),
         }
+    }
+
+    /// What an adopted decision does by itself.
+    fn order(&mut self, register: &Register, stamp: &Stamp, number: u32, order: Order) {
+        let (id, place) = (stamp.id, stamp.place);
+        match order {
+            Order::Amend(change) => self.terms.adopt(number, change),
+            Order::Resolve(dispute) => {
+                self.change(Row::Dispute(dispute));
+                self.work.resolve(&dispute, id, place);
+            }
+            Order::Correct(contribution, difference) => {
+                let correction = Correction { id, place, difference, decided: true };
+                self.put_right(register, contribution, correction);
+            }
+            Order::Policy
+            | Order::Remove(_)
+            | Order::Appoint(..)
+            | Order::Reform(_)
+            | Order::Admit(_)
+            | Order::Advance(..)
+            | Order::Spend(_)
+            | Order::Allocate(..)
+            | Order::Agree(_) => {}
+        }
+    }
+
+    fn put_right(&mut self, register: &Register, contribution: EntryId, correction: Correction) {
+        self.change(Row::Contribution(contribution));
+        let law = Law { register, terms: &self.terms, stages: &self.stages };
+        let postings = self.work.put_right(&law, &contribution, correction);
+        self.post(&postings);
     }
 
     /// What a row holds now.
@@ -101,15 +177,52 @@ impl State {
             Row::Redirect(id) => self.runs.redirect_row(id),
             Row::Closed => self.treasury.closed_row(),
             Row::Erased(id) => self.erased.get(id).map(|order| encode(&order.0)),
+            Row::Dispute(id) => self.work.dispute_row(id),
+            Row::Stage(id) => self.stages.row(id),
+            Row::Correction(id) => self.work.correction_row(id),
+            Row::Marks(proposal, member) => self.votes.marks_row(proposal, *member),
+            Row::Delegation(id) => self.proxies.row(id),
+            Row::Booked(id, part) => self.treasury.journal().row(id, *part),
+            Row::Paper(paper, member, reference) => {
+                self.treasury.documents().paper_row(*paper, *member, reference)
+            }
+            Row::Statement(date) => self.treasury.documents().statement_row(*date),
+            Row::Allocation(until) => self.treasury.documents().allocation_row(*until),
+            Row::Taken(id, purse) => self.purses.row(id, purse),
         }
     }
 
-    fn book(&mut self, booking: Booking) {
-        if let Some(row) = booking.note.row() {
-            self.change(row);
+    fn book(&mut self, stamp: &Stamp, booking: Booking) {
+        let Booking { postings, date, note } = booking;
+        note.rows().into_iter().for_each(|row| self.change(row));
+        self.post(&postings);
+        match &note {
+            Note::Closed(closing) => {
+                let due: Vec<(EntryId, u32)> =
+                    self.treasury.journal().due(&closing.cut, closing.period).collect();
+                due.into_iter().for_each(|(id, part)| self.change(Row::Booked(id, part)));
+            }
+            Note::Opening { gifts, .. } => self.purses.open(stamp.id, gifts),
+            _ => {}
         }
-        self.post(&booking.postings);
-        self.treasury.take(booking.note);
+        match (date, &note) {
+            (Some(date), Note::Opening { .. }) => {
+                self.treasury.enter_opening(stamp, date, postings);
+            }
+            (Some(date), _) => self.treasury.enter(stamp, date, vec![postings]),
+            (None, _) => {}
+        }
+        self.treasury.take(note);
+    }
+
+    fn transfer(&mut self, id: EntryId, moved: Moved) {
+        let purse: &Purse = &moved.from;
+        for taken in &moved.takes {
+            self.change(Row::Taken(*taken, purse.clone()));
+        }
+        self.post(&moved.postings());
+        self.purses.pay(id, purse, moved.gift.unit, &moved.takes, moved.left);
+        self.purses.give(id, vec![moved.gift]);
     }
 
     fn post(&mut self, postings: &[Posting]) {

@@ -3,18 +3,24 @@
 //! Nothing changes here, so a dry run is the judgement itself. Rules that look at one subject only
 //! are in the domain's files; here is what an act needs before it can be judged at all.
 
-use talea_protocol::act::{Act, Decide, Distribute, Effect as Order, Pay};
+use talea_protocol::act::{
+    Act, Advance, Candidate, Course, Decide, Distribute, Effect as Order, Grounds, Pay, Propose,
+};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use super::State;
 use super::effect::Effect;
+use crate::authority::adopted;
 use crate::chain::{Place, Stamp, Status};
 use crate::contribution::Work;
+use crate::proposal;
+use crate::proxy::Proxies;
 use crate::register::{Office, Register, Term};
+use crate::stage::Step;
 use crate::verdict::{Hold, Need, Void};
-use crate::vote::{Decision, Votes};
+use crate::vote::{Decision, Proposal};
 use crate::waiting::Lane;
 
 impl State {
@@ -42,6 +48,7 @@ impl State {
             Act::Remove(it) => self.ordered(register, stamp, act, &it.decision),
             Act::HandOver(it) => self.ordered(register, stamp, act, &it.decision),
             Act::Reform(it) => self.ordered(register, stamp, act, &it.decision),
+            Act::Welcome(it) => self.ordered(register, stamp, act, &it.decision),
             Act::Leave => Ok(Effect::None),
             Act::Report(report) => {
                 register.examine_report(stamp.member, report)?;
@@ -65,13 +72,36 @@ impl State {
                 self.named(act.contribution)?;
                 Ok(Effect::Attestation(act.contribution, self.work.attest(stamp, act)?))
             }
-            Act::Propose(act) => {
-                Ok(Effect::Proposal(Box::new(Votes::propose(register, terms, stamp, act)?)))
-            }
+            Act::Propose(act) => self.proposed(register, stamp, act, &Course::default()),
+            Act::Motion(act) => self.proposed(register, stamp, &act.proposal, &act.course),
             Act::Vote(act) => {
                 self.named(act.proposal)?;
-                Ok(Effect::Ballot(act.proposal, self.votes.vote(register, stamp, act)?))
+                let ballot = self.votes.vote(&self.law(register), stamp, act)?;
+                Ok(Effect::Ballot(act.proposal, ballot))
             }
+            Act::Rank(act) => {
+                self.named(act.proposal)?;
+                let ballot = self.votes.rank(&self.law(register), stamp, act)?;
+                Ok(Effect::Ballot(act.proposal, ballot))
+            }
+            Act::Delegate(act) => {
+                Ok(Effect::Delegation(Proxies::judge(register, terms, stamp, act)?))
+            }
+            Act::Dispute(act) => {
+                self.named(act.contribution)?;
+                let dispute = self.work.dispute(register, stamp, act)?;
+                Ok(Effect::Dispute(act.contribution, dispute))
+            }
+            Act::Withdraw(act) => {
+                self.named(act.dispute)?;
+                self.work.withdraw(stamp, &act.dispute)?;
+                Ok(Effect::Withdrawal(act.dispute))
+            }
+            Act::Correct(act) => {
+                self.named(act.contribution)?;
+                Ok(Effect::Correction(act.contribution, self.work.correct(stamp, act)?))
+            }
+            Act::Advance(it) => self.advance(register, stamp, act, it),
             Act::Subscribe(act) => {
                 self.treasurer(register, stamp)?;
                 Ok(Effect::Booking(treasury.subscribe(register, books, stamp, act)?))
@@ -86,13 +116,17 @@ impl State {
             }
             Act::Expense(act) => {
                 self.treasurer(register, stamp)?;
-                Ok(Effect::Booking(treasury.expense(charter, books, stamp, act)?))
+                let named = act.decision.as_ref();
+                let decided = named.map(|id| adopted(register, &self.votes, stamp, id));
+                Ok(Effect::Booking(treasury.expense(charter, decided, books, stamp, act)?))
             }
-            Act::Close(act) => {
-                self.treasurer(register, stamp)?;
-                self.chains.check(register, stamp, &act.cut)?;
-                Ok(Effect::Booking(treasury.close(act)?))
-            }
+            Act::Close(act) => self.closing(register, stamp, act),
+            Act::Redeem(_)
+            | Act::PayOut(_)
+            | Act::Allocate(_)
+            | Act::Reconcile(_)
+            | Act::Open(_)
+            | Act::Transfer(_) => self.keep(register, stamp, act),
             Act::Redirect(act) => {
                 self.spends(register, stamp.member, stamp)?;
                 self.named(act.run)?;
@@ -106,11 +140,68 @@ impl State {
     fn decide(&self, register: &Register, stamp: &Stamp, act: &Decide) -> Result<Effect, Hold> {
         self.chains.check(register, stamp, &act.cut)?;
         self.named_inside(act.proposal, &act.cut)?;
-        self.votes.decide(register, &self.terms, stamp, act)?;
-        let (id, number) = (stamp.id, stamp.basis.saturating_add(1));
+        self.votes.decide(&self.roll(register), stamp, act)?;
+        let (id, number, place) = (stamp.id, stamp.basis.saturating_add(1), stamp.place);
         let (tally, outcome, cut) = (act.tally.clone(), act.outcome, act.cut.clone());
-        let decision = Decision { id, number, tally, outcome, cut };
+        let decision = Decision { id, number, place, tally, outcome, cut };
         Ok(Effect::Decision(act.proposal, Box::new(decision)))
+    }
+
+    fn proposed(
+        &self,
+        register: &Register,
+        stamp: &Stamp,
+        act: &Propose,
+        course: &Course,
+    ) -> Result<Effect, Hold> {
+        if let Order::Resolve(id) | Order::Correct(id, _) | Order::Agree(id) = act.effect {
+            self.named(id)?;
+            let fits = match act.effect {
+                Order::Resolve(_) => self.work.disputed(&id).is_some(),
+                Order::Correct(..) => self.work.record(&id).is_some(),
+                _ => false,
+            };
+            if !fits {
+                return Err(Void::Named { id }.into());
+            }
+        }
+        proposal::examine(register, &self.terms, stamp, act, course)?;
+        Ok(Effect::Proposal(Box::new(Proposal::new(stamp, act, course))))
+    }
+
+    /// A move to another stage: words are the register's business, credits and decisions are not.
+    fn advance(
+        &self,
+        register: &Register,
+        stamp: &Stamp,
+        act: &Act,
+        it: &Advance,
+    ) -> Result<Effect, Hold> {
+        let decision = match &it.grounds {
+            Grounds::Milestones { cut, .. } => {
+                self.chains.check(register, stamp, cut)?;
+                let earned = self.work.nominal(&self.law(register), cut);
+                let earned = earned.get(&it.member).copied().unwrap_or(0);
+                let needed = register.milestone(it.stage).map_or(0, |milestone| milestone.credits);
+                if earned < i128::from(needed) {
+                    return Err(Void::Milestone.into());
+                }
+                None
+            }
+            Grounds::Decision(id) => {
+                // A decision before it in the register has been judged; nothing else is waited for.
+                let before = register.number(id).is_some_and(|number| number <= stamp.basis);
+                let executed = self.stages.executed(it.member, id);
+                if !before || executed || !self.backs(act) {
+                    return Err(Void::Decision { id: *id }.into());
+                }
+                Some(*id)
+            }
+        };
+        enter(register, stamp, act)?;
+        let (number, id) = (stamp.basis.saturating_add(1), stamp.id);
+        let step = Step { number, id, stage: it.stage, from: it.from, decision };
+        Ok(Effect::Stage(it.member, step))
     }
 
     fn distribution(
@@ -121,15 +212,17 @@ impl State {
     ) -> Result<Effect, Hold> {
         self.serves(register, Office::Distributor, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
-        let mut devices = (0..).take(act.cut.lengths.len());
-        let first = devices
-            .find_map(|device| self.waiting.first(Lane::Treasury(device), act.cut.length(device)));
-        match first {
+        self.lane_judged(Lane::Treasury, &act.cut)?;
+        let run = self.runs.distribute(&self.sources(register), stamp, act)?;
+        Ok(Effect::Run(Box::new(run)))
+    }
+
+    /// Whether no act of these lanes that is inside a cut still waits.
+    pub(super) fn lane_judged(&self, lane: fn(u32) -> Lane, cut: &Cut) -> Result<(), Hold> {
+        let mut devices = (0..).take(cut.lengths.len());
+        match devices.find_map(|device| self.waiting.first(lane(device), cut.length(device))) {
             Some(id) => Err(Hold::Need(Need::Entry { id })),
-            None => {
-                let run = self.runs.distribute(&self.sources(register), stamp, act)?;
-                Ok(Effect::Run(Box::new(run)))
-            }
+            None => Ok(()),
         }
     }
 
@@ -137,7 +230,8 @@ impl State {
         self.treasurer(register, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
         self.named_inside(act.run, &act.cut)?;
-        Ok(Effect::Payment(act.run, self.runs.pay(&self.books, stamp, act)?))
+        let payment = self.runs.pay(register.charter(), &self.books, stamp, act)?;
+        Ok(Effect::Payment(act.run, payment))
     }
 
     /// A register entry that carries out an adopted decision.
@@ -167,6 +261,15 @@ impl State {
             Act::Reform(it) => {
                 self.votes.order(&it.decision) == Some(&Order::Reform(it.roster.clone()))
             }
+            Act::Welcome(it) => {
+                let (device, kind) = (it.request.device, it.request.kind);
+                let (college, stage) = (it.college, it.stage);
+                let candidate = Candidate { device, kind, college, stage };
+                self.votes.order(&it.decision) == Some(&Order::Admit(candidate))
+            }
+            Act::Advance(Advance { grounds: Grounds::Decision(id), member, stage, .. }) => {
+                self.votes.order(id) == Some(&Order::Advance(*member, *stage))
+            }
             _ => true,
         }
     }
@@ -174,15 +277,16 @@ impl State {
     fn erasure(&self, register: &Register, stamp: &Stamp, id: &EntryId) -> Result<Effect, Hold> {
         let place = self.chains.place(id).ok_or(Hold::Need(Need::Entry { id: *id }))?;
         let author = register.record(place.device).map(|device| device.member);
-        let registrar = register.holder(Office::Registrar, stamp.basis);
-        if author == Some(stamp.member) || registrar == stamp.member {
+        let offices = [Office::Registrar, Office::Controller];
+        let mut holders = offices.map(|office| register.holder(office, stamp.basis)).into_iter();
+        if author == Some(stamp.member) || holders.any(|holder| holder == stamp.member) {
             Ok(Effect::Erasure(*id))
         } else {
             Err(Void::Erasure.into())
         }
     }
 
-    fn treasurer(&self, register: &Register, stamp: &Stamp) -> Result<(), Hold> {
+    pub(super) fn treasurer(&self, register: &Register, stamp: &Stamp) -> Result<(), Hold> {
         self.serves(register, Office::Treasurer, stamp)
     }
 
@@ -201,7 +305,12 @@ impl State {
 
     /// Whether the author is this member, with the device that debits for it, and all that its
     /// earlier devices wrote has been judged.
-    fn spends(&self, register: &Register, holder: Member, stamp: &Stamp) -> Result<(), Hold> {
+    pub(super) fn spends(
+        &self,
+        register: &Register,
+        holder: Member,
+        stamp: &Stamp,
+    ) -> Result<(), Hold> {
         if register.spender(holder, stamp.basis) != Some(stamp.place.device) {
             return Err(Void::Role { holder }.into());
         }
@@ -223,7 +332,7 @@ impl State {
     }
 
     /// Whether an entry that is named counts.
-    fn named(&self, id: EntryId) -> Result<(), Hold> {
+    pub(super) fn named(&self, id: EntryId) -> Result<(), Hold> {
         match self.chains.status(&id) {
             Some(Status::Counted) => Ok(()),
             Some(Status::Void) => Err(Void::Named { id }.into()),

@@ -1,10 +1,12 @@
-//! Contributions that count: who gave what, who attested it, what it earned.
+//! Contributions that count: who gave what, who attested it, what it earned, and what was said
+//! against it or put right.
 
 use serde::Serialize;
 use talea_protocol::act::Contribution;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
+use crate::contest::{Correction, Dispute};
 use crate::contribution::{Credit, Record};
 use crate::state::State;
 
@@ -30,6 +32,36 @@ pub struct Given {
     pub love: i64,
     /// Minutes of care.
     pub care: i64,
+    /// What is left of the quantity after corrections.
+    pub left: i64,
+    /// Whether a dispute keeps runs from taking it in.
+    pub held: bool,
+    /// Disputes, by id.
+    pub disputes: Vec<Disputed>,
+    /// Corrections, by id.
+    pub corrections: Vec<Corrected>,
+}
+
+/// A dispute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Disputed {
+    /// The entry.
+    pub id: EntryId,
+    /// Who disputes.
+    pub member: Member,
+    /// The withdrawal or the decision that ended it; of several, the one with the lowest id.
+    pub ended: Option<EntryId>,
+}
+
+/// A correction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Corrected {
+    /// The author's entry, or the decision.
+    pub id: EntryId,
+    /// What is added to the quantity.
+    pub difference: i64,
+    /// Whether the members decided it.
+    pub decided: bool,
 }
 
 /// Another member's word.
@@ -52,6 +84,14 @@ pub fn contributions(state: &State) -> Vec<Given> {
 fn given(id: EntryId, record: &Record) -> Given {
     let Credit { nominal, livelihood, love, care } = record.credit;
     let attested = record.attestations.iter().map(|a| Attested { id: a.id, member: a.member });
+    let contest = record.contest();
+    let disputed = |it: &Dispute| Disputed {
+        id: it.id,
+        member: it.member,
+        ended: it.ends.first().map(|(by, _)| *by),
+    };
+    let corrected =
+        |it: &Correction| Corrected { id: it.id, difference: it.difference, decided: it.decided };
     Given {
         id,
         author: record.author,
@@ -62,5 +102,9 @@ fn given(id: EntryId, record: &Record) -> Given {
         livelihood,
         love,
         care,
+        left: record.quantity(|_| true),
+        held: record.is_held(|_| true),
+        disputes: contest.iter().flat_map(|it| it.disputes()).map(disputed).collect(),
+        corrections: contest.iter().flat_map(|it| it.corrections()).map(corrected).collect(),
     }
 }

@@ -4,14 +4,14 @@
 //! silently. An undecided proposal shows the votes that are settled now.
 
 use serde::Serialize;
-use talea_protocol::act::{Choice, Effect, Matter, Method, Outcome, Tally};
+use talea_protocol::act::{Choice, Course, Effect, Matter, Method, Outcome, Tally};
 use talea_protocol::bytes::Bp;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use crate::register::Register;
 use crate::state::State;
-use crate::tally::threshold;
+use crate::tally::{quorum, threshold};
 use crate::terms::{When, month_at};
 use crate::vote::Proposal;
 
@@ -30,6 +30,9 @@ pub struct Question {
     pub statutory: bool,
     /// What it does if adopted.
     pub effect: Effect,
+    /// Circle, options, fallback, and when voting opens.
+    #[serde(flatten)]
+    pub course: Course,
     /// Number of the register entry that fixes the electorate.
     pub electorate: u32,
     /// Before this time, in ms since 1970 UTC, it cannot be decided.
@@ -49,7 +52,7 @@ pub struct Question {
 }
 
 /// A member's part in a decision.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Vote {
     /// Who.
     pub member: Member,
@@ -59,6 +62,10 @@ pub struct Vote {
     pub binding: bool,
     /// The answer, if there is one.
     pub choice: Option<Choice>,
+    /// The ranking or the scores, if there are some.
+    pub marks: Option<Vec<u8>>,
+    /// Who cast it, if another member did.
+    pub proxy: Option<Member>,
 }
 
 /// What was decided.
@@ -103,11 +110,14 @@ fn question(register: &Register, state: &State, id: EntryId, proposal: &Proposal
     let (charter, terms, act) = (register.charter(), state.terms(), &proposal.act);
     let when = When { at: proposal.basis, month: month_at(act.closes) };
     let cut = proposal.decision.as_ref().map_or_else(|| state.cut(register), |d| d.cut.clone());
-    let vote = |voter: crate::vote::Voter| Vote {
+    let roll = state.roll(register);
+    let vote = |voter: crate::vote::Voter<'_>| Vote {
         member: voter.member,
         college: register.member(voter.member).map(|member| member.college),
         binding: voter.binding,
-        choice: voter.choice,
+        choice: voter.choice(),
+        marks: voter.ballot.and_then(|ballot| ballot.marks.as_ref()).map(|it| it.to_vec()),
+        proxy: voter.proxy,
     };
     let decision = proposal.decision.as_ref();
     Question {
@@ -117,12 +127,13 @@ fn question(register: &Register, state: &State, id: EntryId, proposal: &Proposal
         method: act.method,
         statutory: act.statutory,
         effect: act.effect.clone(),
+        course: proposal.course.clone(),
         electorate: proposal.basis,
         closes: act.closes,
-        quorum: terms.quorum(charter, when),
+        quorum: terms.quorum(charter, when).max(quorum(&terms.quorums(charter, when), act.matter)),
         threshold: threshold(&terms.thresholds(charter, when), act.matter),
-        votes: proposal.voters(register, &cut).into_iter().map(vote).collect(),
-        tally: proposal.count(register, terms, &cut).0,
+        votes: proposal.voters(&id, &roll, &cut).into_iter().map(vote).collect(),
+        tally: proposal.count(&id, &roll, &cut).0,
         decision: decision.map(|d| Decision { id: d.id, number: d.number, outcome: d.outcome }),
         outside: outside(proposal),
     }

@@ -132,7 +132,8 @@ pub fn statement(register: &Register, state: &State, member: Member) -> Option<S
 fn row(register: &Register, state: &State, member: Member) -> Option<MemberRow> {
     let record = register.member(member)?;
     let charter = register.charter();
-    let stage = charter.stages.get(usize::from(record.stage));
+    let law = state.law(register);
+    let stage = law.stage(member, state.frame().saturating_sub(1));
     let device = |(number, device): (u32, &crate::register::DeviceRecord)| DeviceRow {
         device: number,
         key: device.key,
@@ -146,7 +147,7 @@ fn row(register: &Register, state: &State, member: Member) -> Option<MemberRow> 
         kind: record.kind,
         college: charter.colleges.get(usize::from(record.college)).map(|c| c.code.clone()),
         stage: stage.map(|stage| stage.code.clone()),
-        binding_vote: stage.is_some_and(|s| s.binding_vote) && record.kind != Kind::Machine,
+        binding_vote: law.is_binding(member, state.frame().saturating_sub(1)),
         admitted: record.admitted,
         devices: devices.map(device).collect(),
         shares: -state.books().net(&Account::Shares(member), Unit::Money),

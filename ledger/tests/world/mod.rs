@@ -14,11 +14,13 @@ use talea_protocol::charter::{
     Roster, Stage, Thresholds, Tie, Tier, Visibility,
 };
 use talea_protocol::cut::{Cut, CutRoot};
-use talea_protocol::entry::{Header, SCHEME, Signed, VERSION, sign};
+use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 pub mod acts;
+pub mod coffers;
 
 pub const DAY_MS: u64 = 86_400_000;
 /// Founders of [`charter`]: three workers who may vote, one who may not yet, two beneficiaries,
@@ -99,7 +101,7 @@ pub fn charter() -> Charter {
         .into_iter()
         .chain([(1, 0, person), (1, 0, Kind::Organisation), (2, 0, person), (2, 0, machine)]);
     Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).unwrap(),
         profile: Profile::FrScic,
         visibility: Visibility::Private,
@@ -139,6 +141,8 @@ pub fn charter() -> Charter {
         reserves: Reserves { legal: bp(1500), statutory: bp(5000) },
         sponsors: 2,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     }
 }
 
@@ -194,6 +198,25 @@ impl World {
     }
 
     pub fn sign_under(&self, basis: EntryId, device: u32, act: Act) -> Signed {
+        self.sign_with(basis, device, act, None)
+    }
+
+    /// Signs an act with a reason, and settles it.
+    pub fn reasoned(&mut self, device: u32, act: Act) -> Verdict {
+        let payload = Commitment::new(&[9; 32], b"{}").unwrap();
+        let entry = self.sign_with(self.register.head().1, device, act, Some(payload));
+        let id = entry.id();
+        self.place(device, entry);
+        self.verdict(&id)
+    }
+
+    pub fn sign_with(
+        &self,
+        basis: EntryId,
+        device: u32,
+        act: Act,
+        payload: Option<Commitment>,
+    ) -> Signed {
         let chain = &self.chains[index(device)];
         let author = &self.keys[index(device)];
         let header = Header {
@@ -205,7 +228,7 @@ impl World {
             prev: chain.last().map_or(EntryId::ZERO, |entry| entry.id()),
             basis,
             time: self.time,
-            payload: None,
+            payload,
         };
         sign(author, &header, &act).unwrap()
     }

@@ -9,6 +9,7 @@ use talea_protocol::charter::{
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 use crate::site::now_ms;
 
@@ -130,7 +131,7 @@ pub fn charter(
         College { code: code("members"), weight: bp(10_000), category: Category::Workers };
     let rate = Rate { task: code("bake"), unit: code("minute"), credits: 30 };
     let mut charter = Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Le Fournil".to_owned()).unwrap(),
         profile: Profile::None,
         visibility,
@@ -158,6 +159,8 @@ pub fn charter(
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 0,
         recovery: 0,
+        council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     };
     let hash = charter.founding_hash();
     let prove = |(founder, author): (&Founder, &Author)| Founder {

@@ -35,6 +35,73 @@ pub struct Charter {
     pub statutory: u16,
     pub sponsors: u8,
     pub recovery: u16,
+    pub council: Council,
+    pub units: Vec<InternalUnit>,
+    pub funds: Vec<Fund>,
+    pub overdraft: Option<i64>,
+    pub expense_limit: Option<i64>,
+    pub capital_floor: Option<i64>,
+    pub capital_share: u16,
+    pub legal_ceiling: Option<i64>,
+    pub interest_cap: u16,
+    pub pay_spread: Option<u32>,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Council {
+    pub quorums: Quorums,
+    pub proxies: u8,
+    pub circles: Vec<Circle>,
+    pub milestones: Vec<Milestone>,
+    pub care_minimum: u32,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Quorums {
+    pub ordinary: u16,
+    pub charter: u16,
+    pub allocation: u16,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Circle {
+    pub code: String,
+    pub colleges: Vec<u8>,
+    pub may: Vec<Competence>,
+    pub spend_max: u64,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub enum Competence {
+    Policy,
+    Admit,
+    Advance,
+    Appoint,
+    Resolve,
+    Correct,
+    Spend,
+    Agree,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Milestone {
+    pub stage: u8,
+    pub words: u8,
+    pub credits: u64,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct InternalUnit {
+    pub code: String,
+    pub exponent: u8,
+    pub limit: Option<i64>,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Fund {
+    pub code: String,
+    pub unit: String,
+    pub issues: Option<i64>,
 }
 
 #[derive(SchemaRead, SchemaWrite)]

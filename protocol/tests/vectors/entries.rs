@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use talea_protocol::act::*;
 use talea_protocol::bytes::{Bp, Code, Day, List, Month, Quantity, Text, encode, hex};
 use talea_protocol::charter::*;
+use talea_protocol::council::Council;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::*;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
+use talea_protocol::treasury::*;
 
-use crate::{bytes, kept, recovery, secret};
+use crate::{bytes, council, kept, recovery, secret, treasurer};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -27,7 +29,7 @@ pub fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
     List::new(items).unwrap()
 }
 
-fn bp(value: u16) -> Bp {
+pub fn bp(value: u16) -> Bp {
     Bp::new(value).unwrap()
 }
 
@@ -35,12 +37,12 @@ pub fn amount(value: i64) -> Quantity {
     Quantity::new(value).unwrap()
 }
 
-fn day(value: i32) -> Day {
+pub fn day(value: i32) -> Day {
     Day::new(value).unwrap()
 }
 
 /// 2026-01.
-fn january() -> Month {
+pub fn january() -> Month {
     Month::new(24_312).unwrap()
 }
 
@@ -81,7 +83,7 @@ fn stage(name: &str, vests: u16, binding_vote: bool) -> Stage {
 
 pub fn charter() -> Charter {
     let charter = Charter {
-        rules: 1,
+        rules: 2,
         name: Text::try_from("Les Passerelles\nà Lyon".to_owned()).unwrap(),
         profile: Profile::FrScic,
         visibility: Visibility::Public,
@@ -113,8 +115,27 @@ pub fn charter() -> Charter {
         reserves: Reserves { legal: bp(1_500), statutory: bp(5_000) },
         sponsors: 2,
         recovery: 0,
+        council: council::parameters(),
+        treasury: treasury(),
     };
     founded(charter, &[(1, Kind::Person), (2, Kind::Organisation), (3, Kind::Person)])
+}
+
+/// Each limit, and what they limit.
+fn treasury() -> Treasury {
+    let unit = |name, limit| InternalUnit { code: code(name), exponent: 2, limit };
+    let fund = |name, issues| Fund { code: code(name), unit: code("hour"), issues };
+    Treasury {
+        units: list(vec![unit("hour", Some(amount(2_000))), unit("meal", None)]),
+        funds: list(vec![fund("common", None), fund("mint", Some(amount(100_000)))]),
+        overdraft: Some(amount(50_000)),
+        expense_limit: Some(amount(100_000)),
+        capital_floor: Some(amount(100)),
+        capital_share: bp(2_500),
+        legal_ceiling: Some(amount(1_000_000)),
+        interest_cap: bp(300),
+        pay_spread: Some(700),
+    }
 }
 
 /// The other variants, and lists without items.
@@ -128,6 +149,8 @@ fn smallest_charter() -> Charter {
         rates: List::default(),
         tiers: List::default(),
         formula: Formula { tie: Tie::ByAdmission, ..charter().formula },
+        council: Council::default(),
+        treasury: Treasury::default(),
         ..charter()
     };
     founded(alone, &[(1, Kind::Machine)])
@@ -301,6 +324,10 @@ fn change() -> Change {
         Amendment::Tier(Tier { code: code("full"), price: 14 }),
         Amendment::Sponsors(3),
         Amendment::LoveMinimum(600),
+        Amendment::Quorums(council::parameters().quorums),
+        Amendment::Proxies(0),
+        Amendment::Circle(council::parameters().circles[0].clone()),
+        Amendment::CareMinimum(60),
     ];
     Change { amendments: list(set), from: january() }
 }
@@ -341,7 +368,8 @@ fn votes(world: &mut World) {
     }
     let mut decide =
         |name, proposal, colleges: Vec<Ballots>, [yes, no, participation]: [u64; 3], outcome| {
-            let tally = Tally { colleges: list(colleges), yes, no, participation };
+            let colleges = list(colleges);
+            let tally = Tally { colleges, yes, no, participation, ..Tally::default() };
             let cut = world.cut();
             world.write(name, 1, None, Act::Decide(Decide { proposal, cut, tally, outcome }));
         };
@@ -391,10 +419,10 @@ fn money(world: &mut World) {
         "income",
         2,
         None,
-        Act::Income(Income { job, client, amount: amount(8_400), date }),
+        Act::Income(Income { job, client, amount: amount(8_400), date, aid: true }),
     );
-    let expense =
-        Expense { account: code("606300"), payee: code("papier"), amount: amount(i64::MAX), date };
+    let (account, payee, decision) = (code("606300"), code("papier"), Some(world.basis));
+    let expense = Expense { account, payee, amount: amount(i64::MAX), date, decision };
     world.write("expense, the largest amount", 2, None, Act::Expense(expense));
     let cut = world.cut();
     world.write("close", 2, None, Act::Close(Close { period: january(), cut: cut.clone() }));
@@ -431,6 +459,8 @@ pub fn samples() -> Vec<Sample> {
     votes(&mut world);
     money(&mut world);
     recovery::write(&mut world);
+    council::write(&mut world);
+    treasurer::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }

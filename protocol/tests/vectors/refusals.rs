@@ -136,7 +136,7 @@ fn values() -> Vec<Case> {
     let close = Act::Close(Close { period: Month::new(24_312).unwrap(), ..close() });
     vec![
         ("an option of 2", 4, option),
-        ("a vote of 3", 4, changed(&vote(), 36, &[3])),
+        ("a vote of 4", 4, changed(&vote(), 36, &[4])),
         ("a truth of 2", 4, changed(&propose, 12, &[2])),
         ("a name with a tab", 4, replaced(&charter, b"Passerelles\n", b"Passerelles\t")),
         (
@@ -166,7 +166,7 @@ fn values() -> Vec<Case> {
         ("a month in the year 0", 4, changed(&close, 4, &11_u32.to_le_bytes())),
         ("a list of 17 guardians", 4, changed(&guardians, 9, &[&[17], [0; 7].as_slice()].concat())),
         ("a recovery key and half of another", 4, changed(&guardians, 8, &[2])),
-        ("an office of 3", 4, changed(&handed, 4, &[3])),
+        ("an office of 5", 4, changed(&handed, 4, &[5])),
         ("a list of 401 words", 4, changed(&succeed, 40, &401_u64.to_le_bytes())),
         ("evidence of 5,121 bytes", 4, changed(&heal, 85, &5_121_u64.to_le_bytes())),
         ("a byte after the act", 5, with_act(&[encode(&vote()), vec![0]].concat())),

@@ -74,7 +74,7 @@ impl History<'_> {
             Method::CollegeWeighted => {
                 charter.colleges.iter().map(|college| u64::from(college.weight.value())).collect()
             }
-            Method::Headcount => vec![10_000],
+            _ => vec![10_000],
         };
         let mut colleges = vec![Ballots::default(); weights.len()];
         for (number, member) in (0_u32..).zip(&self.register.members) {
@@ -85,13 +85,13 @@ impl History<'_> {
             }
             let college = match asked.method {
                 Method::CollegeWeighted => usize::from(member.college),
-                Method::Headcount => 0,
+                _ => 0,
             };
             let ballots = &mut colleges[college];
             ballots.eligible += 1;
             match self.last_vote(proposal.entry.id(), number, Some(cut)).map(|(_, choice)| choice) {
                 Some(Choice::Yes) => ballots.yes += 1,
-                Some(Choice::No) => ballots.no += 1,
+                Some(Choice::No | Choice::Block) => ballots.no += 1,
                 Some(Choice::Abstain) => ballots.abstain += 1,
                 None => {}
             }
@@ -119,7 +119,7 @@ impl History<'_> {
             Outcome::Rejected
         };
         let colleges = List::new(colleges).expect("as many as the charter has");
-        (Tally { colleges, yes, no, participation }, outcome)
+        (Tally { colleges, yes, no, participation, ..Tally::default() }, outcome)
     }
 
     /// A member's newest vote on a proposal inside a cut, or of all: where it stands, and what it
@@ -149,6 +149,7 @@ impl History<'_> {
                         Outcome::Adopted => 0,
                         Outcome::Rejected => 1,
                         Outcome::NoQuorum => 2,
+                        Outcome::Blocked => 3,
                     };
                     Some((fact.entry.id(), outcome))
                 }

@@ -56,9 +56,16 @@ fn name(books: &Books<'_>, account: &Account) -> String {
         format!(":{}{rest}", first.to_ascii_uppercase())
     });
     let class = match account {
-        Account::Shares(_) | Account::Claim(_) | Account::Issued => "Equity",
+        Account::Shares(_)
+        | Account::Reserve(_)
+        | Account::Carried
+        | Account::Result
+        | Account::Claim(_)
+        | Account::Issued
+        | Account::Wallet(_)
+        | Account::Fund(_) => "Equity",
         Account::Receivable(_) | Account::Bank => "Assets",
-        Account::Payable(_) => "Liabilities",
+        Account::Payable(_) | Account::Due(_) => "Liabilities",
         Account::Pay | Account::Expense(_) => "Expenses",
         Account::Sales => "Income",
     };

@@ -17,7 +17,7 @@ use crate::table::plain;
 pub fn hledger(books: &Books<'_>, lang: Lang) -> String {
     let mut out = format!("; {}\n", line(&books.charter().name.to_string()));
     let _ = writeln!(out, "; {}", line(&lang.say("books-about")));
-    for unit in Unit::ALL {
+    for unit in books.units() {
         let (code, places) = books.commodity(unit);
         let _ = writeln!(out, "commodity {code} {}.{}", 1000, "0".repeat(usize::from(places)));
     }
@@ -61,9 +61,12 @@ fn name(books: &Books<'_>, account: &Account, unit: Unit) -> String {
     match account {
         Account::Claim(_) => format!("memo:{}{party}", commodity()),
         Account::Issued => format!("memo:{}:counterpart", commodity()),
-        Account::Shares(_) => format!("equity:{code}{party}"),
+        Account::Wallet(_) | Account::Fund(_) => format!("memo:{}:{code}{party}", commodity()),
+        Account::Shares(_) | Account::Reserve(_) | Account::Carried | Account::Result => {
+            format!("equity:{code}{party}")
+        }
         Account::Receivable(_) | Account::Bank => format!("assets:{code}{party}"),
-        Account::Payable(_) => format!("liabilities:{code}{party}"),
+        Account::Payable(_) | Account::Due(_) => format!("liabilities:{code}{party}"),
         Account::Pay | Account::Expense(_) => format!("expenses:{code}"),
         Account::Sales => format!("income:{code}"),
     }

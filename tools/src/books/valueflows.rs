@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use talea_ledger::journal::last_day;
 use talea_ledger::terms::month_of;
 use talea_ledger::view::contributions::{Given, contributions};
 use talea_ledger::view::runs::runs;
@@ -16,7 +17,7 @@ use talea_protocol::bytes::Day;
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
 
-use super::{Books, last_day};
+use super::Books;
 use crate::amount::show_day;
 use crate::lang::decimal;
 use crate::verify::Audit;
@@ -194,7 +195,7 @@ impl Graph<'_> {
                     }
                 }
                 let id = self.urn("run", &format!("{}:{}", run.id, line.line.member.0));
-                let day = last_day(run.period);
+                let day = Some(last_day(run.period));
                 let (coop, to) = (self.coop(), self.member(line.line.member));
                 let mut node = self.transfer(id, &coop, &to, i128::from(line.total), day);
                 node["settles"] = settles.into();

@@ -1,14 +1,16 @@
 //! V7 to V11: accounts, credits, runs, disputes, corrections.
 
+use std::collections::BTreeSet;
+
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::state::State;
-use talea_ledger::terms::{When, month_of};
-use talea_ledger::view::contributions::{Given, contributions};
+use talea_ledger::view::contributions::contributions;
 use talea_ledger::view::runs::{Run, runs};
-use talea_protocol::act::{Act, Content, Stream};
+use talea_protocol::act::{Act, Content};
 use talea_protocol::hash::EntryId;
 
 use super::{Seen, called};
+use crate::books::credit;
 use crate::lang::Lang;
 use crate::verify::{Audit, Sum};
 
@@ -38,8 +40,9 @@ fn accounts(audit: &Audit, sum: &Sum) -> Seen {
 
 /// Units whose sides differ.
 fn excess(state: &State) -> Vec<(Unit, i128)> {
-    let all = Unit::ALL.map(|unit| (unit, state.books().sum(unit)));
-    all.into_iter().filter(|(_, excess)| *excess != 0).collect()
+    let units: BTreeSet<Unit> = state.books().iter().map(|(_, unit, _)| unit).collect();
+    let all = units.into_iter().map(|unit| (unit, state.books().sum(unit)));
+    all.filter(|(_, excess)| *excess != 0).collect()
 }
 
 /// Entries after which the bank holds less than nothing. One chain moves it, in its order.
@@ -61,7 +64,7 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
     let all = contributions(&sum.state);
     let mut seen = Seen::of(all.len());
     for given in &all {
-        let wanted = credit(sum, given);
+        let wanted = credit(sum, &given.id, i128::from(given.left));
         let found = [given.livelihood, given.love, given.care].map(i128::from);
         if found != wanted {
             let what =
@@ -70,42 +73,6 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
         }
     }
     seen
-}
-
-/// Livelihood, love and care of a contribution, by the charter and the attestations that it has.
-fn credit(sum: &Sum, given: &Given) -> [i128; 3] {
-    let (charter, terms, register) = (sum.register.charter(), sum.state.terms(), &sum.register);
-    let Some(record) = sum.state.work().record(&given.id) else { return [0; 3] };
-    let mut attesters = Vec::new();
-    let mut at = record.basis;
-    for word in &record.attestations {
-        if attesters.len() < usize::from(record.needed) && !attesters.contains(&word.member) {
-            attesters.push(word.member);
-            at = at.max(word.basis);
-        }
-    }
-    let author = register.member(given.author);
-    let stage = author.and_then(|author| charter.stages.get(usize::from(author.stage)));
-    let Some(stage) = stage.filter(|_| attesters.len() >= usize::from(record.needed)) else {
-        return [0; 3];
-    };
-    let (quantity, when) =
-        (i128::from(given.act.quantity.value()), When { at, month: month_of(given.act.end) });
-    let vested = |amount: i128, share: u16| amount * i128::from(share) / 10_000;
-    if given.act.stream == Stream::Care {
-        return [0, 0, vested(quantity, stage.care.value())];
-    }
-    let rate = terms.rate(charter, when, &given.act.task).map_or(0, |worth| worth.credits);
-    let nominal = quantity * i128::from(rate);
-    let internal = i128::from(terms.internal_price(charter, when));
-    let price = given.act.job.as_ref().and_then(|job| terms.price(charter, when, job.tier));
-    let livelihood = match (given.act.stream, price.map(i128::from)) {
-        (Stream::Livelihood, Some(price)) if price < internal => nominal * price / internal,
-        (Stream::Livelihood, _) => nominal,
-        (Stream::Love | Stream::Care, _) => 0,
-    };
-    let love = nominal - livelihood;
-    [vested(livelihood, stage.livelihood.value()), vested(love, stage.love.value()), 0]
 }
 
 /// V9: what came in is what became of it, and the lines are what was paid. That the lines are

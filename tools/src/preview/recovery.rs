@@ -6,7 +6,7 @@ use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 use talea_protocol::recovery::{Guardians, Heal, Office};
 
-use super::{Rows, serde_name};
+use super::Rows;
 use crate::amount::count;
 
 /// The statement in a few words; empty for an act that is told elsewhere.
@@ -34,7 +34,7 @@ pub(super) fn line(
         Act::HandOver(it) => format!(
             "{} is {} from now on, by decision {}",
             who(it.holder),
-            serde_name(&it.office),
+            super::council::office(it.office),
             label(&it.decision)
         ),
         Act::Call(it) => format!("call for {} as registrar", who(it.successor)),
@@ -51,7 +51,7 @@ pub(super) fn line(
         ),
         Act::Heal(it) => heal(it, label),
         Act::Erase(it) => format!("erase the payload of {} ({})", label(&it.entry), it.ground),
-        _ => String::new(),
+        other => super::council::line(other, who, label),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn rows(act: &Act) -> Rows {
 
 /// What a proposal would do that changes neither text nor charter.
 pub(super) fn appointment(office: Office, holder: &str) -> String {
-    format!("propose {holder} as {}", serde_name(&office))
+    format!("propose {holder} as {}", super::council::office(office))
 }
 
 fn guardians(it: &Guardians, who: &dyn Fn(Member) -> String) -> String {

@@ -8,7 +8,9 @@ use talea_protocol::charter::{
     Category, Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles,
     Roster, Stage, Thresholds, Tie, Tier, Visibility,
 };
+use talea_protocol::council::Council;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 use super::{StepFault, code, place};
 
@@ -106,7 +108,7 @@ impl Founding {
         let terms = &self.charter;
         let holder = |handle: &str| self.holder(handle);
         let mut charter = Charter {
-            rules: 1,
+            rules: 2,
             name: Text::try_from(terms.name.clone())?,
             profile: terms.profile,
             visibility,
@@ -139,6 +141,8 @@ impl Founding {
             },
             sponsors: 1,
             recovery: 0,
+            council: Council::default(),
+            treasury: Treasury::default(),
         };
         consent(&mut charter, self.founders.keys(), keys)?;
         Ok(charter)

@@ -54,6 +54,7 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
             client: code("the client", client)?,
             amount: money(charter, amount)?,
             date: day(date.as_deref())?,
+            aid: false,
         })),
         Command::Expense { account, payee, amount, date, note } => {
             let spent = Expense {
@@ -61,6 +62,7 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
                 payee: code("the payee", payee)?,
                 amount: money(charter, amount)?,
                 date: day(date.as_deref())?,
+                decision: None,
             };
             Ok((Act::Expense(spent), note.as_deref()))
         }
