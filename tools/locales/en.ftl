@@ -281,3 +281,4 @@ book-pay-out = Paid to { $name }
 book-allocate = Result allocated, { $name }
 book-open = Balances taken over{ $name }
 book-transfer = Transfer{ $name }
+cannot-closed = no month is closed in both

@@ -281,3 +281,4 @@ book-pay-out = Versement à { $name }
 book-allocate = Affectation du résultat, { $name }
 book-open = À-nouveaux{ $name }
 book-transfer = Transfert{ $name }
+cannot-closed = aucun mois n'est clos dans les deux

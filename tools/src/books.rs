@@ -115,6 +115,9 @@ pub struct Books<'a> {
     pub slugs: Slugs,
 }
 
+/// A numbered record: number, entry, day, lines.
+pub type Numbered = (u32, EntryId, Day, Vec<(Account, i128)>);
+
 impl<'a> Books<'a> {
     /// The books of an export. `None` without a charter.
     #[must_use]
@@ -140,6 +143,19 @@ impl<'a> Books<'a> {
             (it.unit, number, it.booked, it.place.device, it.place.seq, it.part)
         });
         Some(Self { sum, transactions, slugs: Slugs::new(sum) })
+    }
+
+    /// The numbered records of each month in which they are booked: number, entry, what is booked.
+    #[must_use]
+    pub fn closed(&self) -> BTreeMap<Month, Vec<Numbered>> {
+        let mut months: BTreeMap<Month, Vec<Numbered>> = BTreeMap::new();
+        for it in self.money() {
+            if let Some(number) = it.number {
+                let record = (number, it.id, it.booked, it.lines.clone());
+                months.entry(month_of(it.booked)).or_default().push(record);
+            }
+        }
+        months
     }
 
     /// Every unit that something is counted in.

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use talea_ledger::account::{Account, Unit};
+use talea_ledger::chain::Place;
 use talea_ledger::state::State;
+use talea_ledger::terms::month_of;
 use talea_ledger::view::contributions::contributions;
 use talea_ledger::view::runs::{Run, runs};
 use talea_protocol::act::{Act, Content};
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use super::{Seen, called};
@@ -19,8 +22,8 @@ pub(super) fn checks(audit: &Audit, sum: &Sum) -> Vec<Seen> {
         accounts(audit, sum),
         credits(audit, sum),
         lines(audit, sum),
-        Seen::nothing("cannot-version"),
-        Seen::nothing("cannot-version"),
+        disputes(audit, sum),
+        corrections(audit, sum),
     ]
 }
 
@@ -31,7 +34,8 @@ fn accounts(audit: &Audit, sum: &Sum) -> Seen {
     for (unit, excess) in excess(&sum.state) {
         seen.fail(None, format!("debits of {unit:?} exceed credits by {excess}"));
     }
-    for (id, bank) in overdrawn(&sum.state) {
+    let floor = sum.register.charter().treasury.overdraft.map_or(0, |it| -i128::from(it.value()));
+    for (id, bank) in overdrawn(&sum.state, floor) {
         let bank = Lang::En.amount(bank, sum.register.charter().exponent);
         seen.fail(Some(id), format!("{}: leaves {bank} at the bank", called(audit, &id)));
     }
@@ -45,14 +49,14 @@ fn excess(state: &State) -> Vec<(Unit, i128)> {
     all.filter(|(_, excess)| *excess != 0).collect()
 }
 
-/// Entries after which the bank holds less than nothing. One chain moves it, in its order.
-fn overdrawn(state: &State) -> Vec<(EntryId, i128)> {
+/// Entries after which the bank holds less than its floor. One chain moves it, in its order.
+fn overdrawn(state: &State, floor: i128) -> Vec<(EntryId, i128)> {
     let (mut bank, mut found) = (0, Vec::new());
     for posted in state.posted() {
         let moved = posted.postings.iter().filter(|posting| posting.account == Account::Bank);
         let moved: i128 = moved.map(|posting| posting.amount).sum();
         bank += moved;
-        if moved < 0 && bank < 0 {
+        if moved < 0 && bank < floor {
             found.push((posted.id, bank));
         }
     }
@@ -103,4 +107,72 @@ fn recomputed(audit: &Audit, sum: &Sum, run: &Run) -> Option<bool> {
     let receipts: i128 = run.receipts.iter().map(|receipt| receipt.amount).sum();
     let record = sum.state.runs().record(&run.id)?;
     Some(receipts == i128::from(act.totals.receipts) && *record.lines == *act.lines)
+}
+
+/// V10: a contribution under an open dispute is in no run whose cut holds the dispute and no end
+/// of it; so it waits, and a later run pays it once.
+fn disputes(audit: &Audit, sum: &Sum) -> Seen {
+    let mut seen = Seen::of(0);
+    for (id, record) in sum.state.work().iter() {
+        let disputes = record.contest().map_or(&[][..], |contest| contest.disputes());
+        for dispute in disputes {
+            seen.looked_at += 1;
+            let place = called(audit, &dispute.id);
+            for (run, over) in sum.state.runs().iter() {
+                let inside = |place: Place| place.inside(&over.cut);
+                let open =
+                    inside(dispute.place) && !dispute.ends.iter().any(|(_, end)| inside(*end));
+                let ended = month_of(record.act().end) <= over.period;
+                if open && ended && inside(record.place) {
+                    let waited =
+                        format!("{place}: {} waits at {}", called(audit, id), called(audit, run));
+                    seen.note(Some(dispute.id), waited);
+                }
+            }
+            if dispute.ends.is_empty() {
+                seen.note(Some(dispute.id), format!("{place}: still open"));
+            }
+        }
+    }
+    for (member, taken, earned) in overpaid(sum) {
+        let who = crate::verify::text::handle(sum, member);
+        seen.note(
+            None,
+            format!("{who}: runs took {taken} of {earned} (carried as a visible debt)"),
+        );
+    }
+    seen
+}
+
+/// Members from whose claims runs have taken more than is left of what they earned: something was
+/// corrected after it was paid.
+fn overpaid(sum: &Sum) -> Vec<(Member, i128, i128)> {
+    let members = (0..).map(Member).take(sum.register.members().len());
+    let one = |member| {
+        let taken = sum.state.runs().taken(member);
+        let own = contributions(&sum.state).into_iter().filter(|given| given.author == member);
+        let earned: i128 =
+            own.map(|given| i128::from(given.livelihood) + i128::from(given.love)).sum();
+        let taken = taken.livelihood + taken.love;
+        (taken > earned).then_some((member, taken, earned))
+    };
+    members.filter_map(one).collect()
+}
+
+/// V11: each correction names its contribution, and what is left is not below zero.
+fn corrections(audit: &Audit, sum: &Sum) -> Seen {
+    let mut seen = Seen::of(0);
+    for (id, record) in sum.state.work().iter() {
+        let Some(contest) = record.contest() else { continue };
+        for correction in contest.corrections() {
+            seen.looked_at += 1;
+            let (by, given) = (called(audit, &correction.id), called(audit, id));
+            seen.note(Some(correction.id), format!("{by}: {:+} to {given}", correction.difference));
+        }
+        let left = i128::from(record.claimed()) + contest.difference(|_| true);
+        if left < 0 {
+            seen.fail(Some(*id), format!("{}: {left} is left of it", called(audit, id)));
+        }
+    }
+    seen
 }

@@ -180,11 +180,12 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
     let found = compare(&one, &other);
     let sum = if one.sum.is_some() { one.sum.as_ref() } else { other.sum.as_ref() };
     let own = one.status.max(other.status);
+    let alike = checks::closed_alike(&one, &other);
     let status = if found.is_empty() { own } else { Status::Forked };
     if check.json {
         let both = [verdict_json(&one), verdict_json(&other)];
         let contradictions = findings(sum, &found);
-        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "contradictions": contradictions });
+        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "contradictions": contradictions, "closed": alike });
         say(check, &pretty(&value));
     } else {
         say(check, &headline(&one));
@@ -192,6 +193,9 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
         let none = "neither contradicts the other".to_owned();
         let said = found.iter().map(|finding| line(sum, finding));
         for line in said.chain(found.is_empty().then_some(none)) {
+            say(check, &format!("  {line}"));
+        }
+        for line in checks::lines(std::slice::from_ref(&alike), Lang::En) {
             say(check, &format!("  {line}"));
         }
     }
