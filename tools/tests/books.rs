@@ -19,9 +19,9 @@ use talea_tools::credential;
 use talea_tools::lang::Lang;
 use talea_tools::verify::{Audit, Policy, Status, audit};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reader/check_books.py");
-const FEC: &str = include_str!("../data/passerelles-q1-fec.txt");
-const SANKEY: &str = include_str!("../data/passerelles-q1-sankey.csv");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/reader/check_books.py");
+const FEC: &str = include_str!("../../tests/data/passerelles-q1-fec.txt");
+const SANKEY: &str = include_str!("../../tests/data/passerelles-q1-sankey.csv");
 
 /// The interpreter, if it has what a form needs.
 fn python(needs: &str) -> Option<PathBuf> {
