@@ -90,7 +90,6 @@ impl<'a> View<'a> {
         match act {
             Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
             Act::Admit(admit) => rows.extend(admission(admit)),
-            Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
@@ -113,7 +112,7 @@ impl<'a> View<'a> {
             | Act::Close(_) => {}
             other => {
                 rows.extend(money::rows(self, other));
-                rows.extend(recovery::rows(other));
+                rows.extend(recovery::rows(other, self.book));
             }
         }
         if let Some(cut) = act.cut() {

@@ -1,6 +1,8 @@
 //! Each of the auditor's checks V1 to V21 passes on an honest export, and fails on one in which
 //! somebody did what it is about, naming who.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
+
 use talea_protocol::act::{
     Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Matter,
     Method, Propose, Vote,
@@ -336,9 +338,9 @@ fn v17_an_allocation_with_too_little_reserve_is_named() {
         _ => None,
     });
     let (statutory, other) = (right.statutory - 1, right.other + 1);
+    let act = Act::Allocate(Box::new(Allocate { statutory, other, ..right }));
     let mut culprit = None;
     let file = with(138, |made| {
-        let act = Act::Allocate(Box::new(Allocate { statutory, other, ..right }));
         let entry = made.sign(ALBA, &act, None);
         culprit = Some(entry.id());
         vec![entry]

@@ -51,7 +51,7 @@ impl State {
             Act::Welcome(it) => self.ordered(register, stamp, act, &it.decision),
             Act::Leave => Ok(Effect::None),
             Act::Report(report) => {
-                register.examine_report(stamp.member, report)?;
+                register.examine_report(stamp.member, report, stamp.basis)?;
                 Ok(Effect::None)
             }
             Act::Call(call) => {
