@@ -44,7 +44,7 @@ fn the_page_asks_nothing_of_anybody_and_every_link_leads_somewhere() {
             assert!(ids.contains(&format!("e-{id}").as_str()));
         }
         for key in ["title-", "col-", "word-", "about-", "check-", "cannot-", "act-", "clause-"] {
-            let said = page.split(">").filter(|text| text.starts_with(key)).count();
+            let said = page.split('>').filter(|text| text.trim_start().starts_with(key)).count();
             assert_eq!(said, 0, "a key without words: {key}");
         }
     }
