@@ -9,6 +9,7 @@ use curve25519_dalek::traits::IsIdentity;
 use ed25519_dalek::Signer;
 use ed25519_zebra::{VerificationKeyBytes, batch};
 use rand_core::{TryCryptoRng, TryRng};
+use sha2::{Digest, Sha256};
 
 use crate::bytes::{Decode, Encode, Malformed, bytes32, from_hex, hex};
 use crate::hash::Context;
@@ -166,6 +167,16 @@ impl SecretKey {
     #[must_use]
     pub fn sign(&self, purpose: Purpose, bytes: &[u8]) -> Signature {
         self.sign_raw(&purpose.message(bytes))
+    }
+
+    /// Signs a W3C credential (eddsa-jcs-2022): the SHA-256 hashes of the canonical proof options
+    /// and of the canonical credential, one after the other. That standard leaves no room for a
+    /// purpose's string; what is signed begins with a hash that is made here, so nobody can choose
+    /// it to begin like anything else.
+    #[must_use]
+    pub fn sign_credential(&self, options: &[u8], credential: &[u8]) -> Signature {
+        let hashes = [Sha256::digest(options), Sha256::digest(credential)];
+        self.sign_raw(&hashes.concat())
     }
 
     /// Signs the text of a note or a cosignature, whose own first line keeps it apart.

@@ -107,7 +107,67 @@ def sankey(path):
     return {"rows": [[row["source"], row["target"], row["value"]] for row in rows]}
 
 
-FORMS = {form.__name__: form for form in (hledger, beancount, fec, sankey)}
+def parquet(path):
+    """Sums of DuckDB, by account, party and unit."""
+    import duckdb
+
+    query = """select account, party, unit, sum(amount), max(places) from read_parquet(?)
+               group by account, party, unit having sum(amount) <> 0"""
+    rows = duckdb.execute(query, [path]).fetchall()
+    count, first = duckdb.execute("select count(*), min(booked) from read_parquet(?)", [path]).fetchone()
+    balances = {f"{account}|{party} {unit}": str(Decimal(int(total)).scaleb(-places)) for account, party, unit, total, places in rows}
+    return {"balances": balances, "rows": count, "first": str(first)}
+
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(text):
+    """Multibase z: base58btc."""
+    if not text.startswith("z"):
+        raise Bad("not base58btc")
+    number = 0
+    for letter in text[1:]:
+        number = number * 58 + BASE58.index(letter)
+    zeros = len(text[1:]) - len(text[1:].lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def jcs(value):
+    """RFC 8785 for texts, whole numbers, lists and objects with ASCII names, which is all that a credential here has."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def vc(path):
+    """Data Integrity EdDSA Cryptosuites v1.0, eddsa-jcs-2022, section 3.3: verify proof."""
+    import hashlib
+
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    document = json.load(open(path, encoding="utf-8"))
+    proof = document.pop("proof")
+    if (proof["type"], proof["cryptosuite"], proof["proofPurpose"]) != ("DataIntegrityProof", "eddsa-jcs-2022", "assertionMethod"):
+        raise Bad(f"another proof: {proof}")
+    context = proof.get("@context", document["@context"])
+    if document["@context"][:len(context)] != context or document["@context"][0] != "https://www.w3.org/ns/credentials/v2":
+        raise Bad("the contexts differ")
+    controller, _, name = proof["verificationMethod"].partition("#")
+    if controller != document["issuer"] or controller != f"did:key:{name}":
+        raise Bad("the issuer is another than the signer")
+    key = base58(name)
+    if key[:2] != b"\xed\x01" or len(key) != 34:
+        raise Bad("not an Ed25519 key")
+    options = {name: value for name, value in proof.items() if name != "proofValue"}
+    message = hashlib.sha256(jcs(options)).digest() + hashlib.sha256(jcs(document)).digest()
+    try:
+        Ed25519PublicKey.from_public_bytes(key[2:]).verify(base58(proof["proofValue"]), message)
+    except InvalidSignature:
+        raise Bad("the signature is not the issuer's under this credential") from None
+    return {"subject": document["credentialSubject"], "types": document["type"]}
+
+
+FORMS = {form.__name__: form for form in (hledger, beancount, fec, sankey, parquet, vc)}
 
 
 def main():

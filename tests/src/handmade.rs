@@ -47,6 +47,8 @@ pub struct Handmade {
     /// Next place and last id of each member's chain.
     heads: Vec<(u64, EntryId)>,
     payloads: Vec<Payload>,
+    /// What the author of the next entry says that the time is.
+    pub time: u64,
 }
 
 fn key(n: u8) -> SecretKey {
@@ -78,6 +80,7 @@ impl Handmade {
             basis: EntryId::ZERO,
             heads: vec![(0, EntryId::ZERO); 3],
             payloads: Vec::new(),
+            time: START_MS,
         };
         let entry = made.sign(0, &Act::Charter(Box::new(charter)), Some(NAMES));
         (made.cooperative, made.basis) = (entry.id(), entry.id());
@@ -101,7 +104,9 @@ impl Handmade {
             }
         }
         let (nodes, logs) = (roster_keys(), vec![Vec::new(); 3]);
-        let mut made = Self { members, nodes, entries, logs, cooperative, basis, heads, payloads };
+        let time = entries.last().map_or(START_MS, |last| last.header().time);
+        let mut made =
+            Self { members, nodes, entries, logs, cooperative, basis, heads, payloads, time };
         for entry in made.entries.clone() {
             made.place(&entry, &[0, 1, 2]);
         }
@@ -198,7 +203,7 @@ impl Handmade {
             seq,
             prev,
             basis: self.basis,
-            time: START_MS,
+            time: self.time,
             payload: payload.and_then(|bytes| Commitment::new(&SALT, bytes)),
         };
         let entry = sign(&self.members[member], &header, act).expect("an entry");

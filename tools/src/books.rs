@@ -1,17 +1,17 @@
 //! The books as transactions: what every entry that counts posted, dated, grouped and numbered.
 //!
-//! What was posted comes from the ledger, entry by entry, so that an act that is new here is in the
-//! books all the same; this file knows what a paper is called and when it is dated. Numbers are
-//! given month by month where a month is closed, in an order that follows from the closed cuts
-//! alone: two exports give the same. Design's domain, section 1 (`close`) and section 3.
+//! Money is the ledger's journal, with the numbers that closings gave; credits and the charter's own
+//! units are what entries posted. Both come from the ledger, so that an act that is new here is in
+//! the books all the same; this file knows what a paper is called. Two exports give the same. Design's domain, section 1 (`close`) and section 3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::account::{Account, Posting, Unit};
 use talea_ledger::chain::Place;
-use talea_ledger::terms::{month_after, month_of};
+use talea_ledger::journal::Line;
+use talea_ledger::terms::month_of;
 use talea_ledger::view::accounts::units;
-use talea_protocol::act::{Act, Close, Content};
+use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::{Day, Month};
 use talea_protocol::charter::{Charter, Member};
 use talea_protocol::entry::Signed;
@@ -23,19 +23,25 @@ use crate::names::Words;
 use crate::verify::{Audit, Sum};
 
 mod paper;
+mod credit;
 mod slug;
 mod hledger;
 mod beancount;
 mod fec;
 mod sankey;
 mod ledger;
+mod valueflows;
+mod parquet;
 
 pub use beancount::beancount;
+pub use credit::credit;
 pub use fec::{FecFault, fec, fec_name};
 pub use hledger::hledger;
 pub use ledger::general_ledger;
+pub use parquet::{ParquetFault, parquet};
 pub use sankey::sankey;
 pub use slug::Slugs;
+pub use valueflows::valueflows;
 
 /// One balanced record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,13 +115,8 @@ pub struct Books<'a> {
     pub slugs: Slugs,
 }
 
-/// A month that was closed.
-struct Closing {
-    period: Month,
-    place: Place,
-    day: Day,
-    act: Close,
-}
+/// A numbered record: number, entry, day, lines.
+pub type Numbered = (u32, EntryId, Day, Vec<(Account, i128)>);
 
 impl<'a> Books<'a> {
     /// The books of an export. `None` without a charter.
@@ -123,27 +124,44 @@ impl<'a> Books<'a> {
     pub fn new(audit: &'a Audit) -> Option<Self> {
         let sum = audit.sum.as_ref()?;
         let notes = notes(audit);
-        let closings = closings(audit, sum);
+        let closed = closings(audit, sum);
+        let journal = sum.state.treasury().journal();
         let mut transactions = Vec::new();
+        for line in journal.numbered().iter().chain(journal.open()) {
+            let entry = audit.shown.entries.get(&line.entry);
+            transactions.extend(entry.and_then(|it| money(audit, sum, it, line, &closed, &notes)));
+        }
         for posted in sum.state.posted() {
-            if let Some(entry) = audit.shown.entries.get(&posted.id) {
-                let found = of_entry(audit, sum, entry, &posted.postings, notes.get(&posted.id));
-                transactions.extend(found);
+            let entry = audit.shown.entries.get(&posted.id);
+            transactions.extend(
+                entry.into_iter().flat_map(|it| others(audit, sum, it, &posted.postings, &notes)),
+            );
+        }
+        let mut transactions = credit::one_each(audit, sum, transactions);
+        transactions.sort_by_key(|it| {
+            let number = it.number.unwrap_or(u32::MAX);
+            (it.unit, number, it.booked, it.place.device, it.place.seq, it.part)
+        });
+        Some(Self { sum, transactions, slugs: Slugs::new(sum) })
+    }
+
+    /// The numbered records of each month in which they are booked: number, entry, what is booked.
+    #[must_use]
+    pub fn closed(&self) -> BTreeMap<Month, Vec<Numbered>> {
+        let mut months: BTreeMap<Month, Vec<Numbered>> = BTreeMap::new();
+        for it in self.money() {
+            if let Some(number) = it.number {
+                let record = (number, it.id, it.booked, it.lines.clone());
+                months.entry(month_of(it.booked)).or_default().push(record);
             }
         }
-        let mut transactions = one_credit_each(sum, audit, transactions);
-        for transaction in &mut transactions {
-            book(transaction, &closings, sum);
-        }
-        transactions.sort_by_key(|it| {
-            (it.unit, month_of(it.booked), it.booked, it.place.device, it.place.seq, it.part)
-        });
-        let closed = transactions.iter_mut().filter(|it| it.closed.is_some());
-        let money = closed.filter(|it| it.unit == Unit::Money);
-        for (number, transaction) in (1..).zip(money) {
-            transaction.number = Some(number);
-        }
-        Some(Self { sum, transactions, slugs: Slugs::new(sum) })
+        months
+    }
+
+    /// Every unit that something is counted in.
+    #[must_use]
+    pub fn units(&self) -> Vec<Unit> {
+        units(self.charter())
     }
 
     /// The transactions in money.
@@ -172,12 +190,19 @@ impl<'a> Books<'a> {
             Unit::Internal(place) => {
                 let unit = self.charter().treasury.units.get(usize::from(place));
                 unit.map_or_else(
-                    || (format!("UNIT{place}"), 0),
-                    |it| (it.code.to_string(), it.exponent),
+                    || (format!("U{place}"), 0),
+                    |unit| (letters(unit.code.as_str(), place), unit.exponent),
                 )
             }
         }
     }
+}
+
+/// A unit's code in capital letters, as commodities are written; its place makes it its own.
+fn letters(code: &str, place: u8) -> String {
+    let kept: String = code.chars().filter(char::is_ascii_alphabetic).collect();
+    let own = (b'A'..=b'Z').nth(usize::from(place) % 26).map_or('A', char::from);
+    format!("{}{own}", kept.to_ascii_uppercase())
 }
 
 impl Transaction {
@@ -194,62 +219,79 @@ fn notes(audit: &Audit) -> BTreeMap<EntryId, String> {
     words.filter_map(|payload| Some((payload.entry, Words::read(&payload.bytes).note?))).collect()
 }
 
-fn closings(audit: &Audit, sum: &Sum) -> Vec<Closing> {
-    let act = |id: &EntryId| match audit.shown.entries.get(id)?.content() {
-        Content::Known(Act::Close(act)) => Some(act.clone()),
-        _ => None,
-    };
+/// Each month that was closed, with the day of its closing by the treasurer's clock.
+fn closings(audit: &Audit, sum: &Sum) -> BTreeMap<Month, Day> {
     let closing = |id: &EntryId| {
-        let act = act(id)?;
-        let place = sum.state.chains().place(id)?;
-        let day = day_of(audit.shown.entries.get(id)?.header().time)?;
-        Some(Closing { period: act.period, place, day, act })
+        let entry = audit.shown.entries.get(id)?;
+        let Content::Known(Act::Close(act)) = entry.content() else { return None };
+        Some((act.period, day_of(entry.header().time)?))
     };
-    let mut all: Vec<Closing> =
-        sum.state.posted().iter().filter_map(|posted| closing(&posted.id)).collect();
-    all.sort_by_key(|closing| closing.period);
-    all
+    sum.state.posted().iter().filter_map(|posted| closing(&posted.id)).collect()
 }
 
-/// The records of one entry: what moves between members apart from what moves the bank.
-fn of_entry(
+/// A booking of the ledger's journal.
+fn money(
+    audit: &Audit,
+    sum: &Sum,
+    entry: &Signed,
+    line: &Line,
+    closed: &BTreeMap<Month, Day>,
+    notes: &BTreeMap<EntryId, String>,
+) -> Option<Transaction> {
+    let Content::Known(act) = entry.content() else { return None };
+    let lines = gather(&line.postings);
+    let about = paper::describe(audit, sum, entry, act, &lines, notes.get(&line.entry));
+    let number = sum.state.treasury().journal().number(&line.entry, line.part);
+    let late = month_of(line.date) != line.month;
+    Some(Transaction {
+        id: line.entry,
+        place: line.place,
+        part: usize::try_from(line.part).unwrap_or(usize::MAX),
+        number: number.and_then(|number| u32::try_from(number).ok()),
+        date: line.date,
+        booked: if late { first_day(line.month).unwrap_or(line.date) } else { line.date },
+        // The closing that numbered it is the first of its month or of a later one.
+        closed: number.and_then(|_| closed.range(line.month..).next()).map(|(_, day)| *day),
+        journal: about.journal,
+        piece: about.piece,
+        label: about.label,
+        unit: Unit::Money,
+        lines,
+    })
+}
+
+/// What an entry posts in other units than money: credits and the charter's own.
+fn others(
     audit: &Audit,
     sum: &Sum,
     entry: &Signed,
     postings: &[Posting],
-    note: Option<&String>,
+    notes: &BTreeMap<EntryId, String>,
 ) -> Vec<Transaction> {
     let (Some(place), Content::Known(act)) =
         (sum.state.chains().place(&entry.id()), entry.content())
     else {
         return Vec::new();
     };
+    let units: BTreeSet<Unit> = postings.iter().map(|it| it.unit).collect();
     let mut made = Vec::new();
-    for unit in units(sum.register.charter()) {
-        let own: Vec<Posting> = postings.iter().filter(|it| it.unit == unit).cloned().collect();
-        let pairs: Vec<&[Posting]> = own.chunks(2).collect();
-        let is_inner = |pair: &&&[Posting]| {
-            pair.iter().all(|posting| matches!(posting.account, Account::Payable(_)))
-        };
-        let inner = pairs.iter().filter(is_inner).map(|pair| gather(pair));
-        let rest: Vec<Posting> =
-            pairs.iter().filter(|it| !is_inner(it)).flat_map(|pair| pair.iter()).cloned().collect();
-        for lines in inner.chain([gather(&rest)]).filter(|lines| !lines.is_empty()) {
-            let said = paper::describe(audit, sum, entry, act, &lines, note);
-            let paper::Paper { date, journal, piece, label } = said;
-            let (id, part) = (entry.id(), made.len());
-            let (number, booked, closed) = (None, date, None);
+    for unit in units.into_iter().filter(|unit| *unit != Unit::Money) {
+        let of_unit: Vec<Posting> =
+            postings.iter().filter(|posting| posting.unit == unit).cloned().collect();
+        let lines = gather(&of_unit);
+        if !lines.is_empty() {
+            let about = paper::describe(audit, sum, entry, act, &lines, notes.get(&entry.id()));
             made.push(Transaction {
-                id,
+                id: entry.id(),
                 place,
-                part,
-                number,
-                date,
-                booked,
-                closed,
-                journal,
-                piece,
-                label,
+                part: made.len(),
+                number: None,
+                date: about.date,
+                booked: about.date,
+                closed: None,
+                journal: Journal::Other,
+                piece: about.piece,
+                label: about.label,
                 unit,
                 lines,
             });
@@ -259,7 +301,7 @@ fn of_entry(
 }
 
 /// Postings with one line for each account, debits first, each side in the order of its coming.
-fn gather(postings: &[Posting]) -> Vec<(Account, i128)> {
+pub(crate) fn gather(postings: &[Posting]) -> Vec<(Account, i128)> {
     let mut lines: Vec<(Account, i128)> = Vec::new();
     for posting in postings {
         match lines.iter_mut().find(|(account, _)| *account == posting.account) {
@@ -272,80 +314,8 @@ fn gather(postings: &[Posting]) -> Vec<(Account, i128)> {
     lines
 }
 
-/// Attestations correct a credit as they arrive; what is shown is what it came to, once, beside
-/// the last attestation that it needed.
-fn one_credit_each(sum: &Sum, audit: &Audit, transactions: Vec<Transaction>) -> Vec<Transaction> {
-    let (credits, mut rest): (Vec<_>, Vec<_>) =
-        transactions.into_iter().partition(|it| attested(audit, &it.id).is_some());
-    let mut sums: BTreeMap<(EntryId, Unit), Vec<Transaction>> = BTreeMap::new();
-    for credit in credits {
-        if let Some(contribution) = attested(audit, &credit.id) {
-            sums.entry((contribution, credit.unit)).or_default().push(credit);
-        }
-    }
-    for ((contribution, _), all) in sums {
-        let record = sum.state.work().record(&contribution);
-        let last = record
-            .and_then(|record| record.attestations.get(usize::from(record.needed).checked_sub(1)?));
-        let posting = |(account, amount): &(Account, i128), unit| Posting {
-            account: account.clone(),
-            unit,
-            amount: *amount,
-        };
-        let postings: Vec<Posting> = all
-            .iter()
-            .flat_map(|one| one.lines.iter().map(|line| posting(line, one.unit)))
-            .collect();
-        let lines = gather(&postings);
-        let shown = all.iter().find(|one| Some(one.id) == last.map(|last| last.id));
-        if let (Some(first), false) = (shown.or(all.first()), lines.is_empty()) {
-            rest.push(Transaction { lines, ..first.clone() });
-        }
-    }
-    rest
-}
-
-/// The contribution that an attestation names.
-fn attested(audit: &Audit, id: &EntryId) -> Option<EntryId> {
-    match audit.shown.entries.get(id)?.content() {
-        Content::Known(Act::Attest(act)) => Some(act.contribution),
-        _ => None,
-    }
-}
-
-/// Books a transaction in its month, or in the first that was open when it came.
-fn book(transaction: &mut Transaction, closings: &[Closing], sum: &Sum) {
-    let treasurer = |place: Place| {
-        let member = |device| sum.register.record(device).map(|record| record.member);
-        move |closing: &Closing| member(place.device) == member(closing.place.device)
-    };
-    let same = treasurer(transaction.place);
-    let before = |closing: &Closing| {
-        let inside = transaction.place.inside(&closing.act.cut);
-        let (one, other) = (transaction.place, closing.place);
-        inside || same(closing) && (one.device, one.seq) < (other.device, other.seq)
-    };
-    let dated = month_of(transaction.date);
-    let mut month = dated;
-    for closing in closings.iter().filter(|closing| !before(closing)) {
-        month = if month <= closing.period { month_after(closing.period) } else { month };
-    }
-    let closed = closings.iter().find(|closing| closing.period >= month && before(closing));
-    transaction.closed = closed.map(|closing| closing.day);
-    if month != dated {
-        transaction.booked = first_day(month).unwrap_or(transaction.date);
-    }
-}
-
 fn first_day(month: Month) -> Option<Day> {
     crate::amount::day(&format!("{}-01", show_month(month))).ok()
-}
-
-/// The last day of a month.
-#[must_use]
-pub fn last_day(month: Month) -> Option<Day> {
-    let next = first_day(month_after(month))?;
-    Day::new(next.value().checked_sub(1)?).ok()
 }
 
 /// Whom an account is about, if it is a member.

@@ -8,6 +8,8 @@
 use serde::Serialize;
 use talea_protocol::hash::EntryId;
 
+use crate::amount::show_month;
+use crate::books::Books;
 use crate::lang::Lang;
 use crate::table::Align::{Left, Right};
 use crate::verify::report::{Cell, Report, sheet};
@@ -17,6 +19,9 @@ use crate::verify::{Audit, Claim, Finding, Status, Sum};
 mod file;
 mod people;
 mod value;
+
+/// The check of the charter's profile: of all that need a charter, it alone can fail without one.
+const PROFILE: usize = 17;
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -98,7 +103,12 @@ impl Seen {
 pub fn checks(audit: &Audit) -> Vec<Check> {
     let mut seen: Vec<Seen> = file::checks(audit);
     match &audit.sum {
-        None => seen.extend((7..=21).map(|_| Seen::nothing("cannot-charter"))),
+        None => {
+            seen.extend((7..=21).map(|_| Seen::nothing("cannot-charter")));
+            if let Some(profile) = seen.get_mut(PROFILE - 1) {
+                from_findings(profile, audit, |it| matches!(it, Finding::Charter { .. }));
+            }
+        }
         Some(sum) => {
             seen.extend(value::checks(audit, sum));
             seen.extend(people::checks(audit, sum));
@@ -112,20 +122,25 @@ pub fn checks(audit: &Audit) -> Vec<Check> {
 /// numbers in the README of the ledger.
 const fn place_of(rule: u16) -> (usize, bool) {
     match rule {
-        40..=45 | 79..=83 => (5, true),
-        46 | 58 | 61 => (5, true),
+        40..=46 | 58 | 61 | 79..=83 | 89 | 95 | 96 => (5, true),
         47 | 50 | 57 => (3, false),
-        48 | 49 => (4, true),
+        48 | 49 | 135 => (4, true),
         51 | 53..=55 => (8, false),
         52 | 56 => (8, true),
         59 | 60 => (13, true),
-        62 | 64 => (12, true),
-        63 => (12, false),
-        65 | 67 | 69 | 71 | 72 => (7, true),
-        66 | 68 | 70 | 73 | 77 | 78 => (7, false),
+        62 | 64 | 90 | 93 | 97 => (12, true),
+        63 | 91 | 92 | 94 => (12, false),
+        65 | 67 | 69 | 71 | 72 | 121 | 123 | 126 | 129 | 130 | 134 => (7, true),
+        66 | 68 | 73 | 77 | 78 | 122 | 127 | 128 | 131 | 133 | 137 => (7, false),
         74 => (9, false),
         75 | 76 => (9, true),
         84 => (19, true),
+        85 | 86 => (10, true),
+        87 | 88 => (11, true),
+        125 => (14, true),
+        132 => (15, false),
+        70 => (17, false),
+        124 | 136 | 138..=141 => (17, true),
         _ => (5, true),
     }
 }
@@ -138,6 +153,29 @@ fn add_voids(audit: &Audit, sum: &Sum, seen: &mut [Seen]) {
             if fails { seen.fail(Some(*id), what) } else { seen.note(Some(*id), what) }
         }
     }
+}
+
+/// V16: months that both exports show as closed are the same in both, record by record.
+#[must_use]
+pub fn closed_alike(one: &Audit, other: &Audit) -> Check {
+    let months = |audit: &Audit| Books::new(audit).map(|books| books.closed()).unwrap_or_default();
+    let (ours, theirs) = (months(one), months(other));
+    let both =
+        ours.iter().filter_map(|(month, records)| Some((month, records, theirs.get(month)?)));
+    let mut seen = Seen::of(0);
+    for (month, ours, theirs) in both {
+        seen.looked_at += 1;
+        let mine = ours.iter().zip(theirs).find(|(mine, its)| mine != its).map(|(mine, _)| mine);
+        let missing = ours.get(theirs.len()).or(theirs.get(ours.len()));
+        if let Some(record) = mine.or(missing) {
+            let what = format!("{}: record {} differs", show_month(*month), record.0);
+            seen.fail(Some(record.1), what);
+        }
+    }
+    if seen.looked_at == 0 {
+        seen.because = Some("cannot-closed");
+    }
+    seen.check(16)
 }
 
 /// Where an entry stands: `alba/4`.

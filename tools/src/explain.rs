@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use talea_ledger::account::Account;
-use talea_ledger::money::Flow;
+use talea_ledger::money::{Booked, Flow};
 use talea_ledger::terms::{When, month_of};
 use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content};
@@ -51,7 +51,15 @@ pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
             found.contributions.push(*id);
         }
     }
-    for booked in sum.state.treasury().flows().iter().filter(|booked| record.has(booked)) {
+    // What earlier runs carried came from what they shared.
+    let brought = talea_ledger::view::runs::brought(&record.totals) > 0;
+    let earlier = |booked: &Booked| {
+        let mut before = sum.state.runs().iter().take_while(|(id, _)| *id != run);
+        before.any(|(_, before)| before.has(booked))
+    };
+    let shares =
+        |booked: &&Booked| record.has(booked) && !earlier(booked) || brought && earlier(booked);
+    for booked in sum.state.treasury().flows().iter().filter(shares) {
         let at = usize::try_from(booked.place.seq).unwrap_or(usize::MAX);
         let id = sum.settled.chain(booked.place.device).get(at).copied();
         match booked.flow {
@@ -61,6 +69,14 @@ pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
     }
     found.contributions.sort_unstable();
     found
+}
+
+impl Sources {
+    /// Whether the line leads back to a client and to work.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        !self.contributions.is_empty() && !self.receipts.is_empty()
+    }
 }
 
 /// What is asked about.

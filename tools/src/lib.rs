@@ -17,6 +17,7 @@ pub mod names;
 pub mod verify;
 pub mod books;
 pub mod explain;
+pub mod credential;
 pub mod checks;
 pub mod page;
 pub mod cheat;

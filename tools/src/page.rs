@@ -154,18 +154,7 @@ fn section(
 }
 
 fn contents(audit: &Audit, sum: &Sum, books: &Books<'_>, lang: Lang) -> Vec<Section> {
-    let section = |id, title: &str, report: Report| Section {
-        id,
-        title: lang.say(title),
-        about: lang.say(&format!("about-{id}")),
-        diagram: None,
-        tables: report
-            .tables
-            .iter()
-            .filter(|it| !it.rows.is_empty())
-            .map(|it| table(audit, it, lang))
-            .collect(),
-    };
+    let section = |id, title, report: Report| section(audit, (id, title), &report, lang);
     let mut statements = Vec::new();
     for number in 0..u32::try_from(sum.register.members().len()).unwrap_or(0) {
         let report = report::member(sum, talea_protocol::charter::Member(number));

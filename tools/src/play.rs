@@ -145,16 +145,30 @@ impl<'a> Play<'a> {
     /// # Errors
     /// [`PlayFault`]; the play is over.
     pub fn step(&mut self, step: &Step, salt: &[u8; 32]) -> Result<Made, PlayFault> {
-        let n = step.n;
         let planned = self.script.plan(step, &self.book)?;
+        let made = self.make(step.n, &planned, salt)?;
+        self.script.done(step, made.entry.id(), &planned.act);
+        Ok(made)
+    }
+
+    /// What the registrar writes because of the step that was played last: the departure of
+    /// whoever leaves. To be asked after every step.
+    ///
+    /// # Errors
+    /// [`PlayFault`]; the play is over.
+    pub fn follow(&mut self, step: &Step, salt: &[u8; 32]) -> Result<Option<Made>, PlayFault> {
+        let planned = self.script.follow(step, &self.book)?;
+        planned.map(|planned| self.make(step.n, &planned, salt)).transpose()
+    }
+
+    fn make(&mut self, n: u32, planned: &Planned, salt: &[u8; 32]) -> Result<Made, PlayFault> {
         let key = self.script.key(&planned.author).ok_or_else(|| nobody(n, &planned.author))?;
         let header = self.book.header(&key.device(), planned.time);
         let header = header.ok_or_else(|| nobody(n, &planned.author))?;
-        let made = sign(n, &planned, header, key, salt)?;
+        let made = sign(n, planned, header, key, salt)?;
         let unplaced = |unplaced| PlayFault::Unplaced { n, unplaced };
         self.book.add(made.entry.clone()).map_err(unplaced)?;
-        read_names(&mut self.book, &made, &planned);
-        self.script.done(step, made.entry.id(), &planned.act);
+        read_names(&mut self.book, &made, planned);
         match self.book.verdict(&made.entry.id()) {
             Some(Verdict::Void(void)) => Err(PlayFault::Void { n, void }),
             Some(Verdict::Pending(need)) => Err(PlayFault::Pending { n, need }),
@@ -227,6 +241,10 @@ pub(crate) mod tests {
     /// The worked quarter.
     pub(crate) const QUARTER: &str = include_str!("../../tests/data/passerelles-q1.json");
 
+    /// The agreement with another cooperative (99), and the vote of a member that has left (137),
+    /// which no device of the cooperative can write.
+    const LEFT_OUT: [u32; 2] = [99, 137];
+
     /// Plays the worked quarter up to and with a step.
     pub(crate) fn played(scenario: &Scenario, until: u32) -> Result<Play<'_>, PlayFault> {
         let keys = (1_u8..)
@@ -237,8 +255,10 @@ pub(crate) mod tests {
         let nodes = List::try_from(vec![node]).unwrap();
         let roster = Roster { nodes, faulty: 0, quorum: 1 };
         let (mut play, _) = Play::found(scenario, keys, (roster, Visibility::Private), &[7; 32])?;
-        for step in scenario.steps().iter().skip(1).filter(|step| step.n <= until) {
+        let played = |step: &&Step| step.n <= until && !LEFT_OUT.contains(&step.n);
+        for step in scenario.steps().iter().skip(1).filter(played) {
             play.step(step, &[7; 32])?;
+            play.follow(step, &[7; 32])?;
         }
         Ok(play)
     }
@@ -255,10 +275,22 @@ pub(crate) mod tests {
 
     #[test]
     fn a_step_that_this_version_has_no_act_for_is_named() {
-        let scenario = Scenario::parse(QUARTER).unwrap();
+        let text = QUARTER.replacen("\"consent\"", "\"by lot\"", 1);
+        let scenario = Scenario::parse(&text).unwrap();
         let fault = played(&scenario, 54).err().unwrap().to_string();
         assert!(fault.starts_with("step 54 (proposal, 2026-02-03):"), "{fault}");
-        assert!(fault.contains("consent"), "{fault}");
+        assert!(fault.contains("by lot"), "{fault}");
+    }
+
+    #[test]
+    fn the_whole_quarter_counts_entry_by_entry() {
+        let scenario = Scenario::parse(QUARTER).unwrap();
+        let play = played(&scenario, 139).unwrap();
+        for entry in play.book().entries() {
+            assert_eq!(play.book().verdict(&entry.id()), Some(Verdict::Counted));
+        }
+        // Without the vote of who has left; with the departure, which the file does not count.
+        assert_eq!(play.book().entries().count(), 139 - LEFT_OUT.len() + 1);
     }
 
     #[test]

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use talea_protocol::act::{
-    Act, Attest, Contribution, Expense, Income, Invoice, Job, Redirect, Subscribe, Vote,
-    subscription,
+    Act, Contribution, Expense, Income, Invoice, Job, Redirect, Subscribe, Vote, subscription,
 };
 use talea_protocol::bytes::{Code, Day, List, Malformed, Month, Quantity};
 use talea_protocol::charter::{Member, Roster, Visibility};
 use talea_protocol::entry::Refusal;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::recovery::Office;
 
 use crate::amount::{self, DAY_MS, Unread};
 use crate::book::Book;
@@ -27,11 +27,10 @@ use crate::names::{Called, Words};
 use crate::remedy;
 
 mod bodies;
+mod council;
 mod founding;
 
-use bodies::{
-    Ballot, Billing, Decision, Passing, Period, Proposal, Shares, Spending, Target, Work,
-};
+use bodies::{Ballot, Billing, Decision, Passing, Period, Proposal, Shares, Spending, Work};
 use founding::Founding;
 
 /// Steps of a scenario.
@@ -266,11 +265,28 @@ impl<'a> Script<'a> {
         planned().map_err(|fault| step.fault(fault))
     }
 
+    /// What the registrar has to write because of a step that was played: for `member.leave`, the
+    /// departure.
+    ///
+    /// # Errors
+    /// [`ScenarioFault::Step`].
+    pub fn follow(&self, step: &Step, book: &Book) -> Result<Option<Planned>, ScenarioFault> {
+        if step.kind != "member.leave" {
+            return Ok(None);
+        }
+        let planned = || {
+            let registrar = book.register().holder(Office::Registrar, book.register().head().0);
+            let (author, act) = (book.handle(registrar), self.departure(step, book)?);
+            Ok(Some(Planned { author, time: step.time()?, act, payload: None }))
+        };
+        planned().map_err(|fault| step.fault(fault))
+    }
+
     /// Remembers what a step has become.
     pub fn done(&mut self, step: &Step, id: EntryId, act: &Act) {
         self.steps.insert(step.n, id);
         match act {
-            Act::Propose(_) => {
+            Act::Propose(_) | Act::Motion(_) => {
                 if let Some(Value::String(name)) = step.body.get("id") {
                     self.proposals.insert(name.clone(), id);
                 }
@@ -293,25 +309,22 @@ impl<'a> Script<'a> {
         match step.kind.as_str() {
             "share.subscribe" => plain(Act::Subscribe(self.subscribe(step, book)?)),
             "proposal" => {
-                let (propose, text) = step.body::<Proposal>()?.act()?;
-                Ok((Act::Propose(propose), Some(text)))
+                let (act, text) = step.body::<Proposal>()?.act()?;
+                Ok((act, Some(text)))
             }
             "vote" => {
-                let Ballot { proposal, choice } = step.body()?;
+                let Ballot { proposal, choice, reason } = step.body()?;
                 let proposal = self.decided(&proposal)?;
-                plain(Act::Vote(Vote { proposal, choice: choice.into() }))
+                Ok((
+                    Act::Vote(Vote { proposal, choice: choice.into() }),
+                    reason.or(choice.reason()),
+                ))
             }
             "decision" => {
                 let Decision { proposal } = step.body()?;
                 plain(Act::Decide(draft::decide(book, self.decided(&proposal)?)?))
             }
             "contribution" => plain(Act::Contribution(self.contribution(step, book)?)),
-            "attest" => {
-                let Target { target } = step.body()?;
-                let contribution = self.steps.get(&target).copied();
-                let contribution = contribution.ok_or(StepFault::Named(target.to_string()))?;
-                plain(Act::Attest(Attest { contribution }))
-            }
             "expense" => {
                 let spent: Spending = step.body()?;
                 let amount = Quantity::new(spent.amount)?;
@@ -352,7 +365,7 @@ impl<'a> Script<'a> {
                 plain(Act::Pay(draft::pay(book, run, step.day()?)))
             }
             "period.close" => plain(Act::Close(draft::close(book, step.period()?))),
-            _ => Err(StepFault::Type),
+            _ => self.council(step, book),
         }
     }
 

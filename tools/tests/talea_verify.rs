@@ -45,13 +45,21 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn success_is_said_in_one_line() {
+fn success_is_said_in_one_line_and_each_check_in_one_more() {
     let folder = Folder::new();
     let said = run(&[folder.honest()]);
+    let text = text(&said);
+    let mut lines = text.lines();
     assert_eq!(
-        text(&said),
-        "VALID  Le Fournil   7 entries  4 members  0 gaps  checkpoint 10 held by 3 of 3 nodes\n"
+        lines.next(),
+        Some(
+            "VALID  Le Fournil   7 entries  4 members  0 gaps  checkpoint 10 held by 3 of 3 nodes"
+        )
     );
+    let numbered = lines.filter(|line| line.starts_with("  V")).collect::<Vec<_>>();
+    assert_eq!(numbered.len(), 21, "{text}");
+    assert_eq!(numbered[0], "  V1  pass    every signature, by a key enrolled at that point");
+    assert!(numbered[15].starts_with("  V16 cannot  "), "{}", numbered[15]);
     assert_eq!((said.status.code(), said.stderr.len()), (Some(0), 0));
 }
 
@@ -157,6 +165,12 @@ fn every_report_is_a_table_csv_and_json() {
     let honest = folder.honest().into_os_string().into_string().unwrap();
     for (report, more) in [
         ("balance", None),
+        ("ledger", None),
+        ("claims", None),
+        ("work", None),
+        ("contributions", None),
+        ("power", None),
+        ("explain", Some("alba/1")),
         ("member", None),
         ("member", Some("bruno")),
         ("decisions", None),

@@ -57,11 +57,11 @@ fn name(books: &Books<'_>, account: &Account) -> String {
     });
     let class = match account {
         Account::Shares(_)
-        | Account::Claim(_)
-        | Account::Issued
         | Account::Reserve(_)
         | Account::Carried
         | Account::Result
+        | Account::Claim(_)
+        | Account::Issued
         | Account::Wallet(_)
         | Account::Fund(_) => "Equity",
         Account::Receivable(_) | Account::Bank | Account::Partner(_) => "Assets",

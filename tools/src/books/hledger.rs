@@ -17,7 +17,7 @@ use crate::table::plain;
 pub fn hledger(books: &Books<'_>, lang: Lang) -> String {
     let mut out = format!("; {}\n", line(&books.charter().name.to_string()));
     let _ = writeln!(out, "; {}", line(&lang.say("books-about")));
-    for unit in Unit::ALL {
+    for unit in books.units() {
         let (code, places) = books.commodity(unit);
         let _ = writeln!(out, "commodity {code} {}.{}", 1000, "0".repeat(usize::from(places)));
     }

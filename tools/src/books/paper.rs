@@ -4,12 +4,13 @@
 //! the books all the same.
 
 use talea_ledger::account::Account;
+use talea_ledger::journal::last_day;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::Day;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 
-use super::{Journal, last_day};
+use super::Journal;
 use crate::amount::{day_of, show_month};
 use crate::verify::{Audit, Claim, Sum, text};
 
@@ -56,7 +57,7 @@ pub fn describe(
         }
         Act::Distribute(it) => {
             let piece = format!("REP-{}", show_month(it.period));
-            ("book-distribute", show_month(it.period), piece, last_day(it.period))
+            ("book-distribute", show_month(it.period), piece, Some(last_day(it.period)))
         }
         Act::Pay(it) if is_inner => {
             said("book-redirect", String::new(), format!("T-{place}"), it.date)
@@ -70,6 +71,24 @@ pub fn describe(
             let (task, end) = given.and_then(worked).unzip();
             ("book-attest", task.unwrap_or_default(), place, end.or(signed))
         }
+        Act::Correct(it) => {
+            let task = audit.shown.entries.get(&it.contribution).and_then(worked);
+            ("book-correct", task.map_or_else(String::new, |(task, _)| task), place, signed)
+        }
+        Act::Redeem(it) => {
+            let piece = format!("R-{}", it.reference);
+            said("book-redeem", text::handle(sum, it.member), piece, it.date)
+        }
+        Act::PayOut(it) => {
+            let piece = format!("V-{}", it.reference);
+            said("book-pay-out", text::handle(sum, it.member), piece, it.date)
+        }
+        Act::Allocate(it) => {
+            let months = format!("{} - {}", show_month(it.from), show_month(it.until));
+            said("book-allocate", months, format!("A-{place}"), it.date)
+        }
+        Act::Open(it) => said("book-open", String::new(), format!("AN-{place}"), it.date),
+        Act::Transfer(_) => ("book-transfer", String::new(), place, signed),
         _ => ("book-other", kind(act), place, signed),
     };
     let date = date.or(signed).unwrap_or_else(|| Day::new(0).expect("1970-01-01 is a day"));

@@ -9,6 +9,7 @@ use talea_protocol::charter::Profile;
 
 use super::{Seen, called};
 use crate::explain::sources;
+use crate::lang::Lang;
 use crate::verify::report::{Cell, power};
 use crate::verify::{Audit, Finding, Sum};
 
@@ -16,8 +17,8 @@ pub(super) fn checks(audit: &Audit, sum: &Sum) -> Vec<Seen> {
     vec![
         ballots(audit, sum),
         parameters(audit, sum),
-        Seen::nothing("cannot-limit"),
-        Seen::nothing("cannot-reconciled"),
+        expenses(audit, sum),
+        bank(audit, sum),
         Seen::nothing("cannot-one-export"),
         profile(audit, sum),
         Seen::nothing("cannot-federation"),
@@ -76,9 +77,50 @@ fn parameters(audit: &Audit, sum: &Sum) -> Seen {
     seen
 }
 
-/// V17: the charter keeps its profile's rules (32); changes cannot touch what they are about.
+/// V14: expenses above the charter's limit name a decision (125); what shows what they were for
+/// is in their payloads.
+fn expenses(audit: &Audit, sum: &Sum) -> Seen {
+    let Some(limit) = sum.register.charter().treasury.expense_limit else {
+        return Seen::nothing("cannot-limit");
+    };
+    let mut seen = Seen::of(0);
+    for posted in sum.state.posted() {
+        let Some(entry) = audit.shown.entries.get(&posted.id) else { continue };
+        let Content::Known(Act::Expense(act)) = entry.content() else { continue };
+        if act.amount > limit {
+            seen.looked_at += 1;
+            let place = called(audit, &posted.id);
+            if act.decision.is_none() {
+                seen.fail(Some(posted.id), format!("{place}: above the limit without a decision"));
+            }
+            if entry.header().payload.is_none() {
+                seen.fail(Some(posted.id), format!("{place}: above the limit without evidence"));
+            }
+        }
+    }
+    seen
+}
+
+/// V15: what the bank said against what the books said at each statement.
+fn bank(audit: &Audit, sum: &Sum) -> Seen {
+    let statements = sum.state.treasury().documents().statements();
+    if statements.is_empty() {
+        return Seen::nothing("cannot-reconciled");
+    }
+    let mut seen = Seen::of(statements.len());
+    for statement in statements.iter().filter(|statement| statement.difference() != 0) {
+        let exponent = sum.register.charter().exponent;
+        let shown = |amount: i128| Lang::En.amount(amount, exponent);
+        let (bank, books) = (shown(statement.balance.into()), shown(statement.booked));
+        let place = called(audit, &statement.id);
+        seen.fail(Some(statement.id), format!("{place}: the bank says {bank}, the books {books}"));
+    }
+    seen
+}
+
+/// V17: the charter keeps its profile's rules (32), and so does each allocation (139 to 141).
 fn profile(audit: &Audit, sum: &Sum) -> Seen {
-    let mut seen = Seen::of(1);
+    let mut seen = Seen::of(1 + sum.state.treasury().documents().allocations().len());
     super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Charter { .. }));
     if sum.register.charter().profile == Profile::None {
         seen.note(None, "profile none: no country's rules");
@@ -117,7 +159,7 @@ fn provenance(audit: &Audit, sum: &Sum) -> Seen {
         for line in run.lines.iter().filter(|line| line.total > 0) {
             seen.looked_at += 1;
             let found = sources(sum, &run.id, line.line.member);
-            if found.contributions.is_empty() || found.receipts.is_empty() {
+            if !found.is_whole() {
                 let who = crate::verify::text::handle(sum, line.line.member);
                 let what = format!(
                     "{}: nothing shows where {who}'s line comes from",
@@ -142,7 +184,7 @@ fn minimum(audit: &Audit, sum: &Sum) -> Seen {
             continue;
         };
         if reached == "word-no" {
-            let shown = |cell: &Cell| cell.shown(crate::lang::Lang::En);
+            let shown = |cell: &Cell| cell.shown(Lang::En);
             let (who, love, needed) = (shown(who), shown(love), shown(needed));
             let what = format!("{who}: {love} love credits of {needed} in {}", shown(&row[0]));
             if now.value() / 3 > *quarter { seen.fail(None, what) } else { seen.note(None, what) }

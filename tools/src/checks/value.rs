@@ -1,14 +1,19 @@
 //! V7 to V11: accounts, credits, runs, disputes, corrections.
 
+use std::collections::BTreeSet;
+
 use talea_ledger::account::{Account, Unit};
+use talea_ledger::chain::Place;
 use talea_ledger::state::State;
-use talea_ledger::terms::{When, month_of};
-use talea_ledger::view::contributions::{Given, contributions};
+use talea_ledger::terms::month_of;
+use talea_ledger::view::contributions::contributions;
 use talea_ledger::view::runs::{Run, runs};
-use talea_protocol::act::{Act, Content, Stream};
+use talea_protocol::act::{Act, Content};
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use super::{Seen, called};
+use crate::books::credit;
 use crate::lang::Lang;
 use crate::verify::{Audit, Sum};
 
@@ -17,8 +22,8 @@ pub(super) fn checks(audit: &Audit, sum: &Sum) -> Vec<Seen> {
         accounts(audit, sum),
         credits(audit, sum),
         lines(audit, sum),
-        Seen::nothing("cannot-version"),
-        Seen::nothing("cannot-version"),
+        disputes(audit, sum),
+        corrections(audit, sum),
     ]
 }
 
@@ -29,7 +34,8 @@ fn accounts(audit: &Audit, sum: &Sum) -> Seen {
     for (unit, excess) in excess(&sum.state) {
         seen.fail(None, format!("debits of {unit:?} exceed credits by {excess}"));
     }
-    for (id, bank) in overdrawn(&sum.state) {
+    let floor = sum.register.charter().treasury.overdraft.map_or(0, |it| -i128::from(it.value()));
+    for (id, bank) in overdrawn(&sum.state, floor) {
         let bank = Lang::En.amount(bank, sum.register.charter().exponent);
         seen.fail(Some(id), format!("{}: leaves {bank} at the bank", called(audit, &id)));
     }
@@ -38,18 +44,19 @@ fn accounts(audit: &Audit, sum: &Sum) -> Seen {
 
 /// Units whose sides differ.
 fn excess(state: &State) -> Vec<(Unit, i128)> {
-    let all = Unit::ALL.map(|unit| (unit, state.books().sum(unit)));
-    all.into_iter().filter(|(_, excess)| *excess != 0).collect()
+    let units: BTreeSet<Unit> = state.books().iter().map(|(_, unit, _)| unit).collect();
+    let all = units.into_iter().map(|unit| (unit, state.books().sum(unit)));
+    all.filter(|(_, excess)| *excess != 0).collect()
 }
 
-/// Entries after which the bank holds less than nothing. One chain moves it, in its order.
-fn overdrawn(state: &State) -> Vec<(EntryId, i128)> {
+/// Entries after which the bank holds less than its floor. One chain moves it, in its order.
+fn overdrawn(state: &State, floor: i128) -> Vec<(EntryId, i128)> {
     let (mut bank, mut found) = (0, Vec::new());
     for posted in state.posted() {
         let moved = posted.postings.iter().filter(|posting| posting.account == Account::Bank);
         let moved: i128 = moved.map(|posting| posting.amount).sum();
         bank += moved;
-        if moved < 0 && bank < 0 {
+        if moved < 0 && bank < floor {
             found.push((posted.id, bank));
         }
     }
@@ -61,7 +68,7 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
     let all = contributions(&sum.state);
     let mut seen = Seen::of(all.len());
     for given in &all {
-        let wanted = credit(sum, given);
+        let wanted = credit(sum, &given.id, i128::from(given.left));
         let found = [given.livelihood, given.love, given.care].map(i128::from);
         if found != wanted {
             let what =
@@ -70,42 +77,6 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
         }
     }
     seen
-}
-
-/// Livelihood, love and care of a contribution, by the charter and the attestations that it has.
-fn credit(sum: &Sum, given: &Given) -> [i128; 3] {
-    let (charter, terms, register) = (sum.register.charter(), sum.state.terms(), &sum.register);
-    let Some(record) = sum.state.work().record(&given.id) else { return [0; 3] };
-    let mut attesters = Vec::new();
-    let mut at = record.basis;
-    for word in &record.attestations {
-        if attesters.len() < usize::from(record.needed) && !attesters.contains(&word.member) {
-            attesters.push(word.member);
-            at = at.max(word.basis);
-        }
-    }
-    let author = register.member(given.author);
-    let stage = author.and_then(|author| charter.stages.get(usize::from(author.stage)));
-    let Some(stage) = stage.filter(|_| attesters.len() >= usize::from(record.needed)) else {
-        return [0; 3];
-    };
-    let (quantity, when) =
-        (i128::from(given.act.quantity.value()), When { at, month: month_of(given.act.end) });
-    let vested = |amount: i128, share: u16| amount * i128::from(share) / 10_000;
-    if given.act.stream == Stream::Care {
-        return [0, 0, vested(quantity, stage.care.value())];
-    }
-    let rate = terms.rate(charter, when, &given.act.task).map_or(0, |worth| worth.credits);
-    let nominal = quantity * i128::from(rate);
-    let internal = i128::from(terms.internal_price(charter, when));
-    let price = given.act.job.as_ref().and_then(|job| terms.price(charter, when, job.tier));
-    let livelihood = match (given.act.stream, price.map(i128::from)) {
-        (Stream::Livelihood, Some(price)) if price < internal => nominal * price / internal,
-        (Stream::Livelihood, _) => nominal,
-        (Stream::Love | Stream::Care, _) => 0,
-    };
-    let love = nominal - livelihood;
-    [vested(livelihood, stage.livelihood.value()), vested(love, stage.love.value()), 0]
 }
 
 /// V9: what came in is what became of it, and the lines are what was paid. That the lines are
@@ -136,4 +107,72 @@ fn recomputed(audit: &Audit, sum: &Sum, run: &Run) -> Option<bool> {
     let receipts: i128 = run.receipts.iter().map(|receipt| receipt.amount).sum();
     let record = sum.state.runs().record(&run.id)?;
     Some(receipts == i128::from(act.totals.receipts) && *record.lines == *act.lines)
+}
+
+/// V10: a contribution under an open dispute is in no run whose cut holds the dispute and no end
+/// of it; so it waits, and a later run pays it once.
+fn disputes(audit: &Audit, sum: &Sum) -> Seen {
+    let mut seen = Seen::of(0);
+    for (id, record) in sum.state.work().iter() {
+        let disputes = record.contest().map_or(&[][..], |contest| contest.disputes());
+        for dispute in disputes {
+            seen.looked_at += 1;
+            let place = called(audit, &dispute.id);
+            for (run, over) in sum.state.runs().iter() {
+                let inside = |place: Place| place.inside(&over.cut);
+                let open =
+                    inside(dispute.place) && !dispute.ends.iter().any(|(_, end)| inside(*end));
+                let ended = month_of(record.act().end) <= over.period;
+                if open && ended && inside(record.place) {
+                    let waited =
+                        format!("{place}: {} waits at {}", called(audit, id), called(audit, run));
+                    seen.note(Some(dispute.id), waited);
+                }
+            }
+            if dispute.ends.is_empty() {
+                seen.note(Some(dispute.id), format!("{place}: still open"));
+            }
+        }
+    }
+    for (member, taken, earned) in overpaid(sum) {
+        let who = crate::verify::text::handle(sum, member);
+        seen.note(
+            None,
+            format!("{who}: runs took {taken} of {earned} (carried as a visible debt)"),
+        );
+    }
+    seen
+}
+
+/// Members from whose claims runs have taken more than is left of what they earned: something was
+/// corrected after it was paid.
+fn overpaid(sum: &Sum) -> Vec<(Member, i128, i128)> {
+    let members = (0..).map(Member).take(sum.register.members().len());
+    let one = |member| {
+        let taken = sum.state.runs().taken(member);
+        let own = contributions(&sum.state).into_iter().filter(|given| given.author == member);
+        let earned: i128 =
+            own.map(|given| i128::from(given.livelihood) + i128::from(given.love)).sum();
+        let taken = taken.livelihood + taken.love;
+        (taken > earned).then_some((member, taken, earned))
+    };
+    members.filter_map(one).collect()
+}
+
+/// V11: each correction names its contribution, and what is left is not below zero.
+fn corrections(audit: &Audit, sum: &Sum) -> Seen {
+    let mut seen = Seen::of(0);
+    for (id, record) in sum.state.work().iter() {
+        let Some(contest) = record.contest() else { continue };
+        for correction in contest.corrections() {
+            seen.looked_at += 1;
+            let (by, given) = (called(audit, &correction.id), called(audit, id));
+            seen.note(Some(correction.id), format!("{by}: {:+} to {given}", correction.difference));
+        }
+        let left = i128::from(record.claimed()) + contest.difference(|_| true);
+        if left < 0 {
+            seen.fail(Some(*id), format!("{}: {left} is left of it", called(audit, id)));
+        }
+    }
+    seen
 }

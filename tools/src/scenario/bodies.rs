@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use talea_protocol::act::{Choice, Effect, Matter, Method, Propose, Stream};
+use talea_protocol::act::{Act, Choice, Course, Effect, Matter, Method, Motion, Propose, Stream};
 use talea_protocol::bytes::{Bp, List};
 use talea_protocol::charter::{Amendment, Change};
 
+use super::council::quarter;
 use super::{StepFault, day, month};
 use crate::amount::{self, DAY_MS};
 
@@ -22,6 +23,8 @@ pub(super) struct Proposal {
     pub(super) id: String,
     pub(super) kind: Subject,
     pub(super) rule: String,
+    #[serde(default)]
+    pub(super) fallback: Option<String>,
     pub(super) closes: String,
     pub(super) statutory: bool,
     pub(super) effect: Consequence,
@@ -44,30 +47,47 @@ pub(super) struct Consequence {
 }
 
 impl Proposal {
-    /// The act, and its text.
-    pub(super) fn act(&self) -> Result<(Propose, String), StepFault> {
-        let method = match self.rule.as_str() {
-            "college-weighted" => Method::CollegeWeighted,
-            "headcount" => Method::Headcount,
-            other => return Err(StepFault::Method(other.to_owned())),
-        };
+    /// The act, and its text. What asks for consent may be decided on its last day: whoever has a
+    /// word has said it.
+    pub(super) fn act(&self) -> Result<(Act, String), StepFault> {
+        let method = method(&self.rule)?;
         let matter = match self.kind {
             Subject::Ordinary => Matter::Ordinary,
             Subject::Charter => Matter::Charter,
             Subject::Allocation => Matter::Allocation,
         };
         let (effect, text) = self.effect.effect()?;
-        let closes = amount::begins(day(&self.closes)?) + DAY_MS - 1;
+        let last = amount::begins(day(&self.closes)?);
+        let closes = if method == Method::Consent { last } else { last + DAY_MS - 1 };
         let statutory = self.statutory;
-        let propose = Propose { matter, method, statutory, closes, effect };
-        Ok((propose, format!("{}: {text}", self.id)))
+        let proposal = Propose { matter, method, statutory, closes, effect };
+        let text = format!("{}: {text}", self.id);
+        Ok(match &self.fallback {
+            None => (Act::Propose(proposal), text),
+            Some(fallback) => {
+                let course =
+                    Course { fallback: Some(self::method(fallback)?), ..Course::default() };
+                (Act::Motion(Motion { proposal, course }), text)
+            }
+        })
     }
+}
+
+fn method(name: &str) -> Result<Method, StepFault> {
+    Ok(match name {
+        "college-weighted" => Method::CollegeWeighted,
+        "headcount" => Method::Headcount,
+        "consent" => Method::Consent,
+        "credit-weighted" => Method::CreditWeighted,
+        other => return Err(StepFault::Method(other.to_owned())),
+    })
 }
 
 impl Consequence {
     fn effect(&self) -> Result<(Effect, String), StepFault> {
         if let Some(name) = &self.allocate {
-            return Err(StepFault::Effect(name.clone()));
+            let (from, until) = quarter(name)?;
+            return Ok((Effect::Allocate(from, until), name.clone()));
         }
         if let Some(text) = &self.policy {
             return Ok((Effect::Policy, text.clone()));
@@ -96,6 +116,8 @@ fn amendment((name, to): (&String, &Value)) -> Result<Amendment, StepFault> {
 pub(super) struct Ballot {
     pub(super) proposal: String,
     pub(super) choice: Answer,
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -104,6 +126,14 @@ pub(super) enum Answer {
     Yes,
     No,
     Abstain,
+    Block,
+}
+
+impl Answer {
+    /// A block needs a reason; the file need not tell it.
+    pub(super) fn reason(self) -> Option<String> {
+        matches!(self, Self::Block).then(|| "the file tells no reason".to_owned())
+    }
 }
 
 #[derive(Deserialize)]
@@ -170,6 +200,7 @@ impl From<Answer> for Choice {
             Answer::Yes => Self::Yes,
             Answer::No => Self::No,
             Answer::Abstain => Self::Abstain,
+            Answer::Block => Self::Block,
         }
     }
 }

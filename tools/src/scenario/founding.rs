@@ -8,7 +8,7 @@ use talea_protocol::charter::{
     Category, Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles,
     Roster, Stage, Thresholds, Tie, Tier, Visibility,
 };
-use talea_protocol::council::Council;
+use talea_protocol::council::{Council, Milestone};
 use talea_protocol::key::{Purpose, SecretKey, Signature};
 use talea_protocol::treasury::Treasury;
 
@@ -66,6 +66,8 @@ struct Terms {
     attestations_required: u8,
     min_love_centi_per_quarter: u32,
     reserves: Keeping,
+    #[serde(default)]
+    expense_limit_cents: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,7 @@ impl Founding {
     ) -> Result<Charter, StepFault> {
         let terms = &self.charter;
         let holder = |handle: &str| self.holder(handle);
+        let expense_limit = terms.expense_limit_cents.map(Quantity::new).transpose()?;
         let mut charter = Charter {
             rules: 2,
             name: Text::try_from(terms.name.clone())?,
@@ -141,8 +144,8 @@ impl Founding {
             },
             sponsors: 1,
             recovery: 0,
-            council: Council::default(),
-            treasury: Treasury::default(),
+            council: council(terms.vesting_bp.len())?,
+            treasury: Treasury { expense_limit, ..Treasury::default() },
         };
         consent(&mut charter, self.founders.keys(), keys)?;
         Ok(charter)
@@ -168,6 +171,15 @@ impl Founding {
         let place = place.and_then(|place| u32::try_from(place).ok());
         place.map(Member).ok_or_else(|| StepFault::Member(handle.to_owned()))
     }
+}
+
+/// What the file does not say of its council: a member casts one other's vote at most, and comes
+/// to a stage on the registrar's word.
+fn council(stages: usize) -> Result<Council, StepFault> {
+    let stages = 0..u8::try_from(stages).unwrap_or(u8::MAX);
+    let milestone = |stage| Milestone { stage, words: 0, credits: 0 };
+    let milestones = List::try_from(stages.map(milestone).collect::<Vec<_>>())?;
+    Ok(Council { proxies: 1, milestones, ..Council::default() })
 }
 
 /// Adds every founder's signature under the charter as it stands.

@@ -73,6 +73,8 @@ pub fn run(common: &Common, import: &Import) -> Outcome {
     for step in wanted.filter(|step| import.until.is_none_or(|until| step.n <= until)) {
         let next = play.step(step, &*keyfile::random()?);
         made.push(next.map_err(|fault| Failure::rule(fault.to_string(), fault.hint()))?);
+        let next = play.follow(step, &*keyfile::random()?);
+        made.extend(next.map_err(|fault| Failure::rule(fault.to_string(), fault.hint()))?);
     }
     // The keys are on the disk before anything that they have signed is anywhere else.
     match &import.wallets {

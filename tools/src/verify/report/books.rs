@@ -21,7 +21,10 @@ pub fn balance(sum: &Sum) -> Report {
     };
     let code = |unit: Unit| {
         let code = measure(unit).map_or_else(String::new, |measure| measure.code.clone());
-        if unit == Unit::Money { Cell::Text(code) } else { Cell::Word(format!("word-{code}")) }
+        match unit {
+            Unit::Money | Unit::Internal(_) => Cell::Text(code),
+            _ => Cell::Word(format!("word-{code}")),
+        }
     };
     let row = |account: Cell, party: Cell, unit: Unit, sides: [i128; 3]| {
         let [debit, credit, net] = sides.map(|side| show(side, unit));
@@ -31,7 +34,7 @@ pub fn balance(sum: &Sum) -> Report {
         let party = it.party.as_ref().map_or(Cell::Empty, |party| text(called(sum, party)));
         let anchor = account_anchor(it.unit, &it.account, it.party.as_ref());
         let name = match it.unit {
-            Unit::Money => text(&it.account),
+            Unit::Money | Unit::Internal(_) => text(&it.account),
             _ => Cell::Word(format!("word-account-{}", it.account)),
         };
         let account = Cell::Linked(Box::new(name), anchor);
@@ -62,7 +65,7 @@ pub fn account_anchor(unit: Unit, code: &str, party: Option<&Party>) -> String {
         Unit::Livelihood => "livelihood".to_owned(),
         Unit::Love => "love".to_owned(),
         Unit::Care => "care".to_owned(),
-        Unit::Internal(place) => format!("unit-{place}"),
+        Unit::Internal(place) => format!("own{place}"),
     };
     let party = match party {
         None => String::new(),

@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
 use serde_json::{Value, json};
-use talea_protocol::bytes::Malformed;
 use talea_protocol::fork::Fork;
-use talea_protocol::hash::EntryId;
-use talea_protocol::key::NodeKey;
-use talea_tools::books::{Books, FecFault, beancount, fec, general_ledger, hledger, sankey};
+use talea_protocol::key::DeviceKey;
+use talea_protocol::recovery::Office;
+use talea_tools::books::{
+    Books, beancount, fec, general_ledger, hledger, parquet, sankey, valueflows,
+};
 use talea_tools::checks;
+use talea_tools::credential;
 use talea_tools::explain::explain;
 use talea_tools::lang::Lang;
 use talea_tools::page::page;
@@ -25,221 +27,11 @@ use talea_tools::verify::report::{self, Report};
 use talea_tools::verify::text::{advice, headline, line, lines, place};
 use talea_tools::verify::{Audit, Finding, Policy, Status, Sum, audit};
 
-/// Check exports of cooperatives' ledgers, offline
-///
-/// Exit status: 0 valid under the policy, 1 usage or file, 2 invalid (signature, hash, rule),
-/// 3 valid as far as it goes but incomplete (missing entries, too few receipts, too old),
-/// 4 proof that somebody signed two histories.
-#[derive(Parser)]
-#[command(name = "talea-verify", version, args_conflicts_with_subcommands = true)]
-#[command(subcommand_negates_reqs = true)]
-struct Command {
-    #[command(subcommand)]
-    task: Option<Task>,
-    #[command(flatten)]
-    check: Check,
-    /// The export to check
-    #[arg(required = true)]
-    file: Option<PathBuf>,
-}
+mod cli;
+mod failure;
 
-#[derive(Subcommand)]
-enum Task {
-    /// Find what two exports contradict each other in
-    Compare {
-        /// An export
-        one: PathBuf,
-        /// Another, of the same cooperative
-        other: PathBuf,
-        #[command(flatten)]
-        check: Check,
-    },
-    /// Write out the proof that a device has written twice in one place, or check one
-    ///
-    /// Exit status: 4 if the file to check is a proof, 2 if it is none, 1 if it cannot be read; of
-    /// an export, as without this command.
-    Fork {
-        /// The export
-        #[arg(required_unless_present = "proof")]
-        file: Option<PathBuf>,
-        /// Which of several: `alba/4`; if not said, the first that is not healed
-        #[arg(long, value_name = "PLACE", conflicts_with = "proof")]
-        place: Option<String>,
-        /// Where to write the proof; if not said, the forks are listed
-        #[arg(short, long, value_name = "FILE", conflicts_with = "proof")]
-        output: Option<PathBuf>,
-        /// Check this proof; no export is needed
-        #[arg(long = "check", value_name = "FILE", conflicts_with = "file")]
-        proof: Option<PathBuf>,
-        #[command(flatten)]
-        check: Check,
-    },
-    /// Show the trial balance
-    Balance(Shown),
-    /// Show every member, or one member's statement
-    Member {
-        #[command(flatten)]
-        shown: Shown,
-        /// A handle or a number; nobody for all
-        name: Option<String>,
-    },
-    /// Show the decision register
-    Decisions(Shown),
-    /// Show where value came from and where it went
-    Flows(Shown),
-    /// Show every run, line by line
-    Runs(Shown),
-    /// Show what members have earned and not been paid
-    Claims(Shown),
-    /// Add contributions up by stream, task, tag, job and member
-    Contributions(Shown),
-    /// Show every account with its records
-    Ledger(Shown),
-    /// Show who has power: offices, closings, attestations, pay
-    Power(Shown),
-    /// List every contribution that counts
-    Work(Shown),
-    /// Show where something comes from, back to signatures and clauses, and what follows from it
-    Explain {
-        #[command(flatten)]
-        shown: Shown,
-        /// An entry (`alba/4`, or the beginning of its id), a payout (`2026-01/alba`), an account
-        /// (`512000`), a member's rights (`alba`)
-        subject: String,
-    },
-    /// Write everything into one page that any browser shows
-    ///
-    /// The page asks nothing of any network, has no script, and prints.
-    Report {
-        /// The export
-        file: PathBuf,
-        /// Where to write; if not said, to the terminal
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// The language: en or fr
-        #[arg(long, default_value = "en")]
-        lang: Lang,
-        #[command(flatten)]
-        check: Check,
-    },
-    /// Write the books for another program
-    ///
-    /// hledger and beancount take them as they are (`hledger check -s`, `bean-check`); fec is the
-    /// French file of closed months; sankey is CSV.
-    Books {
-        /// The export
-        file: PathBuf,
-        /// For which program
-        #[arg(long = "as", value_name = "FORM")]
-        form: Form,
-        /// Where to write; if not said, to the terminal
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// The language of the records' texts: en or fr
-        #[arg(long, default_value = "en")]
-        lang: Lang,
-        #[command(flatten)]
-        check: Check,
-    },
-    /// List every entry
-    Entries(Shown),
-    /// Show one entry
-    Show {
-        #[command(flatten)]
-        shown: Shown,
-        /// The beginning of its id, or its place: `alba/4`
-        entry: String,
-    },
-}
-
-/// What is asked of an export, and how the answer is given.
-#[derive(Args)]
-struct Check {
-    /// Ask for what this TOML file says: cooperative, nodes, settled, held_by, age_s
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// Ask for this cooperative, by its id
-    #[arg(long, value_name = "ID")]
-    cooperative: Option<EntryId>,
-    /// Ask for this node in the roster; may be given again
-    #[arg(long = "node", value_name = "KEY")]
-    nodes: Vec<NodeKey>,
-    /// Ask for so many settled entries, instead of all that the exporting node accepted
-    #[arg(long, value_name = "COUNT")]
-    settled: Option<u64>,
-    /// Ask for a checkpoint that so many nodes of the roster hold
-    #[arg(long, value_name = "COUNT")]
-    held_by: Option<u32>,
-    /// Ask for a checkpoint cosigned in the last so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    max_age: Option<u64>,
-    /// The time to judge the age by, in seconds since 1970 UTC, instead of this machine's
-    #[arg(long, value_name = "SECONDS")]
-    at: Option<u64>,
-    /// Answer in JSON, with reasons
-    #[arg(long)]
-    json: bool,
-    /// Print nothing: the exit status is the answer
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-/// A report on an export.
-#[derive(Args)]
-struct Shown {
-    /// The export
-    file: PathBuf,
-    /// Write comma-separated values
-    #[arg(long, conflicts_with = "json")]
-    csv: bool,
-    /// The language: en or fr
-    #[arg(long, default_value = "en")]
-    lang: Lang,
-    #[command(flatten)]
-    check: Check,
-}
-
-/// Whom the books are for.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    Hledger,
-    Beancount,
-    Fec,
-    Sankey,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Fec(#[from] FecFault),
-    #[error(transparent)]
-    Page(#[from] askama::Error),
-    #[error(
-        "`{0}` is no entry, payout, account or member here; `talea-verify entries FILE` lists all entries"
-    )]
-    Nothing(String),
-    #[error("the file has no charter: nothing can be shown")]
-    NoCharter,
-    #[error("cannot write {}: {reason}", path.display())]
-    Write { path: PathBuf, reason: std::io::Error },
-    #[error("{}: {reason}", path.display())]
-    Proof { path: PathBuf, reason: Malformed },
-    #[error("this file shows no fork there")]
-    NoFork,
-    #[error("{}: {reason}", path.display())]
-    File { path: PathBuf, reason: std::io::Error },
-    #[error("{}: {reason}", path.display())]
-    Export { path: PathBuf, reason: talea_protocol::export::ExportFault },
-    #[error("{}: {reason}", path.display())]
-    Policy { path: PathBuf, reason: toml::de::Error },
-    #[error("nobody here is called `{0}`; `talea-verify member FILE` lists everybody")]
-    Member(String),
-    #[error("{count} entries are called `{text}`; give more of the id, or its place: alba/4")]
-    Entry { text: String, count: usize },
-    #[error("these are exports of two cooperatives, {one} and {other}")]
-    Strangers { one: EntryId, other: EntryId },
-}
+use cli::{Check, Command, Form, Shown, Task};
+use failure::Failure;
 
 fn main() -> ExitCode {
     let command = match Command::try_parse() {
@@ -290,6 +82,9 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Explain { shown, subject } => show(shown, |audit, _| {
             explain(audit, subject).ok_or_else(|| Failure::Nothing(subject.clone()))
         }),
+        Task::Credential { file, member, issuer, output, check } => {
+            write_credential(file, (member, *issuer), output.as_deref(), check)
+        }
         Task::Report { file, output, lang, check } => {
             let audit = read(file, check)?;
             deliver(output.as_deref(), page(&audit, *lang)?.as_bytes())?;
@@ -385,11 +180,12 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
     let found = compare(&one, &other);
     let sum = if one.sum.is_some() { one.sum.as_ref() } else { other.sum.as_ref() };
     let own = one.status.max(other.status);
+    let alike = checks::closed_alike(&one, &other);
     let status = if found.is_empty() { own } else { Status::Forked };
     if check.json {
         let both = [verdict_json(&one), verdict_json(&other)];
         let contradictions = findings(sum, &found);
-        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "contradictions": contradictions });
+        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "contradictions": contradictions, "closed": alike });
         say(check, &pretty(&value));
     } else {
         say(check, &headline(&one));
@@ -397,6 +193,9 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
         let none = "neither contradicts the other".to_owned();
         let said = found.iter().map(|finding| line(sum, finding));
         for line in said.chain(found.is_empty().then_some(none)) {
+            say(check, &format!("  {line}"));
+        }
+        for line in checks::lines(std::slice::from_ref(&alike), Lang::En) {
             say(check, &format!("  {line}"));
         }
     }
@@ -475,20 +274,48 @@ fn write_books(
         return Ok(audit.status);
     };
     let bytes = match form {
-        Form::Hledger => hledger(&books, lang),
-        Form::Beancount => beancount(&books, lang),
-        Form::Sankey => sankey(&books, lang),
+        Form::Hledger => hledger(&books, lang).into_bytes(),
+        Form::Beancount => beancount(&books, lang).into_bytes(),
+        Form::Sankey => sankey(&books, lang).into_bytes(),
+        Form::Valueflows => pretty(&valueflows(&audit, &books)).into_bytes(),
+        Form::Parquet => parquet(&books, lang)?,
         Form::Fec => {
             let (text, left) = fec(&books)?;
             if left > 0 && !check.quiet {
                 eprintln!("talea-verify: {left} records of open months are not in it");
             }
-            text
+            text.into_bytes()
         }
     };
-    deliver(output, bytes.as_bytes())?;
+    deliver(output, &bytes)?;
     if audit.status != Status::Valid && !check.quiet {
         eprintln!("talea-verify: {}", headline(&audit));
+    }
+    Ok(audit.status)
+}
+
+/// Writes the body of a credential, of an export that nothing speaks against.
+fn write_credential(
+    file: &Path,
+    (member, issuer): (&str, Option<DeviceKey>),
+    output: Option<&Path>,
+    check: &Check,
+) -> Result<Status, Failure> {
+    let audit = read(file, check)?;
+    let sum = audit.sum.as_ref().ok_or(Failure::NoCharter)?;
+    let register = &sum.register;
+    let head = register.head().0;
+    let registrar = register.spender(register.holder(Office::Registrar, head), head);
+    let key = registrar.and_then(|device| register.record(device)).map(|record| record.key);
+    let named = sum.names.find(register, member);
+    let body = named
+        .zip(issuer.or(key))
+        .and_then(|(member, key)| credential::body(&audit, sum, member, &key));
+    let body = body.ok_or_else(|| Failure::Member(member.to_owned()))?;
+    if audit.status == Status::Valid {
+        deliver(output, pretty(&body).as_bytes())?;
+    } else {
+        say(check, &headline(&audit));
     }
     Ok(audit.status)
 }

@@ -1,0 +1,95 @@
+//! The page with every report: whole by itself, in both languages, and harmless whatever it shows.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
+
+use std::collections::BTreeSet;
+
+use talea_protocol::hash::EntryId;
+use talea_tests::quarter;
+use talea_tools::explain::explain;
+use talea_tools::lang::Lang;
+use talea_tools::page::page;
+use talea_tools::verify::{Audit, Policy, audit};
+
+fn read(file: &[u8]) -> Audit {
+    audit(file, &Policy::default(), 0).unwrap()
+}
+
+/// What stands between `name="` and the next quotation mark.
+fn values<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!(" {name}=\"");
+    page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn the_page_asks_nothing_of_anybody_and_every_link_leads_somewhere() {
+    let audit = read(&quarter::played(quarter::LAST).export(0));
+    for (lang, title) in [(Lang::En, "Trial balance"), (Lang::Fr, "Balance des comptes")] {
+        let page = page(&audit, lang).unwrap();
+        assert!(page.contains(&format!("<html lang=\"{}\">", lang.code())) && page.contains(title));
+        assert!(page.contains("default-src 'none'"));
+        for outside in ["http:", "https:", "<script", "<link", "<iframe", "<img", "@import", "url("]
+        {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        let ids = values(&page, "id");
+        let distinct: BTreeSet<&&str> = ids.iter().collect();
+        assert_eq!(ids.len(), distinct.len(), "no id twice");
+        for href in values(&page, "href") {
+            let anchor = href.strip_prefix('#').expect("a link within the page");
+            assert!(ids.contains(&anchor), "{anchor}");
+        }
+        // Each entry is on the page, whole.
+        for id in audit.shown.entries.keys() {
+            assert!(ids.contains(&format!("e-{id}").as_str()));
+        }
+        for key in ["title-", "col-", "word-", "about-", "check-", "cannot-", "act-", "clause-"] {
+            let said = page.split('>').filter(|text| text.trim_start().starts_with(key)).count();
+            assert_eq!(said, 0, "a key without words: {key}");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_members_write_is_anything_but_text_on_the_page() {
+    let attack = "<script>alert(1)</script>\\\" onload=x &amp; \u{202e}";
+    let hostile =
+        quarter::FILE.replace("\"memo\": \"hosting\"", &format!("\"memo\": \"{attack}\""));
+    let audit = read(&quarter::played_from(&hostile, quarter::JANUARY).export(0));
+    let page = page(&audit, Lang::Fr).unwrap();
+    assert!(
+        !page.contains("<script") && !page.contains("onload=x\"") && !page.contains('\u{202e}')
+    );
+    assert!(page.contains("&#60;script&#62;alert(1)"), "it is shown");
+}
+
+/// Entries of the `back` part of an explanation.
+fn back(audit: &Audit, subject: &str) -> Vec<EntryId> {
+    let report = explain(audit, subject).expect(subject);
+    let steps = report.json["back"].as_array().unwrap().clone();
+    steps.iter().map(|step| step["entry"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_payout_leads_back_to_clients_work_attesters_and_the_clauses_in_force() {
+    let audit = read(&quarter::played(quarter::LAST).export(0));
+    let kinds = |subject: &str| -> BTreeSet<String> {
+        let entries = back(&audit, subject).into_iter().map(|id| &audit.shown.entries[&id]);
+        entries.map(talea_tools::verify::report::act_name).collect()
+    };
+    let payout = kinds("2026-01/alba");
+    for kind in ["distribute", "contribution", "attest", "income", "invoice", "expense"] {
+        assert!(payout.contains(kind), "{kind} of {payout:?}");
+    }
+    let report = explain(&audit, "2026-01/alba").unwrap();
+    let clauses = report.json["clauses"].to_string();
+    assert!(clauses.contains("2000 / 1000 / 7500"), "the care share that P1 set: {clauses}");
+    // Forward from a contribution: the run that took it in, and its payment.
+    let work = explain(&audit, "alba/10").unwrap().json["forward"].to_string();
+    let run = audit.sum.as_ref().unwrap().state.runs().iter().next().unwrap();
+    let payment = run.1.payment.as_ref().unwrap().id;
+    assert!(work.contains(&run.0.to_string()) && work.contains(&payment.to_string()));
+    assert!(kinds("bruno").contains("charter"), "a founder's rights");
+    assert!(kinds("512000").contains("income"), "the bank's balance");
+    assert!(explain(&audit, "nobody").is_none());
+}
