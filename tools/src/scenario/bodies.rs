@@ -67,7 +67,7 @@ impl Proposal {
             Some(fallback) => {
                 let course =
                     Course { fallback: Some(self::method(fallback)?), ..Course::default() };
-                (Act::Motion(Motion { proposal, course }), text)
+                (Act::Motion(Box::new(Motion { proposal, course })), text)
             }
         })
     }
