@@ -438,5 +438,5 @@ fn the_valueflows_document_has_only_terms_of_1_0_and_every_name_leads_somewhere(
         .find(|node| node["id"].as_str().unwrap().ends_with(":0") && node["settles"].is_array());
     assert_eq!(run.unwrap()["resourceQuantity"]["hasNumericalValue"], "645.54");
     let work = nodes.iter().filter(|node| node["action"] == "work").count();
-    assert_eq!(work, 13);
+    assert_eq!(work, 12);
 }

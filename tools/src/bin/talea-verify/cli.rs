@@ -20,6 +20,9 @@ pub struct Command {
     pub task: Option<Task>,
     #[command(flatten)]
     pub check: Check,
+    /// Say the verdict and what speaks against it, without the checks V1 to V21
+    #[arg(long, conflicts_with = "json")]
+    pub short: bool,
     /// The export to check
     #[arg(required = true)]
     pub file: Option<PathBuf>,

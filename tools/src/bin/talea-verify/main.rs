@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<Status, Failure> {
     let Some(task) = &command.task else {
-        return verdict(command.file.as_deref().unwrap_or(Path::new("")), &command.check);
+        return verdict(command.file.as_deref().unwrap_or(Path::new("")), command);
     };
     match task {
         Task::Compare { one, other, check } => contradictions(one, other, check),
@@ -132,7 +132,8 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
+fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
+    let check = &command.check;
     let audit = read(path, check)?;
     if check.json {
         say(check, &pretty(&verdict_json(&audit)));
@@ -144,7 +145,8 @@ fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
         if audit.status != Status::Valid {
             say(check, &format!("  {}", advice(audit.status)));
         }
-        for line in checks::lines(&checks::checks(&audit), Lang::En) {
+        let all = if command.short { Vec::new() } else { checks::checks(&audit) };
+        for line in checks::lines(&all, Lang::En) {
             say(check, &format!("  {line}"));
         }
     }
