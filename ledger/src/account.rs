@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use talea_protocol::bytes::Code;
 use talea_protocol::charter::{Member, Profile};
+use talea_protocol::hash::EntryId;
+use talea_protocol::money::{Purse, Reserve};
 
 /// Where value lies. The order is that of the trial balance.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -32,6 +34,18 @@ pub enum Account {
     Claim(Member),
     /// The other side of all claims.
     Issued,
+    /// What the cooperative owes a member besides runs.
+    Due(Member),
+    /// A reserve.
+    Reserve(Reserve),
+    /// Results carried forward.
+    Carried,
+    /// The result that was allocated.
+    Result,
+    /// A member's wallet, in an internal unit: a debit is what it holds.
+    Wallet(Member),
+    /// A common fund, likewise.
+    Fund(Code),
 }
 
 /// What is counted.
@@ -46,10 +60,12 @@ pub enum Unit {
     Love,
     /// Minutes of care.
     Care,
+    /// A unit of the charter's own, by its place there.
+    Internal(u8),
 }
 
 impl Unit {
-    /// All of them.
+    /// Those that every cooperative has.
     pub const ALL: [Self; 4] = [Self::Money, Self::Livelihood, Self::Love, Self::Care];
 }
 
@@ -75,7 +91,20 @@ impl Account {
     /// the capital of cooperatives), or plain words where no country's plan applies.
     #[must_use]
     pub fn code(&self, profile: Profile) -> String {
-        let [shares, receivable, payable, bank, pay, sales] = match profile {
+        let [
+            shares,
+            receivable,
+            payable,
+            bank,
+            pay,
+            sales,
+            due,
+            legal,
+            statutory,
+            other,
+            carried,
+            result,
+        ] = match profile {
             Profile::FrScic => FR_SCIC,
             Profile::None => NEUTRAL,
         };
@@ -90,6 +119,36 @@ impl Account {
             Self::Expense(code) => code.to_string(),
             Self::Claim(_) => "claim".into(),
             Self::Issued => "issued".into(),
+            Self::Due(_) => due.into(),
+            Self::Reserve(Reserve::Legal) => legal.into(),
+            Self::Reserve(Reserve::Statutory) => statutory.into(),
+            Self::Reserve(Reserve::Other) => other.into(),
+            Self::Carried => carried.into(),
+            Self::Result => result.into(),
+            Self::Wallet(_) => "wallet".into(),
+            Self::Fund(code) => format!("fund:{code}"),
+        }
+    }
+
+    /// The account of a purse.
+    #[must_use]
+    pub fn of(purse: &Purse) -> Self {
+        match purse {
+            Purse::Member(member) => Self::Wallet(*member),
+            Purse::Fund(code) => Self::Fund(code.clone()),
+        }
+    }
+
+    /// Whether what is booked here is a part of the result. The French plan says so by the first
+    /// digit; elsewhere every account of an expense is one.
+    #[must_use]
+    pub fn is_result(&self, profile: Profile) -> bool {
+        match self {
+            Self::Sales | Self::Pay => true,
+            Self::Expense(code) => {
+                profile == Profile::None || code.as_str().starts_with(['6', '7'])
+            }
+            _ => false,
         }
     }
 
@@ -97,11 +156,21 @@ impl Account {
     #[must_use]
     pub fn party(&self) -> Option<Party> {
         match self {
-            Self::Shares(member) | Self::Payable(member) | Self::Claim(member) => {
-                Some(Party::Member(*member))
-            }
+            Self::Shares(member)
+            | Self::Payable(member)
+            | Self::Claim(member)
+            | Self::Due(member)
+            | Self::Wallet(member) => Some(Party::Member(*member)),
             Self::Receivable(client) => Some(Party::Client(client.clone())),
-            Self::Bank | Self::Pay | Self::Expense(_) | Self::Sales | Self::Issued => None,
+            Self::Bank
+            | Self::Pay
+            | Self::Expense(_)
+            | Self::Sales
+            | Self::Issued
+            | Self::Reserve(_)
+            | Self::Carried
+            | Self::Result
+            | Self::Fund(_) => None,
         }
     }
 
@@ -119,14 +188,39 @@ impl Account {
             Self::Sales => (6, &[]),
             Self::Claim(member) => (7, &member.0.to_le_bytes()),
             Self::Issued => (8, &[]),
+            Self::Due(member) => (9, &member.0.to_le_bytes()),
+            Self::Reserve(Reserve::Legal) => (10, &[0]),
+            Self::Reserve(Reserve::Statutory) => (10, &[1]),
+            Self::Reserve(Reserve::Other) => (10, &[2]),
+            Self::Carried => (11, &[]),
+            Self::Result => (12, &[]),
+            Self::Wallet(member) => (13, &member.0.to_le_bytes()),
+            Self::Fund(code) => (14, code.as_str().as_bytes()),
         };
         [&[kind], rest].concat()
     }
 }
 
-/// Shares, receivable, payable, bank, members' pay, sales.
-const FR_SCIC: [&str; 6] = ["101300", "411000", "467000", "512000", "611000", "706000"];
-const NEUTRAL: [&str; 6] = ["shares", "receivable", "payable", "bank", "pay", "sales"];
+/// Shares, receivable, payable, bank, members' pay, sales; due to members; legal, statutory and
+/// other reserves, carried forward, result.
+const FR_SCIC: [&str; 12] = [
+    "101300", "411000", "467000", "512000", "611000", "706000", "455000", "106100", "106300",
+    "106800", "110000", "120000",
+];
+const NEUTRAL: [&str; 12] = [
+    "shares",
+    "receivable",
+    "payable",
+    "bank",
+    "pay",
+    "sales",
+    "due",
+    "reserve:legal",
+    "reserve:statutory",
+    "reserve:other",
+    "carried",
+    "result",
+];
 
 /// A change of one account.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -137,6 +231,15 @@ pub struct Posting {
     pub unit: Unit,
     /// Debit above zero, credit below.
     pub amount: i128,
+}
+
+/// What one entry has posted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Posted {
+    /// The entry.
+    pub id: EntryId,
+    /// Its postings, balanced in each unit; none, if it moves nothing.
+    pub postings: Vec<Posting>,
 }
 
 /// Debits `amount` of one account and credits another.
@@ -231,7 +334,8 @@ impl Books {
 /// # Errors
 /// [`Unbalanced`], for the first unit in which they are not.
 pub fn balanced(postings: &[Posting]) -> Result<(), Unbalanced> {
-    for unit in Unit::ALL {
+    let units: std::collections::BTreeSet<Unit> = postings.iter().map(|it| it.unit).collect();
+    for unit in units {
         let of_unit = postings.iter().filter(|posting| posting.unit == unit);
         let excess: i128 = of_unit.map(|posting| posting.amount).sum();
         if excess != 0 {
@@ -262,6 +366,14 @@ mod tests {
             Account::Sales,
             Account::Claim(Member(0)),
             Account::Issued,
+            Account::Due(Member(0)),
+            Account::Reserve(Reserve::Legal),
+            Account::Reserve(Reserve::Statutory),
+            Account::Reserve(Reserve::Other),
+            Account::Carried,
+            Account::Result,
+            Account::Wallet(Member(0)),
+            Account::Fund(code("common")),
         ]
     }
 

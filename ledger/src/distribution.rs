@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use talea_protocol::act::{Distribute, Line, Pay, Redirect, Totals};
-use talea_protocol::bytes::{Month, encode};
-use talea_protocol::charter::Member;
+use talea_protocol::bytes::{Day, Month, encode};
+use talea_protocol::charter::{Charter, Member};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
@@ -43,6 +43,8 @@ pub struct Redirected {
 pub struct Payment {
     /// The entry.
     pub id: EntryId,
+    /// When.
+    pub date: Day,
     /// What left the bank, by member, in minor units of the currency.
     pub paid: BTreeMap<Member, i64>,
     /// The redirects that were executed.
@@ -214,10 +216,16 @@ impl Runs {
     ///
     /// # Errors
     /// [`Void`], rules 50, 71 and 78.
-    pub fn pay(&self, books: &Books, stamp: &Stamp, act: &Pay) -> Result<Payment, Void> {
+    pub fn pay(
+        &self,
+        charter: &Charter,
+        books: &Books,
+        stamp: &Stamp,
+        act: &Pay,
+    ) -> Result<Payment, Void> {
         let id = act.run;
         let record = self.record(&id).ok_or(Void::Named { id })?;
-        suffices(books, i128::from(record.totals.paid))?;
+        suffices(charter, books, i128::from(record.totals.paid))?;
         if let Some(payment) = &record.payment {
             return Err(Void::Paid { pay: payment.id });
         }
@@ -236,7 +244,7 @@ impl Runs {
             add(redirect.to, redirect.amount);
         }
         paid.retain(|_, amount| *amount != 0);
-        Ok(Payment { id: stamp.id, paid, redirects })
+        Ok(Payment { id: stamp.id, date: act.date, paid, redirects })
     }
 
     /// Takes in a run.
@@ -325,18 +333,19 @@ impl Distribution {
 }
 
 impl Payment {
-    /// What the payment does to the books: redirects between members first, then the bank.
+    /// What the payment does to the books, a booking each: redirects between members first, then
+    /// the bank.
     #[must_use]
-    pub fn postings(&self) -> Vec<Posting> {
+    pub fn bookings(&self) -> Vec<Vec<Posting>> {
         let payable = Account::Payable;
         let moved = self.redirects.iter().map(|redirect| {
             let (from, to) = (payable(redirect.from), payable(redirect.to));
-            transfer(Unit::Money, from, to, redirect.amount)
+            transfer(Unit::Money, from, to, redirect.amount).to_vec()
         });
-        let paid = self.paid.iter().map(|(member, amount)| {
+        let paid = self.paid.iter().flat_map(|(member, amount)| {
             transfer(Unit::Money, payable(*member), Account::Bank, *amount)
         });
-        moved.chain(paid).flatten().collect()
+        moved.chain([paid.collect()]).collect()
     }
 }
 

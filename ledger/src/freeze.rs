@@ -12,7 +12,7 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Call, Heal};
+use talea_protocol::recovery::{Call, Heal, Report};
 
 use crate::heal::{self, HealFault};
 use crate::place::{Cause, Places, Refusal, office};
@@ -157,7 +157,7 @@ impl Freezes {
             return;
         };
         match act {
-            Act::Report(report) if register.examine_report(author.member, report).is_ok() => {
+            Act::Report(report) if grounded(register, author.member, report, entry) => {
                 let from = u32::try_from(places.chain(report.device).len()).unwrap_or(u32::MAX);
                 self.reports.entry(report.device).or_insert(from);
             }
@@ -226,6 +226,13 @@ impl Freezes {
     pub fn reported(&self) -> impl Iterator<Item = u32> {
         self.reports.keys().copied()
     }
+}
+
+/// Whether a report counts, and its device has not ended meanwhile.
+fn grounded(register: &Register, author: Member, report: &Report, entry: &Entry) -> bool {
+    let at = register.number(&entry.header().basis);
+    let writes = register.record(report.device).is_some_and(|record| record.end.is_none());
+    writes && at.is_some_and(|at| register.examine_report(author, report, at).is_ok())
 }
 
 /// The place of a fork; chains are shorter than 2^32 entries.

@@ -15,11 +15,16 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, verify_for};
 
 use crate::account::{Account, Books, Posting, Unit, transfer};
+use crate::authority::spending;
 use crate::chain::{Place, Stamp};
+use crate::documents::{Allocation, Documents, Paper, Statement};
+use crate::journal::{Journal, Line, last_day};
+use crate::purse::Gift;
 use crate::register::Register;
 use crate::row::Row;
 use crate::terms::{Terms, When, month_after, month_of};
 use crate::verdict::Void;
+use crate::vote::Proposal;
 
 /// A job that was invoiced.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +64,8 @@ pub enum Flow {
         amount: i64,
         /// Part of it above the internal price.
         surplus: i64,
+        /// Whether it is public aid.
+        aid: bool,
     },
     /// Money was spent.
     Expense {
@@ -68,6 +75,8 @@ pub enum Flow {
         payee: Code,
         /// Minor units of the currency.
         amount: i64,
+        /// The decision that allows it, if one is named.
+        decision: Option<EntryId>,
     },
 }
 
@@ -89,6 +98,8 @@ pub struct Booked {
 pub struct Booking {
     /// What is posted.
     pub postings: Vec<Posting>,
+    /// The day that the treasurer gives; none for what posts nothing.
+    pub date: Option<Day>,
     /// What is remembered besides.
     pub note: Note,
 }
@@ -102,24 +113,65 @@ pub enum Note {
     Job(Code, Job),
     /// A receipt or an expense.
     Flow(Booked),
-    /// The last month closed.
-    Closed(Month),
+    /// A month closed, and what is inside.
+    Closed(Closing),
+    /// A payment to a member that counts once for its reference.
+    Paper {
+        /// What it pays.
+        paper: Paper,
+        /// Whom.
+        member: Member,
+        /// Tells it from the next.
+        reference: Code,
+        /// The entry.
+        id: EntryId,
+    },
+    /// A statement of the bank.
+    Statement(Statement),
+    /// Balances taken over: jobs that are open, and what purses hold.
+    Opening {
+        /// By their references.
+        jobs: Vec<(Code, Job)>,
+        /// By purse.
+        gifts: Vec<Gift>,
+    },
+    /// A result allocated.
+    Allocation(Allocation),
+}
+
+/// A closing of a month, and of those before it that were open.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Closing {
+    /// The entry.
+    pub id: EntryId,
+    /// The last month that it closes.
+    pub period: Month,
+    /// What is inside.
+    pub cut: Cut,
 }
 
 impl Note {
-    /// The row that it changes, if it has one of its own.
+    /// The rows that it changes of its own.
     #[must_use]
-    pub fn row(&self) -> Option<Row> {
+    pub fn rows(&self) -> Vec<Row> {
         match self {
             Self::Subscription(member, reference, _) => {
-                Some(Row::Subscription(*member, reference.clone()))
+                vec![Row::Subscription(*member, reference.clone())]
             }
             Self::Job(code, _)
             | Self::Flow(Booked { flow: Flow::Income { job: code, .. }, .. }) => {
-                Some(Row::Job(code.clone()))
+                vec![Row::Job(code.clone())]
             }
-            Self::Flow(_) => None,
-            Self::Closed(_) => Some(Row::Closed),
+            Self::Flow(_) => Vec::new(),
+            Self::Closed(_) => vec![Row::Closed],
+            Self::Paper { paper, member, reference, .. } => {
+                vec![Row::Paper(*paper, *member, reference.clone())]
+            }
+            Self::Statement(statement) => vec![Row::Statement(statement.date)],
+            Self::Opening { jobs, .. } => {
+                jobs.iter().map(|(code, _)| Row::Job(code.clone())).collect()
+            }
+            Self::Allocation(allocation) => vec![Row::Allocation(allocation.until)],
         }
     }
 }
@@ -130,7 +182,9 @@ pub struct Treasury {
     jobs: BTreeMap<Code, Job>,
     subscriptions: BTreeMap<(Member, Code), EntryId>,
     flows: Vec<Booked>,
-    closed: Option<Month>,
+    closings: Vec<Closing>,
+    journal: Journal,
+    documents: Documents,
 }
 
 impl Treasury {
@@ -154,8 +208,40 @@ impl Treasury {
 
     /// The last month closed.
     #[must_use]
-    pub const fn closed(&self) -> Option<Month> {
-        self.closed
+    pub fn closed(&self) -> Option<Month> {
+        self.closings.last().map(|closing| closing.period)
+    }
+
+    /// Every closing, oldest first.
+    #[must_use]
+    pub fn closings(&self) -> &[Closing] {
+        &self.closings
+    }
+
+    /// Every booking of money.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// References, statements, results allocated.
+    #[must_use]
+    pub const fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// The month in which an entry that is about a month is booked: that month, or, if its closing
+    /// leaves the entry out, the first whose closing holds it, or the first that is open.
+    #[must_use]
+    pub fn settled_in(&self, place: Place, month: Month) -> Month {
+        let mut open = month;
+        for closing in self.closings.iter().filter(|closing| closing.period >= month) {
+            if place.inside(&closing.cut) {
+                return open;
+            }
+            open = month_after(closing.period);
+        }
+        open
     }
 
     /// Flows inside a cut that are booked in or before a month.
@@ -187,7 +273,8 @@ impl Treasury {
         }
         let amount = act.amount.value();
         let postings = post(books, Account::Bank, Account::Shares(member), amount)?;
-        Ok(Booking { postings, note: Note::Subscription(member, act.reference.clone(), stamp.id) })
+        let note = Note::Subscription(member, act.reference.clone(), stamp.id);
+        Ok(Booking { postings, date: Some(act.date), note })
     }
 
     /// Judges an invoice.
@@ -215,7 +302,8 @@ impl Treasury {
         let postings = post(books, Account::Receivable(client.clone()), Account::Sales, amount)?;
         let booked = self.month(act.date);
         let job = Job { invoice: stamp.id, client, price, amount, received: 0, booked };
-        Ok(Booking { postings, note: Note::Job(act.job.clone(), job) })
+        let note = Note::Job(act.job.clone(), job);
+        Ok(Booking { postings, date: Some(act.date), note })
     }
 
     /// Judges a receipt.
@@ -240,38 +328,82 @@ impl Treasury {
         let surplus = surplus(amount, job.price, terms.internal_price(charter, when));
         let receivable = Account::Receivable(client.clone());
         let postings = post(books, Account::Bank, receivable, amount)?;
-        let flow = Flow::Income { client, job: act.job.clone(), amount, surplus };
-        Ok(Booking { postings, note: self.flow(stamp, act.date, flow) })
+        let (job, aid) = (act.job.clone(), act.aid);
+        let flow = Flow::Income { client, job, amount, surplus, aid };
+        let note = self.flow(stamp, act.date, flow);
+        Ok(Booking { postings, date: Some(act.date), note })
     }
 
     /// Judges an expense.
     ///
     /// # Errors
-    /// [`Void`], rules 70 to 72.
+    /// [`Void`], rules 70 to 72 and 125.
     pub fn expense(
         &self,
         charter: &Charter,
+        decided: Option<Option<&Proposal>>,
         books: &Books,
         stamp: &Stamp,
         act: &Expense,
     ) -> Result<Booking, Void> {
         let account = Account::expense(&act.account, charter.profile).ok_or(Void::Account)?;
         let amount = act.amount.value();
-        suffices(books, i128::from(amount))?;
+        suffices(charter, books, i128::from(amount))?;
+        let spent = act.decision.map_or(0, |decision| self.documents.spent(&decision));
+        spending(charter, decided, spent, amount)?;
         let postings = post(books, account, Account::Bank, amount)?;
         let (account, payee) = (act.account.clone(), act.payee.clone());
-        let flow = Flow::Expense { account, payee, amount };
-        Ok(Booking { postings, note: self.flow(stamp, act.date, flow) })
+        let flow = Flow::Expense { account, payee, amount, decision: act.decision };
+        let note = self.flow(stamp, act.date, flow);
+        Ok(Booking { postings, date: Some(act.date), note })
     }
 
-    /// Judges the closing of a month, whose cut has been checked.
+    /// Judges the closing of a month, whose cut has been checked and has all runs inside judged.
     ///
     /// # Errors
     /// [`Void`], rule 73.
-    pub fn close(&self, act: &Close) -> Result<Booking, Void> {
-        match self.closed {
+    pub fn close(&self, stamp: &Stamp, act: &Close) -> Result<Booking, Void> {
+        match self.closed() {
             Some(closed) if act.period <= closed => Err(Void::Closed { closed }),
-            _ => Ok(Booking { postings: Vec::new(), note: Note::Closed(act.period) }),
+            _ => {
+                let closing = Closing { id: stamp.id, period: act.period, cut: act.cut.clone() };
+                Ok(Booking { postings: Vec::new(), date: None, note: Note::Closed(closing) })
+            }
+        }
+    }
+
+    /// Takes in what an act posts: a booking of its own for each part.
+    pub fn enter(&mut self, stamp: &Stamp, date: Day, parts: Vec<Vec<Posting>>) {
+        let month = self.month(date);
+        self.write(stamp, date, month, parts, false);
+    }
+
+    /// Takes in what a run posts. It is about a month, and dated its last day.
+    pub fn enter_run(&mut self, stamp: &Stamp, period: Month, postings: Vec<Posting>) {
+        self.write(stamp, last_day(period), period, vec![postings], false);
+    }
+
+    /// Takes in balances from other books.
+    pub fn enter_opening(&mut self, stamp: &Stamp, date: Day, postings: Vec<Posting>) {
+        let month = self.month(date);
+        self.write(stamp, date, month, vec![postings], true);
+    }
+
+    fn write(
+        &mut self,
+        stamp: &Stamp,
+        date: Day,
+        month: Month,
+        parts: Vec<Vec<Posting>>,
+        opening: bool,
+    ) {
+        for (part, mut postings) in (0..).zip(parts) {
+            postings.retain(|posting| posting.unit == Unit::Money);
+            self.documents.post(&postings, opening);
+            let (entry, place) = (stamp.id, stamp.place);
+            if !postings.is_empty() {
+                self.journal.enter(Line { entry, part, place, date, month, opening, postings });
+            }
         }
     }
 
@@ -290,9 +422,22 @@ impl Treasury {
                 {
                     job.received = job.received.saturating_add(*amount);
                 }
+                if let Flow::Expense { amount, decision: Some(decision), .. } = booked.flow {
+                    self.documents.spend(decision, amount);
+                }
                 self.flows.push(booked);
             }
-            Note::Closed(month) => self.closed = Some(month),
+            Note::Closed(closing) => {
+                let from = self.closed().map(month_after);
+                self.journal.close(&closing.cut, from, closing.period);
+                self.closings.push(closing);
+            }
+            Note::Paper { paper, member, reference, id } => {
+                self.documents.file(paper, member, reference, id);
+            }
+            Note::Statement(statement) => self.documents.state(statement),
+            Note::Opening { jobs, .. } => self.jobs.extend(jobs),
+            Note::Allocation(allocation) => self.documents.allocate(allocation),
         }
     }
 
@@ -313,7 +458,7 @@ impl Treasury {
     /// The value of the row of the last month closed.
     #[must_use]
     pub fn closed_row(&self) -> Option<Vec<u8>> {
-        self.closed.map(|month| encode(&month))
+        self.closed().map(|month| encode(&month))
     }
 
     fn flow(&self, stamp: &Stamp, date: Day, flow: Flow) -> Note {
@@ -323,7 +468,7 @@ impl Treasury {
     /// The month in which an act of this date is booked.
     fn month(&self, date: Day) -> Month {
         let month = month_of(date);
-        self.closed.map_or(month, |closed| month.max(month_after(closed)))
+        self.closed().map_or(month, |closed| month.max(month_after(closed)))
     }
 }
 
@@ -334,13 +479,19 @@ fn surplus(amount: i64, price: u32, internal: u32) -> i64 {
     i64::try_from(part).unwrap_or(amount)
 }
 
-/// Whether the bank holds as much.
+/// How far below zero the bank may go, in minor units of the currency.
+#[must_use]
+pub fn overdraft(charter: &Charter) -> i128 {
+    charter.treasury.overdraft.map_or(0, |overdraft| i128::from(overdraft.value()))
+}
+
+/// Whether the bank pays as much.
 ///
 /// # Errors
 /// [`Void`], rule 71.
-pub fn suffices(books: &Books, amount: i128) -> Result<(), Void> {
+pub fn suffices(charter: &Charter, books: &Books, amount: i128) -> Result<(), Void> {
     let bank = books.net(&Account::Bank, Unit::Money);
-    if amount <= bank {
+    if amount <= bank + overdraft(charter) {
         return Ok(());
     }
     Err(Void::Bank { bank: i64::try_from(bank).unwrap_or(i64::MAX) })
@@ -348,10 +499,24 @@ pub fn suffices(books: &Books, amount: i128) -> Result<(), Void> {
 
 /// A transfer of money that leaves both accounts within the range of amounts. Only the
 /// treasurer's chain moves accounts that are judged so.
-fn post(books: &Books, debit: Account, credit: Account, amount: i64) -> Result<Vec<Posting>, Void> {
+///
+/// # Errors
+/// [`Void`], rule 72.
+pub fn post(
+    books: &Books,
+    debit: Account,
+    credit: Account,
+    amount: i64,
+) -> Result<Vec<Posting>, Void> {
     let postings = transfer(Unit::Money, debit, credit, amount);
+    if stays(books, &postings) { Ok(postings.to_vec()) } else { Err(Void::Range) }
+}
+
+/// Whether all accounts stay within the range of amounts; each is posted to once.
+#[must_use]
+pub fn stays(books: &Books, postings: &[Posting]) -> bool {
     let stays = |posting: &Posting| {
-        i64::try_from(books.net(&posting.account, Unit::Money) + posting.amount).is_ok()
+        i64::try_from(books.net(&posting.account, posting.unit) + posting.amount).is_ok()
     };
-    if postings.iter().all(stays) { Ok(postings.to_vec()) } else { Err(Void::Range) }
+    postings.iter().all(stays)
 }

@@ -10,6 +10,7 @@ use talea_protocol::act::{Act, Content};
 use talea_protocol::cut::CutRoot;
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::money::Purse;
 use talea_protocol::tree::TreeHash;
 
 use crate::index::Index;
@@ -399,7 +400,15 @@ pub fn office(content: &Content) -> Option<Office> {
         | Act::Income(_)
         | Act::Expense(_)
         | Act::Pay(_)
-        | Act::Close(_) => Some(Office::Treasurer),
+        | Act::Close(_)
+        | Act::Redeem(_)
+        | Act::PayOut(_)
+        | Act::Allocate(_)
+        | Act::Reconcile(_)
+        | Act::Open(_) => Some(Office::Treasurer),
+        Act::Transfer(transfer) if matches!(transfer.from, Purse::Fund(_)) => {
+            Some(Office::Treasurer)
+        }
         Act::Distribute(_) => Some(Office::Distributor),
         act if act.is_register() => Some(Office::Registrar),
         _ => None,

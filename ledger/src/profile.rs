@@ -8,10 +8,14 @@ use std::collections::BTreeSet;
 
 use talea_protocol::act::Content;
 use talea_protocol::act::{Act, SPONSORS_MAX};
-use talea_protocol::charter::{Category, Charter, Founder, Kind, Profile};
+use talea_protocol::bytes::Code;
+use talea_protocol::charter::{Category, Charter, Founder, Kind};
 use talea_protocol::council::Circle;
 use talea_protocol::entry::Entry;
 use talea_protocol::key::{KeyFault, Purpose, examine, verify_for};
+use talea_protocol::treasury::Treasury;
+
+use crate::form::form;
 
 /// The version of these rules.
 pub const RULES: u32 = 2;
@@ -19,12 +23,6 @@ pub const RULES: u32 = 2;
 pub const WHOLE: u16 = 10_000;
 /// Decimal places that a currency may have: the most in ISO 4217.
 const EXPONENT_MAX: u8 = 4;
-/// fr-scic: least and most of a college's weight (loi 47-1775, art. 19 octies).
-const COLLEGE_WEIGHT: std::ops::RangeInclusive<u16> = 1_000..=5_000;
-/// fr-scic: least legal reserve.
-const LEGAL_RESERVE_MIN: u16 = 1_500;
-/// fr-scic: least legal and statutory reserve together, of 10,000 × 10,000 (57.5 %).
-const RESERVES_MIN: u32 = 57_500_000;
 
 /// Why an entry founds no cooperative. The first rule broken, in order, is named.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -84,6 +82,9 @@ pub enum Refusal {
     /// Rule 39.
     #[error("rule 39: {0}")]
     Parameter(&'static str),
+    /// Rule 120.
+    #[error("rule 120: {0}")]
+    Treasury(&'static str),
 }
 
 impl Refusal {
@@ -101,6 +102,7 @@ impl Refusal {
             Self::Author => 37,
             Self::Role => 38,
             Self::Parameter(_) => 39,
+            Self::Treasury(_) => 120,
         }
     }
 }
@@ -120,9 +122,7 @@ pub enum ProfileFault {
         weight: u16,
     },
     /// Too little goes to the legal reserve.
-    #[error(
-        "fr-scic keeps {LEGAL_RESERVE_MIN} basis points of the result in the legal reserve, not {legal}"
-    )]
+    #[error("fr-scic keeps 1500 basis points of the result in the legal reserve, not {legal}")]
     LegalReserve {
         /// The legal reserve, in basis points.
         legal: u16,
@@ -155,6 +155,7 @@ pub fn accept(entry: &Entry) -> Result<&Charter, Refusal> {
     }
     roles(charter)?;
     parameters(charter).map_err(Refusal::Parameter)?;
+    treasury(charter).map_err(Refusal::Treasury)?;
     Ok(charter)
 }
 
@@ -169,29 +170,23 @@ fn weights(charter: &Charter) -> Result<(), Refusal> {
 }
 
 fn profile(charter: &Charter) -> Result<(), ProfileFault> {
-    match charter.profile {
-        Profile::None => Ok(()),
-        Profile::FrScic => fr_scic(charter),
-    }
-}
-
-fn fr_scic(charter: &Charter) -> Result<(), ProfileFault> {
-    let has = |category| charter.colleges.iter().any(|college| college.category == category);
-    if ![Category::Workers, Category::Beneficiaries, Category::Others].into_iter().all(has) {
+    let form = form(charter.profile);
+    let has = |category: &Category| charter.colleges.iter().any(|it| it.category == *category);
+    if !form.categories.iter().all(has) {
         return Err(ProfileFault::Categories);
     }
     let mut weights = charter.colleges.iter().map(|college| college.weight.value());
-    if let Some(weight) = weights.find(|weight| !COLLEGE_WEIGHT.contains(weight)) {
+    if let Some(weight) = weights.find(|weight| !form.college_weight.contains(weight)) {
         return Err(ProfileFault::CollegeWeight { weight });
     }
     let legal = charter.reserves.legal.value();
-    if legal < LEGAL_RESERVE_MIN {
+    if legal < form.legal_reserve {
         return Err(ProfileFault::LegalReserve { legal });
     }
     let rest = u32::from(WHOLE.saturating_sub(legal));
     let statutory = u32::from(charter.reserves.statutory.value());
     let kept = u32::from(legal) * u32::from(WHOLE) + rest * statutory;
-    if kept < RESERVES_MIN { Err(ProfileFault::Reserves { kept }) } else { Ok(()) }
+    if kept < form.reserves { Err(ProfileFault::Reserves { kept }) } else { Ok(()) }
 }
 
 fn roster(charter: &Charter) -> Result<(), Refusal> {
@@ -296,6 +291,24 @@ pub fn is_circle(charter: &Charter, circle: &Circle) -> bool {
     colleges.is_sorted_by(|a, b| a < b)
         && colleges.iter().all(|place| usize::from(*place) < charter.colleges.len())
         && circle.may.is_sorted_by(|a, b| a < b)
+}
+
+fn treasury(charter: &Charter) -> Result<(), &'static str> {
+    let Treasury { units, funds, .. } = &charter.treasury;
+    let codes = || units.iter().map(|unit| &unit.code);
+    if codes().any(|code| *code == charter.currency) || !distinct(codes().map(Code::as_str)) {
+        return Err("an internal unit is named twice, or like the currency");
+    }
+    if units.iter().any(|unit| unit.exponent > EXPONENT_MAX) {
+        return Err("an internal unit has at most 4 decimal places");
+    }
+    if !distinct(funds.iter().map(|fund| fund.code.as_str())) {
+        return Err("a fund is named twice");
+    }
+    if funds.iter().any(|fund| !codes().any(|code| *code == fund.unit)) {
+        return Err("a fund is in a unit that the charter does not have");
+    }
+    Ok(())
 }
 
 fn distinct<'a>(codes: impl Iterator<Item = &'a str>) -> bool {

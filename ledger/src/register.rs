@@ -113,7 +113,8 @@ pub struct Register {
     faults: BTreeMap<u32, Void>,
     /// Every term, in the order of numbers; the charter's first.
     terms: Vec<Term>,
-    guardians: BTreeMap<Member, (u32, Guardians)>,
+    /// Every choice of guardians, in the order of numbers.
+    guardians: BTreeMap<Member, Vec<(u32, Guardians)>>,
     /// Heals by device and place, with the branch that goes on.
     heals: BTreeMap<(u32, u32), Option<EntryId>>,
     /// Decisions that a register entry has carried out.
@@ -343,7 +344,14 @@ impl Register {
     /// A member's choice of guardians.
     #[must_use]
     pub fn guardians(&self, member: Member) -> Option<&Guardians> {
-        self.guardians.get(&member).map(|(_, guardians)| guardians)
+        self.guardians_at(member, u32::MAX)
+    }
+
+    /// The choice that a member had made at register entry `at`.
+    #[must_use]
+    pub fn guardians_at(&self, member: Member, at: u32) -> Option<&Guardians> {
+        let mut choices = self.guardians.get(&member)?.iter().rev();
+        choices.find(|(number, _)| *number <= at).map(|(_, guardians)| guardians)
     }
 
     /// What a heal said of a place: the branch that goes on, or none.

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use talea_protocol::bytes::{Code, encode};
+use talea_protocol::bytes::{Code, Day, Month, encode};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
+use talea_protocol::money::Purse;
 
 use crate::account::{Account, Unit};
+use crate::documents::Paper;
 use crate::sethash::SetHash;
 
 /// Names one row.
@@ -66,6 +68,16 @@ pub enum Row {
     Agreed(EntryId, Member),
     /// 24: a commitment.
     Commitment(EntryId),
+    /// 25: a booking's number in the journal.
+    Booked(EntryId, u32),
+    /// 26 and 27: a redemption of shares, a debt paid.
+    Paper(Paper, Member, Code),
+    /// 28: a statement of the bank.
+    Statement(Day),
+    /// 29: an allocation, by its last month.
+    Allocation(Month),
+    /// 30: what a purse has taken in of an entry.
+    Taken(EntryId, Purse),
 }
 
 impl Row {
@@ -97,6 +109,17 @@ impl Row {
             Self::Agreement(id) => encode(&(22_u8, *id)),
             Self::Agreed(id, member) => encode(&(23_u8, *id, *member)),
             Self::Commitment(id) => encode(&(24_u8, *id)),
+            Self::Booked(id, part) => encode(&(25_u8, *id, *part)),
+            Self::Paper(paper, member, reference) => {
+                let kind: u8 = match paper {
+                    Paper::Redemption => 26,
+                    Paper::PayOut => 27,
+                };
+                encode(&(kind, *member, reference.clone()))
+            }
+            Self::Statement(date) => encode(&(28_u8, *date)),
+            Self::Allocation(until) => encode(&(29_u8, *until)),
+            Self::Taken(id, purse) => encode(&(30_u8, *id, purse.clone())),
         }
     }
 }
@@ -108,6 +131,7 @@ const fn number(unit: Unit) -> u8 {
         Unit::Livelihood => 1,
         Unit::Love => 2,
         Unit::Care => 3,
+        Unit::Internal(place) => place.saturating_add(16),
     }
 }
 

@@ -14,13 +14,14 @@ use talea_protocol::cut::Cut;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{EntryId, Hash};
 
-use crate::account::Books;
+use crate::account::{Books, Posted};
 use crate::chain::{Chains, Place, Stamp, Status};
 use crate::contribution::Work;
 use crate::distribution::{Runs, Sources};
 use crate::money::Treasury;
 use crate::plan::Plans;
 use crate::proxy::Proxies;
+use crate::purse::Purses;
 use crate::register::Register;
 use crate::row::{Row, Stale};
 use crate::sethash::SetHash;
@@ -32,6 +33,7 @@ use crate::waiting::{Lane, Waiter, Waiting};
 
 mod effect;
 mod judgement;
+mod keeping;
 
 /// Changed rows that may gather before they are hashed, some 10 ms of work: while many entries
 /// settle, a root that is asked for would otherwise take a tenth of a second, and their keys
@@ -52,6 +54,7 @@ pub struct State {
     plans: Plans,
     treasury: Treasury,
     runs: Runs,
+    purses: Purses,
     books: Books,
     voids: BTreeMap<EntryId, Void>,
     /// Entries whose payload is to be erased, and the order with the lowest id.
@@ -62,6 +65,8 @@ pub struct State {
     stale: Stale,
     /// Register entries in force: settled without a gap, and decisions among them judged.
     frame: u32,
+    /// What each entry that counts has posted, where that is kept.
+    posted: Option<Vec<Posted>>,
 }
 
 impl State {
@@ -69,6 +74,13 @@ impl State {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The state of nothing, which keeps what each entry posts: for auditors, who show it. A node
+    /// has no use for it.
+    #[must_use]
+    pub fn keeping_postings() -> Self {
+        Self { posted: Some(Vec::new()), ..Self::default() }
     }
 
     /// Takes in a settled entry. Each chain's entries come in their order and once; chains
@@ -254,10 +266,23 @@ impl State {
         &self.runs
     }
 
+    /// Wallets and funds.
+    #[must_use]
+    pub const fn purses(&self) -> &Purses {
+        &self.purses
+    }
+
     /// All accounts. Sides of claims depend on the order of arrival, balances do not.
     #[must_use]
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// Every entry that counts, with its postings, in the order in which they were judged; nothing
+    /// unless they are kept. Acts of one lane are in its order; the rest depends on arrival.
+    #[must_use]
+    pub fn posted(&self) -> &[Posted] {
+        self.posted.as_deref().unwrap_or_default()
     }
 
     /// Every void entry, with its reason.

@@ -11,6 +11,8 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, KeyFault};
 
+use crate::fault::MoneyFault;
+
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -62,6 +64,12 @@ pub enum Hold {
 impl From<Void> for Hold {
     fn from(void: Void) -> Self {
         Self::Void(void)
+    }
+}
+
+impl From<MoneyFault> for Hold {
+    fn from(fault: MoneyFault) -> Self {
+        Self::Void(fault.into())
     }
 }
 
@@ -403,6 +411,9 @@ pub enum Void {
     /// Rule 104.
     #[error("rule 104: a commitment is to somebody else, and to a party of the agreement it names")]
     Commitment,
+    /// Rules 121 to 141.
+    #[error(transparent)]
+    Money(#[from] MoneyFault),
 }
 
 impl Void {
@@ -475,6 +486,7 @@ impl Void {
             Self::Agreement => 102,
             Self::Party => 103,
             Self::Commitment => 104,
+            Self::Money(fault) => fault.rule(),
         }
     }
 }

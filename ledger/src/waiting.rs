@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use talea_protocol::act::Act;
 use talea_protocol::hash::EntryId;
+use talea_protocol::money::Purse;
 
 use crate::chain::Stamp;
 use crate::verdict::Need;
@@ -27,6 +28,8 @@ pub enum Lane {
     Attestations(u32, EntryId),
     /// Corrections of one contribution, which take no more than there is.
     Corrections(u32, EntryId),
+    /// Transfers out of a member's wallet.
+    Wallet(u32),
 }
 
 impl Lane {
@@ -39,7 +42,16 @@ impl Lane {
             | Act::Income(_)
             | Act::Expense(_)
             | Act::Pay(_)
-            | Act::Close(_) => Some(Self::Treasury(device)),
+            | Act::Close(_)
+            | Act::Redeem(_)
+            | Act::PayOut(_)
+            | Act::Allocate(_)
+            | Act::Reconcile(_)
+            | Act::Open(_) => Some(Self::Treasury(device)),
+            Act::Transfer(transfer) => match transfer.from {
+                Purse::Fund(_) => Some(Self::Treasury(device)),
+                Purse::Member(_) => Some(Self::Wallet(device)),
+            },
             Act::Distribute(_) => Some(Self::Runs(device)),
             Act::Redirect(redirect) => Some(Self::Redirects(device, redirect.run)),
             Act::Attest(attest) => Some(Self::Attestations(device, attest.contribution)),
@@ -133,7 +145,7 @@ impl Waiting {
     pub fn first_of(&self, device: u32, length: u32) -> Option<EntryId> {
         let redirects =
             Lane::Redirects(device, EntryId([0; 32]))..=Lane::Redirects(device, EntryId([255; 32]));
-        let lanes = [Lane::Treasury(device), Lane::Runs(device)];
+        let lanes = [Lane::Treasury(device), Lane::Runs(device), Lane::Wallet(device)];
         let redirects = self.lanes.range(redirects).map(|(lane, _)| *lane);
         lanes.into_iter().chain(redirects).find_map(|lane| self.first(lane, length))
     }

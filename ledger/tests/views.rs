@@ -135,10 +135,13 @@ fn trade(world: &mut World) {
             date,
         };
         world.good(TREASURER, Act::Invoice(invoice));
-        world.good(TREASURER, Act::Income(Income { job, client, amount, date }));
+        world.good(TREASURER, Act::Income(Income { job, client, amount, date, aid: false }));
     }
     let (account, payee, amount) = (code("628000"), code("mill"), quantity(3_000));
-    world.good(TREASURER, Act::Expense(Expense { account, payee, amount, date: day(TODAY) }));
+    world.good(
+        TREASURER,
+        Act::Expense(Expense { account, payee, amount, date: day(TODAY), decision: None }),
+    );
 }
 
 /// A run; the distributor passes on 500, and later 7, which the payment leaves out.

@@ -15,6 +15,7 @@ pub use crate::decision::{
 };
 use crate::hash::EntryId;
 use crate::key::{DeviceKey, Signature};
+use crate::money::{Allocate, Open, PayOut, Reconcile, Redeem, Transfer};
 pub use crate::plan::{
     Agree, Agreement, CLAUSES_MAX, Clause, Comment, Commit, Direction, Duty, Intent, Party,
 };
@@ -111,26 +112,38 @@ pub enum Act {
     Delegate(Delegate),
     /// 36, register: admits a member because the members decided so.
     Welcome(Welcome),
-    /// 37: confirms a part of a contribution, or its quality.
+    /// 37, treasurer: shares given back and paid out.
+    Redeem(Redeem),
+    /// 38, treasurer: pays what a member is owed besides runs.
+    PayOut(PayOut),
+    /// 39, treasurer: puts a result where the members decided.
+    Allocate(Box<Allocate>),
+    /// 40, treasurer: what the bank says that it holds.
+    Reconcile(Reconcile),
+    /// 41, treasurer: takes over balances from other books.
+    Open(Open),
+    /// 42: moves something in an internal unit.
+    Transfer(Transfer),
+    /// 43: confirms a part of a contribution, or its quality.
     Review(Review),
-    /// 38: work given that produces, serves, or belongs somewhere.
+    /// 44: work given that produces, serves, or belongs somewhere.
     Deliver(Box<Delivery>),
-    /// 39: uses, cites or consumes a resource.
+    /// 45: uses, cites or consumes a resource.
     Draw(Draw),
-    /// 40: offers something, or asks for it.
+    /// 46: offers something, or asks for it.
     Intent(Intent),
-    /// 41: puts an agreement in writing.
+    /// 47: puts an agreement in writing.
     Agreement(Agreement),
-    /// 42: agrees.
+    /// 48: agrees.
     Agree(Agree),
-    /// 43: promises something.
+    /// 49: promises something.
     Commit(Commit),
-    /// 44: says something about an entry.
+    /// 50: says something about an entry.
     Comment(Comment),
 }
 
 /// Tags of [`Act`] that this version knows: 0 to this, exclusive.
-pub const TAGS: u32 = 45;
+pub const TAGS: u32 = 51;
 
 impl Act {
     /// Whether this is a register entry, numbered by the registrar.
@@ -198,6 +211,12 @@ impl Act {
             | Self::Rank(_)
             | Self::Delegate(_)
             | Self::Welcome(_)
+            | Self::Redeem(_)
+            | Self::PayOut(_)
+            | Self::Allocate(_)
+            | Self::Reconcile(_)
+            | Self::Open(_)
+            | Self::Transfer(_)
             | Self::Review(_)
             | Self::Deliver(_)
             | Self::Draw(_)
@@ -345,6 +364,8 @@ pub struct Income {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// Whether it is public aid: no interest is paid from it.
+    pub aid: bool,
 }
 
 /// Money spent.
@@ -358,6 +379,8 @@ pub struct Expense {
     pub amount: Quantity,
     /// When.
     pub date: Day,
+    /// The decision that allows it, if it is above the charter's limit.
+    pub decision: Option<EntryId>,
 }
 
 /// Passes on a part of what a run owes the author.

@@ -10,6 +10,7 @@ use crate::bytes::{Bp, Code, Decode, Encode, List, Month, Quantity, Text};
 use crate::council::{Circle, Council, Quorums};
 use crate::hash::{Context, Hash};
 use crate::key::{DeviceKey, NodeKey, Signature};
+use crate::treasury::Treasury;
 
 /// Colleges, stages and price tiers that a charter may have, each.
 pub const KINDS_MAX: usize = 16;
@@ -265,6 +266,8 @@ pub struct Charter {
     pub recovery: u16,
     /// How it decides.
     pub council: Council,
+    /// How its money is kept.
+    pub treasury: Treasury,
 }
 
 impl Charter {

@@ -73,6 +73,8 @@ pub enum Purpose {
     Departure,
     /// A member's call for another registrar.
     Succession,
+    /// A member's countersignature under a redemption of shares.
+    Redemption,
 }
 
 impl Purpose {
@@ -89,6 +91,7 @@ impl Purpose {
             Self::Guardians => "talea guardians v1\n",
             Self::Departure => "talea departure v1\n",
             Self::Succession => "talea succession v1\n",
+            Self::Redemption => "talea redemption v1\n",
         }
     }
 

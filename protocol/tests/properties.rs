@@ -148,7 +148,7 @@ struct Object {
 }
 
 /// Everything that is ever signed, by one key, about one cooperative.
-fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 11] {
+fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 12] {
     let request = Request { device: SecretKey::from_seed(&seed).device(), kind: Kind::Person };
     let asked = enrolment(&cooperative, &request);
     let against = revocation(&cooperative, &request.device);
@@ -168,6 +168,7 @@ fn objects(seed: [u8; 32], cooperative: EntryId, time: u64) -> [Object; 11] {
         of_purpose("guardians", seed, Purpose::Guardians, guardianship(&cooperative, &chosen)),
         of_purpose("departure", seed, Purpose::Departure, departure(&cooperative, Member(1))),
         of_purpose("succession", seed, Purpose::Succession, succession(&cooperative, &call)),
+        of_purpose("redemption", seed, Purpose::Redemption, subscribed(seed, cooperative)),
         note(seed, cooperative, time),
         cosignature(seed, cooperative, time),
     ]
@@ -298,6 +299,7 @@ fn no_beginning_of_signed_bytes_begins_another() {
         Purpose::Guardians.as_str(),
         Purpose::Departure.as_str(),
         Purpose::Succession.as_str(),
+        Purpose::Redemption.as_str(),
         "talea/log/",
         "cosignature/v1\n",
         &spaces,

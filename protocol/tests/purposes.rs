@@ -38,7 +38,7 @@ enum Use {
     Dials,
 }
 
-const USES: [Use; 13] = [
+const USES: [Use; 14] = [
     Use::Purpose(Purpose::Entry),
     Use::Purpose(Purpose::Enrolment),
     Use::Purpose(Purpose::Approval),
@@ -48,6 +48,7 @@ const USES: [Use; 13] = [
     Use::Purpose(Purpose::Guardians),
     Use::Purpose(Purpose::Departure),
     Use::Purpose(Purpose::Succession),
+    Use::Purpose(Purpose::Redemption),
     Use::Checkpoint,
     Use::Cosignature,
     Use::Answers,

@@ -53,13 +53,20 @@ fn key(n: u8) -> SecretKey {
     SecretKey::from_seed(&[n; 32])
 }
 
+/// The keys of the three nodes, in the order of the roster.
+#[must_use]
+pub fn roster_keys() -> Vec<SecretKey> {
+    let mut nodes: Vec<SecretKey> = (101..=103).map(key).collect();
+    nodes.sort_by_key(SecretKey::node);
+    nodes
+}
+
 impl Handmade {
     /// A charter in all logs, with its payload.
     #[must_use]
     pub fn found() -> Self {
         let members: Vec<SecretKey> = (1..=3).map(key).collect();
-        let mut nodes: Vec<SecretKey> = (101..=103).map(key).collect();
-        nodes.sort_by_key(SecretKey::node);
+        let nodes = roster_keys();
         let names: Vec<NodeKey> = nodes.iter().map(SecretKey::node).collect();
         let charter = charter(&members.iter().collect::<Vec<_>>(), &names, 0, 2);
         let mut made = Self {
@@ -75,6 +82,29 @@ impl Handmade {
         let entry = made.sign(0, &Act::Charter(Box::new(charter)), Some(NAMES));
         (made.cooperative, made.basis) = (entry.id(), entry.id());
         made.place(&entry, &[0, 1, 2]);
+        made
+    }
+
+    /// Entries that were made elsewhere, the charter first, in all three logs and settled. The
+    /// charter's roster is [`roster_keys`]; `members` are the keys of the charter's founders.
+    #[must_use]
+    pub fn of(members: Vec<SecretKey>, entries: Vec<Signed>, payloads: Vec<Payload>) -> Self {
+        let cooperative = entries.first().expect("a charter").id();
+        let mut heads = vec![(0, EntryId::ZERO); members.len()];
+        let mut basis = cooperative;
+        for entry in &entries {
+            let header = entry.header();
+            let author = members.iter().position(|key| key.device() == header.device);
+            heads[author.expect("a founder's device")] = (header.seq + 1, entry.id());
+            if is_numbered(entry) {
+                basis = entry.id();
+            }
+        }
+        let (nodes, logs) = (roster_keys(), vec![Vec::new(); 3]);
+        let mut made = Self { members, nodes, entries, logs, cooperative, basis, heads, payloads };
+        for entry in made.entries.clone() {
+            made.place(&entry, &[0, 1, 2]);
+        }
         made
     }
 
@@ -338,6 +368,11 @@ impl Handmade {
             note.add(checkpoint.cosign(witness, seconds)).expect("few");
         }
         note
+    }
+
+    /// A member's payload is left out of exports, as after an erasure.
+    pub fn erase(&mut self, entry: &EntryId) {
+        self.payloads.retain(|payload| payload.entry != *entry);
     }
 
     /// A node's export.

@@ -18,6 +18,7 @@ use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature};
 use talea_protocol::message::Payload;
+use talea_protocol::treasury::Treasury;
 
 use crate::chance::Chance;
 
@@ -140,6 +141,7 @@ fn draft(keys: &[&SecretKey], nodes: &[NodeKey], faulty: u8, quorum: u8) -> Char
         sponsors: 0,
         recovery: 0,
         council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     }
 }
 

@@ -17,6 +17,7 @@ mod terms;
 mod work;
 mod votes;
 mod money;
+mod journal;
 mod runs;
 mod rows;
 mod compare;

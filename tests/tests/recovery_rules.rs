@@ -2,13 +2,16 @@
 
 use talea_ledger::place::Refusal;
 use talea_ledger::replica::Reply;
+use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Effect, Mark, Matter};
 use talea_protocol::bytes::{Code, List};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
+use talea_protocol::entry::{Entry, check};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, Purpose};
+use talea_protocol::leaf::accepted;
 use talea_protocol::recovery::{
     Call, Depart, Erase, Guardians, HandOver, Office, Reform, Remove, Report, Revoke, Succeed,
     departure, guardianship, revocation, succession,
@@ -124,6 +127,27 @@ fn rule_79_a_device_is_revoked_and_reported_by_its_member_or_its_guardians() {
     coop.say(0, 1, &work(1));
     let act = revoke(&coop, coop.cut(0, &[1]));
     assert_eq!(judged(&mut coop, 0, &act), 0);
+}
+
+#[test]
+fn rule_79_a_report_is_judged_the_same_before_and_after_the_revocation_that_follows() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let report = coop.say(0, 1, &Act::Report(Report { device: 1, words: List::default() }));
+    coop.net.pass(2_000);
+    let act = revoke(&coop, coop.cut(0, &[1]));
+    assert_eq!(judged(&mut coop, 0, &act), 0);
+    coop.agree();
+    let (node, cooperative) = (&mut coop.net.nodes[2], coop.cooperative);
+    let register = node.replica.register().unwrap().clone();
+    let leaves = (0..node.replica.published()).map(|at| node.disk.leaf(&cooperative, at).unwrap());
+    let entries = leaves.filter_map(|leaf| Entry::parse(accepted(&leaf)?.to_vec()).ok()).collect();
+    // All of the register is known before anything is judged: so it is to whoever reads an export.
+    let mut again = State::new();
+    for entry in check(entries).into_iter().map(Result::unwrap) {
+        again.settle(&register, register.known(&entry.header().device).unwrap(), &entry);
+    }
+    assert_eq!(again.verdict(&report), Some(Verdict::Counted));
+    assert_eq!(again.root(), node.replica.state_mut().root());
 }
 
 #[test]

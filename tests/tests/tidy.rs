@@ -176,3 +176,28 @@ fn tested_rules(text: &str) -> Vec<u32> {
     });
     names.flat_map(numbers).collect()
 }
+
+/// What stands between backticks in the tables.
+fn quoted(readme: &str) -> Vec<&str> {
+    let rows = readme.lines().filter(|line| line.starts_with('|'));
+    rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn every_test_that_the_tables_name_is_there() {
+    let readme = fs::read_to_string(root().join("tests/README.md")).expect("a README");
+    let text: String = sources().into_iter().map(|(_, text)| text).collect();
+    let is_sentence = |name: &&str| {
+        name.matches('_').count() > 3
+            && name
+                .chars()
+                .all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit() || c == '…')
+    };
+    let named: Vec<&str> = quoted(&readme).into_iter().filter(is_sentence).collect();
+    assert!(named.len() > 60, "the tables are read: {}", named.len());
+    for name in named {
+        // A long name is cut short where it stands for the second time.
+        let begin = format!("fn {}", name.trim_end_matches('…'));
+        assert!(text.contains(&begin), "no test is called {name}");
+    }
+}

@@ -12,6 +12,7 @@ use talea_protocol::charter::{
 };
 use talea_protocol::entry::Refusal;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::treasury::Treasury;
 
 use crate::names::{Called, Words};
 use crate::remedy;
@@ -266,6 +267,7 @@ impl CharterFile {
             sponsors: self.sponsors,
             recovery: self.recovery,
             council: self.council.council(self)?,
+            treasury: Treasury::default(),
         })
     }
 

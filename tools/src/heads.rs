@@ -152,7 +152,7 @@ impl Unsafe {
             }
             Self::Contrary { .. } => {
                 "sign nothing more with this device: it was used in two places; add another with \
-                 `talea device add`, and have this one healed or revoked"
+                 `talea device request`, and have this one healed or revoked"
             }
             Self::TooFew { .. } => {
                 "wait until more nodes answer, or name their addresses with `talea join`, then \

@@ -5,6 +5,7 @@
 
 pub mod amount;
 pub mod table;
+pub mod lang;
 pub mod private;
 pub mod remedy;
 pub mod keyfile;
@@ -14,11 +15,20 @@ pub mod witness;
 pub mod heads;
 pub mod names;
 pub mod verify;
+pub mod books;
+pub mod explain;
+pub mod checks;
+pub mod page;
 pub mod cheat;
 pub mod book;
 pub mod draft;
 pub mod preview;
 pub mod slip;
+pub mod word;
+pub mod square;
+pub mod phrase;
+pub mod ending;
+pub mod healing;
 pub mod charter_file;
 pub mod founding;
 pub mod submission;

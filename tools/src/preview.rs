@@ -18,6 +18,7 @@ use crate::book::Book;
 use crate::names::Words;
 
 mod council;
+mod money;
 mod plan;
 mod recovery;
 
@@ -90,7 +91,6 @@ impl<'a> View<'a> {
         match act {
             Act::Charter(charter) => rows.extend(self.charter_rows(charter)),
             Act::Admit(admit) => rows.extend(admission(admit)),
-            Act::Enrol(enrol) => rows.push(("device", enrol.request.device.to_string())),
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Deliver(delivery) => {
                 rows.extend(self.contribution_rows(&delivery.work));
@@ -116,7 +116,10 @@ impl<'a> View<'a> {
             | Act::Redirect(_)
             | Act::Pay(_)
             | Act::Close(_) => {}
-            other => rows.extend(recovery::rows(other)),
+            other => {
+                rows.extend(money::rows(self, other));
+                rows.extend(recovery::rows(other, self.book));
+            }
         }
         if let Some(cut) = act.cut() {
             rows.push(("closes over", inside(cut)));
@@ -154,18 +157,22 @@ impl<'a> View<'a> {
             ),
             Act::Invoice(invoice) => self.invoice_line(invoice),
             Act::Income(income) => format!(
-                "{} received from {} for job {}, on {}",
+                "{} received from {} for job {}, on {}{}",
                 self.money(income.amount),
                 income.client,
                 income.job,
-                amount::show_day(income.date)
+                amount::show_day(income.date),
+                if income.aid { ", public aid" } else { "" }
             ),
             Act::Expense(spent) => format!(
-                "{} paid to {} on account {}, on {}",
+                "{} paid to {} on account {}, on {}{}",
                 self.money(spent.amount),
                 spent.payee,
                 spent.account,
-                amount::show_day(spent.date)
+                amount::show_day(spent.date),
+                spent
+                    .decision
+                    .map_or_else(String::new, |id| format!(", by decision {}", self.label(&id)))
             ),
             Act::Redirect(redirect) => format!(
                 "pass on {} of run {} to {}",
@@ -183,7 +190,13 @@ impl<'a> View<'a> {
                 format!("pay run {}, on {}", self.label(&pay.run), amount::show_day(pay.date))
             }
             Act::Close(close) => format!("close {}", amount::show_month(close.period)),
-            other => recovery::line(other, &|member| self.who(member), &|id| self.label(id)),
+            other => {
+                let told = money::line(self, other);
+                if !told.is_empty() {
+                    return told;
+                }
+                recovery::line(other, &|member| self.who(member), &|id| self.label(id))
+            }
         }
     }
 
@@ -330,6 +343,7 @@ impl<'a> View<'a> {
         rows.push(("treasurer", self.who(roles.treasurer)));
         rows.push(("distributor", self.who(roles.distributor)));
         rows.extend(self.terms(charter));
+        rows.extend(money::charter(self, &charter.treasury));
         let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
         rows.push(("settled by", format!("{q} of {n} nodes, {f} of which may lie")));
         rows.push(("protected", protection(f).to_owned()));

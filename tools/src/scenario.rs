@@ -317,7 +317,13 @@ impl<'a> Script<'a> {
                 let amount = Quantity::new(spent.amount)?;
                 let (account, payee) = (code(&spent.account)?, code(&spent.payee)?);
                 Ok((
-                    Act::Expense(Expense { account, payee, amount, date: step.day()? }),
+                    Act::Expense(Expense {
+                        account,
+                        payee,
+                        amount,
+                        date: step.day()?,
+                        decision: None,
+                    }),
                     Some(spent.memo),
                 ))
             }
@@ -326,7 +332,7 @@ impl<'a> Script<'a> {
                 let Billing { job, client, amount } = step.body()?;
                 let (job, client) = (code(&job)?, code(&client)?);
                 let amount = Quantity::new(amount)?;
-                plain(Act::Income(Income { job, client, amount, date: step.day()? }))
+                plain(Act::Income(Income { job, client, amount, date: step.day()?, aid: false }))
             }
             "redirect" => {
                 let Passing { to, amount, memo } = step.body()?;

@@ -1,5 +1,5 @@
 //! Words that members pass to each other outside the log: a request to be let in, an approval, a
-//! consent to a subscription.
+//! consent to a subscription. Words about what ends are in `word`.
 //!
 //! One line of text each, `talea:<kind>:<base64url>`, to be pasted into a message. They are worth
 //! what their signatures are worth: whoever receives one checks it, and sees what it says first.
@@ -147,15 +147,18 @@ pub fn parse_subscription(text: &str, cooperative: EntryId) -> Result<Subscribe,
         .ok_or(SlipFault::Signature)
 }
 
-fn belongs(there: EntryId, here: EntryId) -> Result<(), SlipFault> {
+pub(crate) fn belongs(there: EntryId, here: EntryId) -> Result<(), SlipFault> {
     if there == here { Ok(()) } else { Err(SlipFault::Cooperative { cooperative: there }) }
 }
 
-fn render<T: Encode>(kind: &str, value: &T) -> String {
+pub(crate) fn render<T: Encode>(kind: &str, value: &T) -> String {
     format!("talea:{kind}:{}", URL_SAFE_NO_PAD.encode(encode(value)))
 }
 
-fn parse<T: Encode + Decode<()>>(kind: &'static str, text: &str) -> Result<T, SlipFault> {
+pub(crate) fn parse<T: Encode + Decode<()>>(
+    kind: &'static str,
+    text: &str,
+) -> Result<T, SlipFault> {
     let body = text.trim().strip_prefix("talea:").and_then(|rest| rest.strip_prefix(kind));
     let body = body.and_then(|rest| rest.strip_prefix(':')).ok_or(SlipFault::Kind { kind })?;
     let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SlipFault::Damaged)?;

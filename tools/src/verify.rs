@@ -234,6 +234,12 @@ fn is_bound(
 }
 
 impl Audit {
+    /// Whether a payload is the one that its entry commits to.
+    #[must_use]
+    pub fn is_bound(&self, payload: &talea_protocol::message::Payload) -> bool {
+        self.shown.entries.get(&payload.entry).is_some_and(|entry| is_bound(entry, payload))
+    }
+
     fn check_payloads(&mut self) {
         for payload in &self.shown.payloads {
             // A payload without its entry says nothing: the entry may have been on its way.

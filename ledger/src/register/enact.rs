@@ -23,7 +23,8 @@ impl Register {
                 self.end(revoke.device, End { number, length: revoke.cut.length(revoke.device) });
             }
             Act::Guardians(guardians) => {
-                self.guardians.insert(guardians.member, (number, guardians.clone()));
+                let choices = self.guardians.entry(guardians.member).or_default();
+                choices.push((number, guardians.clone()));
             }
             Act::Depart(depart) => self.go(depart.member, number, &depart.cut),
             Act::Remove(remove) => {

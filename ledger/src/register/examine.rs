@@ -39,7 +39,7 @@ impl Register {
             Act::Reform(reform) => self.unexecuted(&reform.decision),
             Act::Welcome(welcome) => self.examine_welcome(welcome),
             Act::Advance(it) => self.examine_advance(it),
-            Act::Heal(heal) => self.writing(heal.device).map(|_| ()),
+            Act::Heal(heal) => self.writing(heal.device, self.head().0).map(|_| ()),
             _ => Ok(()),
         }
     }
@@ -61,17 +61,19 @@ impl Register {
         }
     }
 
-    /// Whether a report comes from another device of the member or from its guardians.
+    /// Whether a report comes from another device of the member or from its guardians, by what the
+    /// register says at `at`, the report's basis: a revocation that follows makes no report void.
     ///
     /// # Errors
     /// [`Void`], rules 43 and 79.
-    pub fn examine_report(&self, author: Member, report: &Report) -> Result<(), Void> {
-        let (key, member) = self.writing(report.device)?;
+    pub fn examine_report(&self, author: Member, report: &Report, at: u32) -> Result<(), Void> {
+        let (key, member) = self.writing(report.device, at)?;
         if author == member && report.words.is_empty() {
             return Ok(());
         }
         let signed = revocation(&self.cooperative(), &key);
-        let vouched = self.speak_for(member, Purpose::Revocation, &signed, &report.words);
+        let words = &report.words;
+        let vouched = self.speak_for(member, Purpose::Revocation, &signed, words, at);
         if vouched { Ok(()) } else { Err(Void::Words { member }) }
     }
 
@@ -128,14 +130,16 @@ impl Register {
             return Err(Void::Unknown);
         }
         let signed = enrolment(&self.cooperative(), &enrol.request);
-        let approved = self.speak_for(member, Purpose::Approval, &signed, &enrol.words);
+        let at = self.head().0;
+        let approved = self.speak_for(member, Purpose::Approval, &signed, &enrol.words, at);
         if approved { Ok(()) } else { Err(Void::Approval { member }) }
     }
 
     fn examine_revoke(&self, revoke: &Revoke) -> Result<(), Void> {
-        let (key, member) = self.writing(revoke.device)?;
+        let at = self.head().0;
+        let (key, member) = self.writing(revoke.device, at)?;
         let signed = revocation(&self.cooperative(), &key);
-        let asked = self.speak_for(member, Purpose::Revocation, &signed, &revoke.words);
+        let asked = self.speak_for(member, Purpose::Revocation, &signed, &revoke.words, at);
         if asked { Ok(()) } else { Err(Void::Words { member }) }
     }
 
@@ -143,7 +147,8 @@ impl Register {
         let member = it.member;
         self.present_member(member)?;
         let at = self.number(&it.at);
-        let newer = self.guardians.get(&member).is_none_or(|(number, _)| at >= Some(*number));
+        let last = self.guardians.get(&member).and_then(|choices| choices.last());
+        let newer = last.is_none_or(|(number, _)| at >= Some(*number));
         let enough = if it.keys.is_empty() {
             it.threshold == 0
         } else {
@@ -208,9 +213,9 @@ impl Register {
         if self.is_member(member, self.head().0) { Ok(()) } else { Err(Void::Unknown) }
     }
 
-    /// The key and the owner of a device that has not ended.
-    fn writing(&self, device: u32) -> Result<(DeviceKey, Member), Void> {
-        let record = self.record(device).filter(|record| record.end.is_none());
+    /// The key and the owner of a device that is enrolled, and has not ended, at register entry `at`.
+    fn writing(&self, device: u32, at: u32) -> Result<(DeviceKey, Member), Void> {
+        let record = self.record(device).filter(|record| record.writes(at));
         record.map(|record| (record.key, record.member)).ok_or(Void::Unknown)
     }
 
@@ -222,15 +227,16 @@ impl Register {
         purpose: Purpose,
         signed: &[u8],
         words: &[Approval],
+        at: u32,
     ) -> bool {
         if !words.is_sorted_by(|a, b| a.device < b.device) {
             return false;
         }
         let good = |word: &&Approval| verify_for(purpose, &word.device, &word.signature, signed);
         let keys: Vec<DeviceKey> = words.iter().filter(good).map(|word| word.device).collect();
-        let guardians = self.guardians(member);
+        let guardians = self.guardians_at(member, at);
         let own = |key: &DeviceKey| {
-            self.owner(key, self.head().0) == Some(member)
+            self.owner(key, at) == Some(member)
                 || guardians.is_some_and(|it| it.recovery == Some(*key))
         };
         let enough = |it: &Guardians| {

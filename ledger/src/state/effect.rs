@@ -5,15 +5,18 @@ use talea_protocol::bytes::encode;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
+use talea_protocol::money::Purse;
+
 use super::State;
-use crate::account::{Account, Posting, Unit};
+use crate::account::{Account, Posted, Posting, Unit};
 use crate::chain::Stamp;
 use crate::contest::{Correction, Dispute};
 use crate::contribution::{self, Attestation};
 use crate::distribution::{Distribution, Payment, Redirected};
-use crate::money::Booking;
+use crate::money::{Booking, Note};
 use crate::plan::Plan;
 use crate::proxy::Delegation;
+use crate::purse::Moved;
 use crate::register::Register;
 use crate::row::Row;
 use crate::stage::{Law, Step};
@@ -42,12 +45,16 @@ pub(super) enum Effect {
     /// A word about the quality of this contribution.
     Quality(EntryId, Attestation),
     Plan(Box<Plan>),
+    Transfer(Moved),
 }
 
 impl State {
     /// Takes in what an entry does.
     pub(super) fn apply(&mut self, register: &Register, stamp: &Stamp, effect: Effect) {
         let id = stamp.id;
+        if let Some(posted) = &mut self.posted {
+            posted.push(Posted { id, postings: Vec::new() });
+        }
         match effect {
             Effect::None => {}
             Effect::Contribution(record) => {
@@ -83,12 +90,14 @@ impl State {
                     self.order(register, stamp, number, order);
                 }
             }
-            Effect::Booking(booking) => self.book(booking),
+            Effect::Booking(booking) => self.book(stamp, booking),
             Effect::Run(run) => {
                 self.change(Row::Run(id));
-                self.post(&run.postings());
+                let postings = run.postings();
+                self.post(&postings);
                 let law = Law { register, terms: &self.terms, stages: &self.stages };
                 self.work.take_in(&law, &run.record.cut, run.record.period);
+                self.treasury.enter_run(stamp, run.record.period, postings);
                 self.runs.add(id, *run);
             }
             Effect::Redirect(run, redirect) => {
@@ -102,7 +111,9 @@ impl State {
             }
             Effect::Payment(run, payment) => {
                 self.change(Row::Run(run));
-                self.post(&payment.postings());
+                let bookings = payment.bookings();
+                bookings.iter().for_each(|postings| self.post(postings));
+                self.treasury.enter(stamp, payment.date, bookings);
                 self.runs.settle(&run, payment);
             }
             Effect::Dispute(contribution, dispute) => {
@@ -143,6 +154,7 @@ impl State {
                 }
                 self.plans.add(stamp, *plan);
             }
+            Effect::Transfer(moved) => self.transfer(id, moved),
         }
     }
 
@@ -204,15 +216,47 @@ impl State {
                 self.plans.row(id)
             }
             Row::Agreed(agreement, member) => self.plans.agreed_row(agreement, *member),
+            Row::Booked(id, part) => self.treasury.journal().row(id, *part),
+            Row::Paper(paper, member, reference) => {
+                self.treasury.documents().paper_row(*paper, *member, reference)
+            }
+            Row::Statement(date) => self.treasury.documents().statement_row(*date),
+            Row::Allocation(until) => self.treasury.documents().allocation_row(*until),
+            Row::Taken(id, purse) => self.purses.row(id, purse),
         }
     }
 
-    fn book(&mut self, booking: Booking) {
-        if let Some(row) = booking.note.row() {
-            self.change(row);
+    fn book(&mut self, stamp: &Stamp, booking: Booking) {
+        let Booking { postings, date, note } = booking;
+        note.rows().into_iter().for_each(|row| self.change(row));
+        self.post(&postings);
+        match &note {
+            Note::Closed(closing) => {
+                let due: Vec<(EntryId, u32)> =
+                    self.treasury.journal().due(&closing.cut, closing.period).collect();
+                due.into_iter().for_each(|(id, part)| self.change(Row::Booked(id, part)));
+            }
+            Note::Opening { gifts, .. } => self.purses.open(stamp.id, gifts),
+            _ => {}
         }
-        self.post(&booking.postings);
-        self.treasury.take(booking.note);
+        match (date, &note) {
+            (Some(date), Note::Opening { .. }) => {
+                self.treasury.enter_opening(stamp, date, postings);
+            }
+            (Some(date), _) => self.treasury.enter(stamp, date, vec![postings]),
+            (None, _) => {}
+        }
+        self.treasury.take(note);
+    }
+
+    fn transfer(&mut self, id: EntryId, moved: Moved) {
+        let purse: &Purse = &moved.from;
+        for taken in &moved.takes {
+            self.change(Row::Taken(*taken, purse.clone()));
+        }
+        self.post(&moved.postings());
+        self.purses.pay(id, purse, moved.gift.unit, &moved.takes, moved.left);
+        self.purses.give(id, vec![moved.gift]);
     }
 
     fn post(&mut self, postings: &[Posting]) {
@@ -220,6 +264,9 @@ impl State {
             self.change(Row::Account(posting.unit, posting.account.clone()));
         }
         self.books.post(postings).expect("every posting of the domain is a transfer");
+        if let Some(last) = self.posted.as_mut().and_then(|posted| posted.last_mut()) {
+            last.postings.extend_from_slice(postings);
+        }
     }
 
     /// The balance, debits minus credits, in two's complement; an account at zero has no row.

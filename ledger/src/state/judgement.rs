@@ -13,6 +13,7 @@ use talea_protocol::hash::EntryId;
 
 use super::State;
 use super::effect::Effect;
+use crate::authority::adopted;
 use crate::chain::{Place, Stamp, Status};
 use crate::contribution::{Work, circle_exists};
 use crate::plan::{Plan, Plans};
@@ -52,7 +53,7 @@ impl State {
             Act::Welcome(it) => self.ordered(register, stamp, act, &it.decision),
             Act::Leave => Ok(Effect::None),
             Act::Report(report) => {
-                register.examine_report(stamp.member, report)?;
+                register.examine_report(stamp.member, report, stamp.basis)?;
                 Ok(Effect::None)
             }
             Act::Call(call) => {
@@ -136,13 +137,17 @@ impl State {
             }
             Act::Expense(act) => {
                 self.treasurer(register, stamp)?;
-                Ok(Effect::Booking(treasury.expense(charter, books, stamp, act)?))
+                let named = act.decision.as_ref();
+                let decided = named.map(|id| adopted(register, &self.votes, stamp, id));
+                Ok(Effect::Booking(treasury.expense(charter, decided, books, stamp, act)?))
             }
-            Act::Close(act) => {
-                self.treasurer(register, stamp)?;
-                self.chains.check(register, stamp, &act.cut)?;
-                Ok(Effect::Booking(treasury.close(act)?))
-            }
+            Act::Close(act) => self.closing(register, stamp, act),
+            Act::Redeem(_)
+            | Act::PayOut(_)
+            | Act::Allocate(_)
+            | Act::Reconcile(_)
+            | Act::Open(_)
+            | Act::Transfer(_) => self.keep(register, stamp, act),
             Act::Redirect(act) => {
                 self.spends(register, stamp.member, stamp)?;
                 self.named(act.run)?;
@@ -260,15 +265,17 @@ impl State {
     ) -> Result<Effect, Hold> {
         self.serves(register, Office::Distributor, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
-        let mut devices = (0..).take(act.cut.lengths.len());
-        let first = devices
-            .find_map(|device| self.waiting.first(Lane::Treasury(device), act.cut.length(device)));
-        match first {
+        self.lane_judged(Lane::Treasury, &act.cut)?;
+        let run = self.runs.distribute(&self.sources(register), stamp, act)?;
+        Ok(Effect::Run(Box::new(run)))
+    }
+
+    /// Whether no act of these lanes that is inside a cut still waits.
+    pub(super) fn lane_judged(&self, lane: fn(u32) -> Lane, cut: &Cut) -> Result<(), Hold> {
+        let mut devices = (0..).take(cut.lengths.len());
+        match devices.find_map(|device| self.waiting.first(lane(device), cut.length(device))) {
             Some(id) => Err(Hold::Need(Need::Entry { id })),
-            None => {
-                let run = self.runs.distribute(&self.sources(register), stamp, act)?;
-                Ok(Effect::Run(Box::new(run)))
-            }
+            None => Ok(()),
         }
     }
 
@@ -276,7 +283,8 @@ impl State {
         self.treasurer(register, stamp)?;
         self.chains.check(register, stamp, &act.cut)?;
         self.named_inside(act.run, &act.cut)?;
-        Ok(Effect::Payment(act.run, self.runs.pay(&self.books, stamp, act)?))
+        let payment = self.runs.pay(register.charter(), &self.books, stamp, act)?;
+        Ok(Effect::Payment(act.run, payment))
     }
 
     /// A register entry that carries out an adopted decision.
@@ -331,7 +339,7 @@ impl State {
         }
     }
 
-    fn treasurer(&self, register: &Register, stamp: &Stamp) -> Result<(), Hold> {
+    pub(super) fn treasurer(&self, register: &Register, stamp: &Stamp) -> Result<(), Hold> {
         self.serves(register, Office::Treasurer, stamp)
     }
 
@@ -350,7 +358,12 @@ impl State {
 
     /// Whether the author is this member, with the device that debits for it, and all that its
     /// earlier devices wrote has been judged.
-    fn spends(&self, register: &Register, holder: Member, stamp: &Stamp) -> Result<(), Hold> {
+    pub(super) fn spends(
+        &self,
+        register: &Register,
+        holder: Member,
+        stamp: &Stamp,
+    ) -> Result<(), Hold> {
         if register.spender(holder, stamp.basis) != Some(stamp.place.device) {
             return Err(Void::Role { holder }.into());
         }
@@ -372,7 +385,7 @@ impl State {
     }
 
     /// Whether an entry that is named counts.
-    fn named(&self, id: EntryId) -> Result<(), Hold> {
+    pub(super) fn named(&self, id: EntryId) -> Result<(), Hold> {
         match self.chains.status(&id) {
             Some(Status::Counted) => Ok(()),
             Some(Status::Void) => Err(Void::Named { id }.into()),

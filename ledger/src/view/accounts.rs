@@ -83,10 +83,21 @@ pub fn measures(charter: &Charter) -> Vec<Measure> {
             Unit::Livelihood => ("livelihood", 2),
             Unit::Love => ("love", 2),
             Unit::Care => ("minute", 0),
+            Unit::Internal(place) => {
+                let unit = charter.treasury.units.get(usize::from(place));
+                unit.map_or(("unknown", 0), |unit| (unit.code.as_str(), unit.exponent))
+            }
         };
         Measure { unit, code: code.to_owned(), exponent }
     };
-    Unit::ALL.map(measure).to_vec()
+    units(charter).into_iter().map(measure).collect()
+}
+
+/// Every unit in which something is kept: those that every cooperative has, then its own.
+#[must_use]
+pub fn units(charter: &Charter) -> Vec<Unit> {
+    let own = (0_u8..).zip(&charter.treasury.units).map(|(place, _)| Unit::Internal(place));
+    Unit::ALL.into_iter().chain(own).collect()
 }
 
 /// The trial balance of these books.
@@ -94,7 +105,7 @@ pub fn measures(charter: &Charter) -> Vec<Measure> {
 pub fn accounts(charter: &Charter, books: &Books) -> Accounts {
     let mut rows = Vec::new();
     let mut sums = Vec::new();
-    for unit in Unit::ALL {
+    for unit in units(charter) {
         let mut sum = Sum { unit, debit: 0, credit: 0 };
         let shown = books.iter().filter(|(_, of, _)| *of == unit);
         for (account, balance) in shown.filter_map(|(a, _, b)| Some((a, sides(unit, b)?))) {
@@ -115,7 +126,7 @@ pub fn accounts(charter: &Charter, books: &Books) -> Accounts {
 fn sides(unit: Unit, balance: Balance) -> Option<Balance> {
     let net = balance.net();
     match unit {
-        Unit::Money => Some(balance),
+        Unit::Money | Unit::Internal(_) => Some(balance),
         Unit::Livelihood | Unit::Love | Unit::Care if net == 0 => None,
         Unit::Livelihood | Unit::Love | Unit::Care => {
             Some(Balance { debit: net.max(0), credit: (-net).max(0) })

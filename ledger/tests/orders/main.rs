@@ -292,12 +292,19 @@ impl Writer {
                 let amount = quantity(units * price);
                 Act::Invoice(Invoice { job, client, tier, quantity: quantity(units), amount, date })
             }
-            2 => Act::Income(Income { job, client, amount: quantity(dice.amount(4000)), date }),
+            2 => Act::Income(Income {
+                job,
+                client,
+                amount: quantity(dice.amount(4000)),
+                date,
+                aid: false,
+            }),
             _ => Act::Expense(Expense {
                 account: code("628000"),
                 payee: code("hebergeur"),
                 amount: quantity(dice.amount(300)),
                 date,
+                decision: None,
             }),
         }
     }

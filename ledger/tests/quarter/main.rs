@@ -199,6 +199,7 @@ impl Quarter {
                 payee: code(text(&body["payee"])),
                 amount: amount(),
                 date,
+                decision: None,
             }),
             "invoice" => {
                 let (job, client) = (code(text(&body["job"])), code(text(&body["client"])));
@@ -208,7 +209,7 @@ impl Quarter {
             }
             "income" => {
                 let (job, client) = (code(text(&body["job"])), code(text(&body["client"])));
-                Act::Income(Income { job, client, amount: amount(), date })
+                Act::Income(Income { job, client, amount: amount(), date, aid: false })
             }
             "distribution" => {
                 let (month, cut) = (period(text(&body["period"])), world.cut());

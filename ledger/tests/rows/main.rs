@@ -103,6 +103,7 @@ fn accounts(state: &State) -> Vec<Vec<u8>> {
             Unit::Livelihood => 1,
             Unit::Love => 2,
             Unit::Care => 3_u8,
+            Unit::Internal(_) => panic!("this charter has no unit of its own"),
         };
         let (kind, name) = match account {
             Account::Shares(member) => (0, member.0.to_le_bytes().to_vec()),
@@ -114,6 +115,7 @@ fn accounts(state: &State) -> Vec<Vec<u8>> {
             Account::Sales => (6, vec![]),
             Account::Claim(member) => (7, member.0.to_le_bytes().to_vec()),
             Account::Issued => (8_u8, vec![]),
+            other => panic!("nobody posts to {other:?} here"),
         };
         let length = u64::try_from(name.len() + 1).unwrap().to_le_bytes();
         let net = balance.net();
@@ -141,6 +143,11 @@ fn money(state: &State, run: EntryId, redirect: EntryId) -> Vec<Vec<u8>> {
     let (to, amount) = (5_u32.to_le_bytes(), 7_i64.to_le_bytes());
     rows.push([&[10], &redirect.0[..], &run.0, &to, &amount].concat());
     rows.push([&[11], &state.treasury().closed().unwrap().value().to_le_bytes()[..]].concat());
+    for (number, line) in (1_u64..).zip(state.treasury().journal().numbered()) {
+        let (part, month) = (line.part.to_le_bytes(), line.month.value().to_le_bytes());
+        let number = number.to_le_bytes();
+        rows.push([&[25], &line.entry.0[..], &part, &number, &month].concat());
+    }
     rows
 }
 
@@ -166,7 +173,7 @@ fn a_stranger_computes_the_state_root_from_the_readme() {
     let parts = [entries(&world, state), accounts(state), money(state, run, redirect), more];
     let rows = parts.concat();
     let kinds: std::collections::BTreeSet<u8> = rows.iter().map(|row| row[0]).collect();
-    assert_eq!(kinds, (1..=24).filter(|kind| *kind != 12).collect());
+    assert_eq!(kinds, (1..=25).filter(|kind| *kind != 12).collect());
     assert_eq!(world.state.root(), root(&rows));
 }
 

@@ -91,10 +91,10 @@ pub fn invoice(job: &str, tier: u8, units: i64, amount: i64) -> Invoice {
 
 pub fn income(job: &str, amount: i64, date: Day) -> Act {
     let (job, client, amount) = (code(job), code("grillon"), quantity(amount));
-    Act::Income(Income { job, client, amount, date })
+    Act::Income(Income { job, client, amount, date, aid: false })
 }
 
 pub fn expense(account: &str, amount: i64, date: Day) -> Act {
     let (account, payee, amount) = (code(account), code("edf"), quantity(amount));
-    Act::Expense(Expense { account, payee, amount, date })
+    Act::Expense(Expense { account, payee, amount, date, decision: None })
 }

@@ -17,8 +17,10 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 pub mod acts;
+pub mod coffers;
 
 pub const DAY_MS: u64 = 86_400_000;
 /// Founders of [`charter`]: three workers who may vote, one who may not yet, two beneficiaries,
@@ -140,6 +142,7 @@ pub fn charter() -> Charter {
         sponsors: 2,
         recovery: 0,
         council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     }
 }
 

@@ -37,6 +37,15 @@ pub const PER_ADDRESS_MAX: usize = 4;
 pub const HANDSHAKES_PER_SECOND: u64 = 50;
 /// Handshakes at once, after a time without any.
 pub const HANDSHAKES_BURST: u64 = 100;
+/// Handshakes a second of an address at which a stranger was banned: a new key is free, so the
+/// address pays. Who shares it with a nuisance still gets in.
+pub const OFFENDER_HANDSHAKES_PER_SECOND: u64 = 5;
+/// Handshakes of such an address at once.
+pub const OFFENDER_HANDSHAKES_BURST: u64 = 5;
+/// How long that is remembered after the last ban.
+pub const OFFENDER_LIFE: Duration = Duration::from_secs(60 * 60);
+/// Such addresses that are remembered; of more, the one that was banned first is forgotten.
+const OFFENDERS_MAX: usize = 1_024;
 /// Addresses of known nodes that are remembered; only who proves a known key adds one.
 const KNOWN_ADDRESSES_MAX: usize = 64;
 const _: () = assert!(ROSTER_MAX <= KNOWN_ADDRESSES_MAX);
@@ -62,6 +71,8 @@ struct Counts {
     rate: Bucket,
     /// Those of addresses at which a known node has shown its key.
     known: BTreeMap<IpAddr, (Bucket, Duration)>,
+    /// Those of addresses at which a stranger was banned, and when that was.
+    offenders: BTreeMap<IpAddr, (Bucket, Duration)>,
 }
 
 impl Default for Counts {
@@ -74,6 +85,7 @@ impl Default for Counts {
             keys: BTreeMap::new(),
             rate: handshakes(Duration::ZERO),
             known: BTreeMap::new(),
+            offenders: BTreeMap::new(),
         }
     }
 }
@@ -114,9 +126,7 @@ impl Guests {
         if !is_proven && counts.handshakes >= UNPROVEN_MAX {
             return Err(Turned::Unproven);
         }
-        let Counts { rate, known, .. } = &mut *counts;
-        let rate = known.get_mut(&address).map_or(rate, |(rate, _)| rate);
-        rate.take(now, 1).map_err(|_| Turned::TooMany)?;
+        counts.pay(now, &address)?;
         counts.all += 1;
         counts.handshakes += 1;
         *counts.addresses.entry(address).or_default() += 1;
@@ -128,11 +138,18 @@ impl Guests {
     pub(super) fn learn(&self, now: Duration, address: IpAddr) {
         let known = &mut self.lock().known;
         known.entry(payer(address)).or_insert_with(|| (handshakes(now), now)).1 = now;
-        if known.len() > KNOWN_ADDRESSES_MAX
-            && let Some(oldest) =
-                known.iter().min_by_key(|(_, (_, seen))| *seen).map(|(address, _)| *address)
-        {
-            known.remove(&oldest);
+        if known.len() > KNOWN_ADDRESSES_MAX {
+            forget_oldest(known);
+        }
+    }
+
+    /// A stranger at this address was banned.
+    pub(super) fn offended(&self, now: Duration, address: IpAddr) {
+        let offenders = &mut self.lock().offenders;
+        let bucket = Bucket::full(OFFENDER_HANDSHAKES_PER_SECOND, OFFENDER_HANDSHAKES_BURST, now);
+        offenders.entry(payer(address)).or_insert((bucket, now)).1 = now;
+        if offenders.len() > OFFENDERS_MAX {
+            forget_oldest(offenders);
         }
     }
 
@@ -143,6 +160,30 @@ impl Guests {
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.0.lock().expect("nothing panics while it holds the counts")
+    }
+}
+
+impl Counts {
+    /// Pays for a handshake, if that is possible now.
+    fn pay(&mut self, now: Duration, address: &IpAddr) -> Result<(), Turned> {
+        if let Some((rate, _)) = self.known.get_mut(address) {
+            return rate.take(now, 1).map_err(|_| Turned::TooMany);
+        }
+        match self.offenders.get_mut(address) {
+            Some((_, banned)) if now.saturating_sub(*banned) > OFFENDER_LIFE => {
+                self.offenders.remove(address);
+            }
+            Some((rate, _)) => rate.take(now, 1).map_err(|_| Turned::TooMany)?,
+            None => {}
+        }
+        self.rate.take(now, 1).map_err(|_| Turned::TooMany)
+    }
+}
+
+fn forget_oldest(addresses: &mut BTreeMap<IpAddr, (Bucket, Duration)>) {
+    let oldest = addresses.iter().min_by_key(|(_, (_, seen))| *seen).map(|(address, _)| *address);
+    if let Some(oldest) = oldest {
+        addresses.remove(&oldest);
     }
 }
 
@@ -329,6 +370,29 @@ mod tests {
         assert_eq!(come(NOW + Duration::from_secs(1), 0), HANDSHAKES_PER_SECOND);
         guests.learn(NOW, address(7));
         assert!(guests.seat(NOW, address(7), true).is_ok(), "where a known node has been");
+    }
+
+    #[test]
+    fn an_address_at_which_a_stranger_was_banned_has_five_handshakes_a_second_for_an_hour() {
+        let guests = Guests::default();
+        let come = |now: Duration, n: usize| {
+            let taken = (0..1_000).take_while(|_| guests.seat(now, address(n), true).is_ok());
+            u64::try_from(taken.count()).unwrap()
+        };
+        guests.offended(NOW, address(1));
+        assert_eq!(come(NOW, 1), OFFENDER_HANDSHAKES_BURST);
+        assert_eq!(come(NOW, 2), HANDSHAKES_BURST - OFFENDER_HANDSHAKES_BURST, "others do not pay");
+        assert_eq!(come(NOW + Duration::from_secs(1), 1), OFFENDER_HANDSHAKES_PER_SECOND);
+        let later = NOW + OFFENDER_LIFE;
+        assert_eq!(come(later, 1), OFFENDER_HANDSHAKES_BURST);
+        assert_eq!(come(later + Duration::from_secs(2), 1), HANDSHAKES_BURST);
+        guests.offended(later, address(3));
+        guests.learn(later, address(3));
+        assert_eq!(come(later + Duration::from_secs(9), 3), HANDSHAKES_BURST, "a known node");
+        for n in 0..2 * OFFENDERS_MAX {
+            guests.offended(later, address(n));
+        }
+        assert_eq!(guests.lock().offenders.len(), OFFENDERS_MAX);
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub(super) async fn serve(peers: &Arc<Peers>, connection: &Connection) {
     let _ = peers.metrics.strangers.inc();
     let why = converse(peers, connection).await;
     if why == Close::BadMessage || why == Close::BadFrame {
-        peers.book.ban(connection.peer(), (peers.clock.steady)());
+        let now = (peers.clock.steady)();
+        peers.book.ban(connection.peer(), now);
+        peers.guests.offended(now, connection.remote_addr().ip());
     }
     connection.close(why);
     let _ = peers.metrics.strangers.dec();

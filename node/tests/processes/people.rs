@@ -9,6 +9,7 @@ use talea_protocol::charter::{
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 use crate::site::now_ms;
 
@@ -159,6 +160,7 @@ pub fn charter(
         sponsors: 0,
         recovery: 0,
         council: talea_protocol::council::Council::default(),
+        treasury: Treasury::default(),
     };
     let hash = charter.founding_hash();
     let prove = |(founder, author): (&Founder, &Author)| Founder {

@@ -36,6 +36,15 @@ pub struct Charter {
     pub sponsors: u8,
     pub recovery: u16,
     pub council: Council,
+    pub units: Vec<InternalUnit>,
+    pub funds: Vec<Fund>,
+    pub overdraft: Option<i64>,
+    pub expense_limit: Option<i64>,
+    pub capital_floor: Option<i64>,
+    pub capital_share: u16,
+    pub legal_ceiling: Option<i64>,
+    pub interest_cap: u16,
+    pub pay_spread: Option<u32>,
 }
 
 #[derive(SchemaRead, SchemaWrite)]
@@ -94,6 +103,20 @@ pub struct Milestone {
     pub stage: u8,
     pub words: u8,
     pub credits: u64,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct InternalUnit {
+    pub code: String,
+    pub exponent: u8,
+    pub limit: Option<i64>,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
+pub struct Fund {
+    pub code: String,
+    pub unit: String,
+    pub issues: Option<i64>,
 }
 
 #[derive(SchemaRead, SchemaWrite)]

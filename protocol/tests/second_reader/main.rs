@@ -8,6 +8,7 @@
 mod charter;
 mod decision;
 mod plan;
+mod money;
 #[path = "../kept/mod.rs"]
 mod kept;
 
@@ -107,12 +108,14 @@ enum Act {
         client: String,
         amount: i64,
         date: i32,
+        aid: bool,
     },
     Expense {
         account: String,
         payee: String,
         amount: i64,
         date: i32,
+        decision: Option<Id>,
     },
     Redirect {
         run: Id,
@@ -208,6 +211,37 @@ enum Act {
         college: u8,
         stage: u8,
         decision: Id,
+    },
+    Redeem {
+        member: u32,
+        amount: i64,
+        date: i32,
+        reference: String,
+        device: Key,
+        signature: Signature,
+    },
+    PayOut {
+        member: u32,
+        amount: i64,
+        date: i32,
+        reference: String,
+    },
+    Allocate(money::Allocate),
+    Reconcile {
+        date: i32,
+        balance: i64,
+        reference: String,
+    },
+    Open {
+        date: i32,
+        balances: Vec<money::Opening>,
+    },
+    Transfer {
+        from: money::Purse,
+        to: money::Purse,
+        unit: String,
+        amount: i64,
+        takes: Vec<Id>,
     },
     Review {
         contribution: Id,

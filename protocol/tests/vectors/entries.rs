@@ -14,8 +14,9 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::*;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{NodeKey, Purpose, Signature};
+use talea_protocol::treasury::*;
 
-use crate::{bytes, council, kept, recovery, secret};
+use crate::{bytes, council, kept, recovery, secret, treasurer};
 
 /// 2026-01-02, in ms.
 pub const START_MS: u64 = 1_767_312_000_000;
@@ -115,8 +116,26 @@ pub fn charter() -> Charter {
         sponsors: 2,
         recovery: 0,
         council: council::parameters(),
+        treasury: treasury(),
     };
     founded(charter, &[(1, Kind::Person), (2, Kind::Organisation), (3, Kind::Person)])
+}
+
+/// Each limit, and what they limit.
+fn treasury() -> Treasury {
+    let unit = |name, limit| InternalUnit { code: code(name), exponent: 2, limit };
+    let fund = |name, issues| Fund { code: code(name), unit: code("hour"), issues };
+    Treasury {
+        units: list(vec![unit("hour", Some(amount(2_000))), unit("meal", None)]),
+        funds: list(vec![fund("common", None), fund("mint", Some(amount(100_000)))]),
+        overdraft: Some(amount(50_000)),
+        expense_limit: Some(amount(100_000)),
+        capital_floor: Some(amount(100)),
+        capital_share: bp(2_500),
+        legal_ceiling: Some(amount(1_000_000)),
+        interest_cap: bp(300),
+        pay_spread: Some(700),
+    }
 }
 
 /// The other variants, and lists without items.
@@ -131,6 +150,7 @@ fn smallest_charter() -> Charter {
         tiers: List::default(),
         formula: Formula { tie: Tie::ByAdmission, ..charter().formula },
         council: Council::default(),
+        treasury: Treasury::default(),
         ..charter()
     };
     founded(alone, &[(1, Kind::Machine)])
@@ -407,10 +427,10 @@ fn money(world: &mut World) {
         "income",
         2,
         None,
-        Act::Income(Income { job, client, amount: amount(8_400), date }),
+        Act::Income(Income { job, client, amount: amount(8_400), date, aid: true }),
     );
-    let expense =
-        Expense { account: code("606300"), payee: code("papier"), amount: amount(i64::MAX), date };
+    let (account, payee, decision) = (code("606300"), code("papier"), Some(world.basis));
+    let expense = Expense { account, payee, amount: amount(i64::MAX), date, decision };
     world.write("expense, the largest amount", 2, None, Act::Expense(expense));
     let cut = world.cut();
     world.write("close", 2, None, Act::Close(Close { period: january(), cut: cut.clone() }));
@@ -448,6 +468,7 @@ pub fn samples() -> Vec<Sample> {
     money(&mut world);
     recovery::write(&mut world);
     council::write(&mut world);
+    treasurer::write(&mut world);
     world.samples.extend(World::found("charter, the smallest", smallest_charter(), &[1]).samples);
     world.samples
 }

@@ -64,6 +64,7 @@ fn signed() -> Vec<(Purpose, &'static str, Vec<u8>)> {
         (Purpose::Guardians, "guardians", guardianship(&COOPERATIVE, &guardians())),
         (Purpose::Departure, "departure", departure(&COOPERATIVE, Member(3))),
         (Purpose::Succession, "succession", succession(&COOPERATIVE, &call())),
+        (Purpose::Redemption, "redemption", subscription(&COOPERATIVE, &subscribe)),
     ]
 }
 

@@ -15,6 +15,7 @@ mod kept;
 mod logs;
 mod messages;
 mod recovery;
+mod treasurer;
 mod refusals;
 
 use serde_json::Value;

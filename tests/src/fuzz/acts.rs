@@ -167,11 +167,18 @@ impl Story {
                 client: code("client"),
                 amount: quantity(script),
                 date: day(script),
+                aid: script.byte() % 2 == 1,
             }),
             10 => {
                 let account = word(script, &["606300", "613200", "rent", "64"]);
                 let (amount, date) = (quantity(script), day(script));
-                Act::Expense(Expense { account, payee: code("payee"), amount, date })
+                Act::Expense(Expense {
+                    account,
+                    payee: code("payee"),
+                    amount,
+                    date,
+                    decision: None,
+                })
             }
             11 => {
                 let (run, to) =

@@ -13,6 +13,7 @@ use talea_protocol::hash::{Context, Hash};
 use talea_protocol::leaf::bundled;
 use talea_protocol::tile::push_leaf;
 use talea_protocol::tree::Frontier;
+use talea_tools::lang::Lang;
 use talea_tools::verify::log::Log;
 use talea_tools::verify::report::{
     Report, balance, decision_register, entry_list, member_list, run_list, value_flows,
@@ -131,8 +132,8 @@ fn show(audit: &Audit) {
         entry_list(audit, sum),
     ];
     for report in reports {
-        report.text().lines().for_each(harmless);
-        for line in report.csv().lines() {
+        report.text(Lang::Fr).lines().for_each(harmless);
+        for line in report.csv(Lang::Fr).lines() {
             assert!(!line.starts_with(['=', '@', '+']), "a spreadsheet would run {line:?}");
         }
     }

@@ -212,6 +212,7 @@ impl People {
                 payee: code("edf"),
                 amount: quantity(chance, 3_000),
                 date: day(chance),
+                decision: None,
             }),
             10 => return self.close(author, chance, time),
             _ => return self.pay(author, chance, time),
@@ -270,6 +271,7 @@ impl People {
             client: if chance.percent(4) { code("other") } else { code("grillon") },
             amount: Quantity::new(some).expect("above zero"),
             date: day(chance),
+            aid: false,
         })
     }
 

@@ -91,6 +91,7 @@ fn number(unit: Unit) -> u8 {
         Unit::Livelihood => 1,
         Unit::Love => 2,
         Unit::Care => 3,
+        Unit::Internal(_) => panic!("no charter here has units of its own"),
     }
 }
 
@@ -105,5 +106,6 @@ fn of(account: &account::Account) -> Account {
         account::Account::Sales => Account::Sales,
         account::Account::Claim(member) => Account::Claim(member.0),
         account::Account::Issued => Account::Issued,
+        other => panic!("nobody here posts to {other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Act, Close, Expense, Income, Invoice, Pay, Subscribe, subscription};
+use talea_protocol::act::{Act, Expense, Income, Invoice, Pay, Subscribe, subscription};
 use talea_protocol::bytes::{Code, Day};
 use talea_protocol::charter::Profile;
 use talea_protocol::key::{Purpose, verify_for};
@@ -12,7 +12,10 @@ use super::terms::{Month, When, month_of};
 use super::{Account, Stop};
 
 /// Accounts that the plan of fr-scic uses for something else.
-const TAKEN: [&str; 6] = ["101300", "411000", "467000", "512000", "611000", "706000"];
+const TAKEN: [&str; 12] = [
+    "101300", "106100", "106300", "106800", "110000", "120000", "411000", "455000", "467000",
+    "512000", "611000", "706000",
+];
 
 /// One debit and one credit: unit, debited, credited, amount.
 pub type Transfer = (u8, Account, Account, i128);
@@ -99,16 +102,6 @@ impl<'a> History<'a> {
         self.suffices(i128::from(run.totals.paid))?;
         let paid = self.counted().any(|(_, it)| matches!(it, Act::Pay(it) if it.run == act.run));
         if paid { Err(Stop::Void(78)) } else { Ok(()) }
-    }
-
-    /// Rules 47 to 49 and 73.
-    pub fn examine_close(&self, fact: &Fact<'_>, act: &Close) -> Result<(), Stop> {
-        self.check_cut(fact, &act.cut)?;
-        let closed = self.closed_before(fact);
-        if closed.is_some_and(|closed| act.period.value() <= closed) {
-            return Err(Stop::Void(73));
-        }
-        Ok(())
     }
 
     /// The last month that a chain has closed before an entry of it.

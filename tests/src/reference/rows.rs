@@ -38,6 +38,9 @@ impl History<'_> {
     pub fn rows(&self) -> Rows {
         let mut rows = Rows::new();
         self.chain_rows(&mut rows);
+        for (number, (id, part, month)) in (1_u64..).zip(self.journal()) {
+            rows.insert(encode(&(25_u8, id, part)), encode(&(number, month)));
+        }
         for fact in &self.facts {
             if let Some(Verdict::Void(rule)) = fact.verdict {
                 rows.insert(encode(&(2_u8, fact.entry.id())), encode(&rule));

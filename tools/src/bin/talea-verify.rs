@@ -4,16 +4,22 @@
 //! 0 valid under the policy, 1 usage or file, 2 invalid, 3 valid as far as it goes but
 //! incomplete, 4 proof that somebody signed two histories.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use talea_protocol::bytes::Malformed;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use talea_tools::books::{Books, FecFault, beancount, fec, general_ledger, hledger, sankey};
+use talea_tools::checks;
+use talea_tools::explain::explain;
+use talea_tools::lang::Lang;
+use talea_tools::page::page;
 use talea_tools::verify::compare::compare;
 use talea_tools::verify::report::{self, Report};
 use talea_tools::verify::text::{advice, headline, line, lines, place};
@@ -83,6 +89,58 @@ enum Task {
     Flows(Shown),
     /// Show every run, line by line
     Runs(Shown),
+    /// Show what members have earned and not been paid
+    Claims(Shown),
+    /// Add contributions up by stream, task, tag, job and member
+    Contributions(Shown),
+    /// Show every account with its records
+    Ledger(Shown),
+    /// Show who has power: offices, closings, attestations, pay
+    Power(Shown),
+    /// List every contribution that counts
+    Work(Shown),
+    /// Show where something comes from, back to signatures and clauses, and what follows from it
+    Explain {
+        #[command(flatten)]
+        shown: Shown,
+        /// An entry (`alba/4`, or the beginning of its id), a payout (`2026-01/alba`), an account
+        /// (`512000`), a member's rights (`alba`)
+        subject: String,
+    },
+    /// Write everything into one page that any browser shows
+    ///
+    /// The page asks nothing of any network, has no script, and prints.
+    Report {
+        /// The export
+        file: PathBuf,
+        /// Where to write; if not said, to the terminal
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The language: en or fr
+        #[arg(long, default_value = "en")]
+        lang: Lang,
+        #[command(flatten)]
+        check: Check,
+    },
+    /// Write the books for another program
+    ///
+    /// hledger and beancount take them as they are (`hledger check -s`, `bean-check`); fec is the
+    /// French file of closed months; sankey is CSV.
+    Books {
+        /// The export
+        file: PathBuf,
+        /// For which program
+        #[arg(long = "as", value_name = "FORM")]
+        form: Form,
+        /// Where to write; if not said, to the terminal
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The language of the records' texts: en or fr
+        #[arg(long, default_value = "en")]
+        lang: Lang,
+        #[command(flatten)]
+        check: Check,
+    },
     /// List every entry
     Entries(Shown),
     /// Show one entry
@@ -134,13 +192,35 @@ struct Shown {
     /// Write comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// The language: en or fr
+    #[arg(long, default_value = "en")]
+    lang: Lang,
     #[command(flatten)]
     check: Check,
+}
+
+/// Whom the books are for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    Hledger,
+    Beancount,
+    Fec,
+    Sankey,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(transparent)]
+    Fec(#[from] FecFault),
+    #[error(transparent)]
+    Page(#[from] askama::Error),
+    #[error(
+        "`{0}` is no entry, payout, account or member here; `talea-verify entries FILE` lists all entries"
+    )]
+    Nothing(String),
+    #[error("the file has no charter: nothing can be shown")]
+    NoCharter,
     #[error("cannot write {}: {reason}", path.display())]
     Write { path: PathBuf, reason: std::io::Error },
     #[error("{}: {reason}", path.display())]
@@ -199,6 +279,25 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Decisions(shown) => show(shown, |_, sum| Ok(report::decision_register(sum))),
         Task::Flows(shown) => show(shown, |_, sum| Ok(report::value_flows(sum))),
         Task::Runs(shown) => show(shown, |_, sum| Ok(report::run_list(sum))),
+        Task::Claims(shown) => show(shown, |_, sum| Ok(report::claims_list(sum))),
+        Task::Contributions(shown) => show(shown, |_, sum| Ok(report::given_by(sum))),
+        Task::Work(shown) => show(shown, |_, sum| Ok(report::work_list(sum))),
+        Task::Power(shown) => show(shown, |audit, sum| Ok(report::power(audit, sum))),
+        Task::Ledger(shown) => show(shown, |audit, _| {
+            let books = Books::new(audit).ok_or(Failure::NoCharter)?;
+            Ok(general_ledger(&books, shown.lang))
+        }),
+        Task::Explain { shown, subject } => show(shown, |audit, _| {
+            explain(audit, subject).ok_or_else(|| Failure::Nothing(subject.clone()))
+        }),
+        Task::Report { file, output, lang, check } => {
+            let audit = read(file, check)?;
+            deliver(output.as_deref(), page(&audit, *lang)?.as_bytes())?;
+            Ok(audit.status)
+        }
+        Task::Books { file, form, output, lang, check } => {
+            write_books(file, (*form, *lang), output.as_deref(), check)
+        }
         Task::Entries(shown) => show(shown, |audit, sum| Ok(report::entry_list(audit, sum))),
         Task::Show { shown, entry } => {
             show(shown, |audit, sum| match report::find(audit, entry).as_slice() {
@@ -250,6 +349,9 @@ fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
         if audit.status != Status::Valid {
             say(check, &format!("  {}", advice(audit.status)));
         }
+        for line in checks::lines(&checks::checks(&audit), Lang::En) {
+            say(check, &format!("  {line}"));
+        }
     }
     Ok(audit.status)
 }
@@ -257,6 +359,7 @@ fn verdict(path: &Path, check: &Check) -> Result<Status, Failure> {
 fn verdict_json(audit: &Audit) -> Value {
     let mut value = json!(audit.summary());
     value["findings"] = findings(audit.sum.as_ref(), &audit.found);
+    value["checks"] = json!(checks::checks(audit));
     value
 }
 
@@ -359,6 +462,48 @@ fn check_proof(path: &Path, check: &Check) -> Result<Status, Failure> {
     Ok(if verdict.is_ok() { Status::Forked } else { Status::Invalid })
 }
 
+/// Writes the books in a form; whether they can be relied on is the exit status.
+fn write_books(
+    file: &Path,
+    (form, lang): (Form, Lang),
+    output: Option<&Path>,
+    check: &Check,
+) -> Result<Status, Failure> {
+    let audit = read(file, check)?;
+    let Some(books) = Books::new(&audit) else {
+        say(check, &headline(&audit));
+        return Ok(audit.status);
+    };
+    let bytes = match form {
+        Form::Hledger => hledger(&books, lang),
+        Form::Beancount => beancount(&books, lang),
+        Form::Sankey => sankey(&books, lang),
+        Form::Fec => {
+            let (text, left) = fec(&books)?;
+            if left > 0 && !check.quiet {
+                eprintln!("talea-verify: {left} records of open months are not in it");
+            }
+            text
+        }
+    };
+    deliver(output, bytes.as_bytes())?;
+    if audit.status != Status::Valid && !check.quiet {
+        eprintln!("talea-verify: {}", headline(&audit));
+    }
+    Ok(audit.status)
+}
+
+/// Writes to a file, or to the terminal.
+fn deliver(output: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
+    match output {
+        Some(path) => std::fs::write(path, bytes)
+            .map_err(|reason| Failure::Write { path: path.to_path_buf(), reason }),
+        None => std::io::stdout()
+            .write_all(bytes)
+            .map_err(|reason| Failure::Write { path: PathBuf::from("-"), reason }),
+    }
+}
+
 /// Shows a report; whether it can be relied on is the exit status, and said beside it.
 fn show(
     shown: &Shown,
@@ -383,7 +528,11 @@ fn show(
         say(check, &pretty(&value));
         return Ok(audit.status);
     }
-    say(check, if shown.csv { report.csv() } else { report.text() }.trim_end_matches('\n'));
+    say(
+        check,
+        if shown.csv { report.csv(shown.lang) } else { report.text(shown.lang) }
+            .trim_end_matches('\n'),
+    );
     if !check.quiet {
         eprintln!("{}", headline(&audit));
     }

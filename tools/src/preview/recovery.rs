@@ -1,13 +1,16 @@
 //! What a statement says about devices lost, members who go, roles, forks and erasure.
 
-use talea_protocol::act::Act;
+use talea_ledger::register::DeviceRecord;
+use talea_protocol::act::{Act, Approval};
 use talea_protocol::charter::Member;
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
+use talea_protocol::key::DeviceKey;
 use talea_protocol::recovery::{Guardians, Heal, Office};
 
 use super::Rows;
 use crate::amount::count;
+use crate::book::Book;
 
 /// The statement in a few words; empty for an act that is told elsewhere.
 pub(super) fn line(
@@ -56,15 +59,54 @@ pub(super) fn line(
 }
 
 /// What else there is to say.
-pub(super) fn rows(act: &Act) -> Rows {
+pub(super) fn rows(act: &Act, book: Option<&Book>) -> Rows {
+    let words = |name, words: &[Approval]| -> Rows {
+        words.iter().map(|word| (name, signer(&word.device, book))).collect()
+    };
     match act {
-        Act::Guardians(it) => it.keys.iter().map(|key| ("guardian", key.to_string())).collect(),
+        Act::Enrol(it) => {
+            let mut rows = vec![("device", it.request.device.to_string())];
+            rows.extend(words("approved by", &it.words));
+            rows
+        }
+        Act::Report(it) => {
+            let mut rows = device(it.device, book);
+            rows.extend(words("asked by", &it.words));
+            rows
+        }
+        Act::Revoke(it) => {
+            let mut rows = device(it.device, book);
+            rows.extend(words("asked by", &it.words));
+            rows
+        }
+        Act::Guardians(it) => it.keys.iter().map(|key| ("guardian", signer(key, book))).collect(),
+        Act::Succeed(it) => words("called by", &it.words),
         Act::Heal(it) => {
-            it.evidence.iter().map(|cited| ("log cited", cited.node.to_string())).collect()
+            let mut rows = device(it.device, book);
+            rows.extend(it.evidence.iter().map(|cited| ("log cited", cited.node.to_string())));
+            rows
         }
         Act::Reform(it) => it.roster.nodes.iter().map(|node| ("node", node.to_string())).collect(),
         _ => Rows::new(),
     }
+}
+
+/// Which device that is, and whose.
+fn device(number: u32, book: Option<&Book>) -> Rows {
+    let record = book.and_then(|book| Some((book, book.register().record(number)?)));
+    let told = |(book, record): (&Book, &DeviceRecord)| {
+        vec![("device", record.key.to_string()), ("of", book.name(record.member))]
+    };
+    record.map(told).unwrap_or_default()
+}
+
+/// Whose key that is, as far as it is a device's.
+fn signer(key: &DeviceKey, book: Option<&Book>) -> String {
+    let owner = book.and_then(|book| {
+        let register = book.register();
+        Some(book.handle(register.owner(key, register.head().0)?))
+    });
+    owner.map_or_else(|| key.to_string(), |owner| format!("{key} ({owner})"))
 }
 
 /// What a proposal would do that changes neither text nor charter.

@@ -10,6 +10,7 @@ use talea_protocol::charter::{
 };
 use talea_protocol::council::Council;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::treasury::Treasury;
 
 use super::{StepFault, code, place};
 
@@ -141,6 +142,7 @@ impl Founding {
             sponsors: 1,
             recovery: 0,
             council: Council::default(),
+            treasury: Treasury::default(),
         };
         consent(&mut charter, self.founders.keys(), keys)?;
         Ok(charter)

@@ -49,7 +49,7 @@ impl Fold {
     #[must_use]
     pub fn new(register: &Register, settled: &Settled, log: &Log, entries: &Entries) -> Self {
         let mut fold = Self {
-            state: State::new(),
+            state: State::keeping_postings(),
             order: Vec::new(),
             found: Vec::new(),
             roots: BTreeMap::new(),

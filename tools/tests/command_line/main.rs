@@ -1,7 +1,7 @@
 //! The members' program as members meet it: typed in, with real nodes behind it.
 //!
 //! `transcripts/` holds sessions that are also the manual's examples; what is random or depends on
-//! the clock is masked there. `bad_input` and `import` run the program directly. Nothing here
+//! the clock is masked there. `bad_input`, `recovery` and `import` run the program directly. Nothing here
 //! looks inside it.
 
 mod bad_input;
@@ -9,6 +9,7 @@ mod founded;
 mod import;
 mod nodes;
 mod program;
+mod recovery;
 mod session;
 mod transcript;
 
@@ -17,4 +18,9 @@ use transcript::Transcript;
 #[test]
 fn the_first_hour_of_a_cooperative_reads_as_it_is_written_down() {
     Transcript::of("first-hour.md").holds();
+}
+
+#[test]
+fn the_worst_day_of_a_cooperative_reads_as_it_is_written_down() {
+    Transcript::of("worst-day.md").holds();
 }

@@ -15,12 +15,13 @@ use crate::nodes::Node;
 use crate::session::Session;
 
 /// What is not the same twice, and what stands for it. The order is that of asking.
-const MASKS: [(&str, &str); 12] = [
-    ("[SLIP]", r"talea:(request|approval|shares):(?<redacted>[A-Za-z0-9_-]{40,})"),
+const MASKS: [(&str, &str); 15] = [
+    ("[SLIP]", r"talea:[a-z]+:(?<redacted>[A-Za-z0-9_-]{40,})"),
     ("[SIGNATURE]", r"\b[0-9a-f]{128}\b"),
     ("[KEY]", r"\b[0-9a-f]{64}\b"),
     ("[SIZE]", r"checkpoint (?<redacted>[0-9]+ held by [0-9]) of"),
     ("[SIZE]", r"(?<redacted>[0-9]+) bytes"),
+    ("[SIZE]", r"FORKED .*   (?<redacted>[0-9]+) entries"),
     ("[NODE]", r"127\.0\.0\.1:[0-9]+"),
     ("[NOW]", r"dated +(?<redacted>20[0-9-]{8} [0-9:]{8} UTC)"),
     ("[NOW]", r"(?m)^\S+/[0-9]+ +(?<redacted>20[0-9-]{8} [0-9:]{8})  "),
@@ -28,6 +29,8 @@ const MASKS: [(&str, &str); 12] = [
     ("[ID]", r"\b(?<redacted>[0-9a-f]{12})/"),
     ("[ERRNO]", r"\(os error (?<redacted>[0-9]+)\)"),
     ("[DEVICE]", r"[a-z]\.(?<redacted>[0-9a-f]{6})/[0-9]"),
+    ("[ID]", r"\b[0-9a-f]{12}\b"),
+    ("[NODE]", r"\b[0-9a-f]{8}\b"),
 ];
 
 /// A transcript and where it is.

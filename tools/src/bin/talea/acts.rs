@@ -1,5 +1,6 @@
 //! What members and office holders state: the typed words, made into acts.
 
+use clap::ValueEnum;
 use talea_protocol::act::{
     Act, Attest, Choice, Contribution, Effect, Expense, Income, Invoice, Job, Matter, Method,
     Propose, Redirect, Stream, Vote,
@@ -8,13 +9,14 @@ use talea_protocol::bytes::{Bp, Code, Day, List, Malformed, Month, Quantity};
 use talea_protocol::charter::{Amendment, Change, Charter, Member};
 use talea_protocol::entry::Refusal;
 use talea_protocol::hash::EntryId;
+use talea_protocol::recovery::Erase;
 use talea_tools::amount::{self, DAY_MS, Unread};
 use talea_tools::book::Book;
 use talea_tools::draft;
 use talea_tools::names::Words;
 use talea_tools::remedy;
 
-use crate::cli::{self, About, Answer, Command, Common};
+use crate::cli::{self, About, Answer, Command, Common, Role};
 use crate::clock;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
@@ -34,7 +36,11 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
         Command::Attest { contribution } => {
             plain(Act::Attest(Attest { contribution: book.find(contribution)? }))
         }
-        Command::Propose(propose) => Ok((proposal(propose)?, Some(&propose.text))),
+        Command::Propose(propose) => Ok((proposal(book, propose)?, Some(&propose.text))),
+        Command::Erase { entry, ground } => plain(Act::Erase(Erase {
+            entry: book.find(entry)?,
+            ground: code("the ground", ground)?,
+        })),
         Command::Vote { proposal, choice } => {
             let choice = match choice {
                 Answer::Yes => Choice::Yes,
@@ -54,6 +60,7 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
             client: code("the client", client)?,
             amount: money(charter, amount)?,
             date: day(date.as_deref())?,
+            aid: false,
         })),
         Command::Expense { account, payee, amount, date, note } => {
             let spent = Expense {
@@ -61,6 +68,7 @@ fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)>
                 payee: code("the payee", payee)?,
                 amount: money(charter, amount)?,
                 date: day(date.as_deref())?,
+                decision: None,
             };
             Ok((Act::Expense(spent), note.as_deref()))
         }
@@ -146,12 +154,12 @@ fn invoice(
     }))
 }
 
-fn proposal(propose: &cli::Propose) -> Outcome<Act> {
+fn proposal(book: &Book, propose: &cli::Propose) -> Outcome<Act> {
     let closes = amount::begins(day(Some(&propose.closes))?) + DAY_MS - 1;
     let method = if propose.headcount { Method::Headcount } else { Method::CollegeWeighted };
     let statutory = propose.statutory;
     let (matter, effect) = match &propose.month {
-        None => (Matter::Ordinary, Effect::Policy),
+        None => (Matter::Ordinary, effect(book, propose)?),
         Some(from) => {
             let set =
                 propose.set.iter().map(|text| amendment(text)).collect::<Outcome<Vec<_>>>()?;
@@ -160,6 +168,23 @@ fn proposal(propose: &cli::Propose) -> Outcome<Act> {
         }
     };
     Ok(Act::Propose(Propose { matter, method, statutory, closes, effect }))
+}
+
+/// What a proposal does that does not change the charter.
+fn effect(book: &Book, propose: &cli::Propose) -> Outcome<Effect> {
+    if let Some(handle) = &propose.remove {
+        return Ok(Effect::Remove(member(book, handle)?));
+    }
+    let Some(text) = &propose.appoint else { return Ok(Effect::Policy) };
+    let parts = text.split_once('=');
+    let office = parts.and_then(|(role, _)| Role::from_str(role, false).ok());
+    let (office, (_, handle)) = office.zip(parts).ok_or_else(|| {
+        Failure::usage(
+            format!("`{text}` appoints nobody"),
+            "write ROLE=MEMBER: registrar, treasurer or distributor",
+        )
+    })?;
+    Ok(Effect::Appoint(office.into(), member(book, handle)?))
 }
 
 fn amendment(text: &str) -> Outcome<Amendment> {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use talea_protocol::entry::{Entry, Signed, check};
 use talea_protocol::key::{DeviceKey, SecretKey};
 use talea_tools::heads::Head;
+use talea_tools::healing;
 use talea_tools::wallet::{Known, Server};
 
 use crate::failure::{Failure, Outcome};
@@ -59,6 +60,16 @@ impl Chain<'_> {
             });
             joined.collect()
         })
+    }
+
+    /// The open forks that each node tells of. They bear on every chain of the cooperative.
+    pub fn forks(&self) -> Vec<(Server, Outcome<Vec<healing::Row>>)> {
+        let path = format!("/v1/cooperatives/{}/forks?limit={PAGE}", self.known.cooperative);
+        let ask = |server: &Server| {
+            let node = Node::at(&server.http);
+            (server.clone(), node.read(&path, self.reader(server).as_ref()))
+        };
+        self.known.nodes.iter().map(ask).collect()
     }
 
     fn head(&self, server: &Server, here: u64) -> Outcome<Head> {

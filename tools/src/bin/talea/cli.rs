@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod grouped;
+mod recovery;
+
+pub use grouped::command;
+pub use recovery::{Device, Guardians, Phrase, Role, Words};
+
 /// Keep a cooperative's books together: sign what you gave, decide, pay, and check it all
 ///
 /// Works without a node: what is signed is kept here and sent later.
@@ -81,7 +87,7 @@ pub enum Command {
     },
     /// List the cooperatives that this wallet knows
     Cooperatives,
-    /// Ask to be let in, or for another device: print a request to be passed to the registrar
+    /// Ask to be let in: print a request to be passed to the registrar
     Request {
         /// What to be called, in one word
         handle: String,
@@ -113,17 +119,6 @@ pub enum Command {
         /// A sponsor's approval (`talea:approval:…`); once for each sponsor
         #[arg(long = "approval", value_name = "SLIP")]
         approvals: Vec<String>,
-    },
-    /// Enrol another device of a member (registrar)
-    Enrol {
-        /// The new device's request (`talea:request:…`)
-        request: String,
-        /// Whose device it will be
-        #[arg(long)]
-        member: String,
-        /// The approval by a device that the member has (`talea:approval:…`)
-        #[arg(long, value_name = "SLIP")]
-        approval: String,
     },
     /// State what you gave: paid work, work for the commons, care
     #[command(subcommand)]
@@ -294,6 +289,74 @@ pub enum Command {
         #[arg(long, value_name = "NODE")]
         from: Option<String>,
     },
+    /// Add, list, report and end devices: a telephone that was stolen, a new one
+    #[command(subcommand)]
+    Device(Device),
+    /// Keep a way back on paper: twelve words that can only add and end your devices
+    #[command(subcommand)]
+    Phrase(Phrase),
+    /// Choose people who together can add and end your devices
+    #[command(subcommand)]
+    Guardians(Guardians),
+    /// Leave the cooperative: nothing more is signed after this
+    Leave,
+    /// End the chains of a member that has said so (registrar)
+    Depart {
+        /// The member's word (`talea:departure:…`)
+        slip: String,
+    },
+    /// End the chains of a member by decision (registrar)
+    Remove {
+        /// Who
+        member: String,
+        /// The decision: `alba/7`, or the start of its id [default: the one that says so]
+        #[arg(long, value_name = "ENTRY")]
+        decision: Option<String>,
+    },
+    /// Hand a role over by decision (registrar)
+    HandOver {
+        /// Which role
+        #[arg(value_enum)]
+        office: Role,
+        /// To whom
+        member: String,
+        /// The decision [default: the one that says so]
+        #[arg(long, value_name = "ENTRY")]
+        decision: Option<String>,
+    },
+    /// Call for another registrar, if the one there is is silent or lies
+    Call {
+        /// Who shall go on with the register
+        successor: String,
+    },
+    /// Go on with the register as the successor that enough members call for
+    Succeed {
+        /// The members' calls (`talea:call:…`), one each
+        #[arg(required = true)]
+        calls: Vec<String>,
+    },
+    /// List chains that stand still because a device signed twice in one place
+    Forks {
+        /// Write the proof against this device to a file (see `talea-verify fork`)
+        #[arg(long, value_name = "DEVICE", requires = "file")]
+        save: Option<String>,
+        /// The file
+        #[arg(long, short = 'o', value_name = "FILE", id = "file")]
+        file: Option<PathBuf>,
+    },
+    /// End the quarrel about a fork, by what the nodes' logs show (registrar)
+    Heal {
+        /// The device: its number, the start of its key, or its member
+        device: String,
+    },
+    /// Order that what was written beside an entry be deleted at every node
+    Erase {
+        /// The entry: yours, or anybody's for the registrar
+        entry: String,
+        /// Why, in a word: request, court, mistake
+        #[arg(long, default_value = "request", value_name = "WORD")]
+        ground: String,
+    },
     /// Carry out a scenario file: make its members' keys, found, and send every step
     Import(Import),
     /// Speak with a node on this machine, over its control socket
@@ -414,6 +477,12 @@ pub struct Propose {
     /// The first month in which the change is in force
     #[arg(long = "from", value_name = "MONTH", id = "month")]
     pub month: Option<String>,
+    /// Remove this member
+    #[arg(long, value_name = "MEMBER", conflicts_with_all = ["set", "month"])]
+    pub remove: Option<String>,
+    /// Give a role to a member: treasurer=bruno
+    #[arg(long, value_name = "ROLE=MEMBER", conflicts_with_all = ["set", "month", "remove"])]
+    pub appoint: Option<String>,
 }
 
 /// An answer.

@@ -1,5 +1,5 @@
 //! A cooperative's first month on this machine: kept by three nodes, settled, exported, verified
-//! by another program, and three cheats that are caught.
+//! by another program, and three cheats that are caught; then, as a second act, its worst day.
 //!
 //! `talead` and `talea-verify` are taken from beside this program. Everything lies in one
 //! temporary folder; nodes and folder are gone when this ends, however it ends.
@@ -30,9 +30,11 @@ use crate::import;
 use crate::out::{self, BAD, DIM, GOOD, HEAD, Ticker, styled};
 
 mod cheats;
+mod hand;
 mod servers;
 mod stage;
 mod tell;
+mod worst;
 
 use servers::Server;
 use stage::{INTERRUPTED, Stage, interrupted};
@@ -85,6 +87,7 @@ struct Shown {
     state: Hash,
     exports_valid: usize,
     cheats_caught: usize,
+    second_act: usize,
     milliseconds: u128,
 }
 
@@ -109,12 +112,15 @@ fn show(demo: &Demo, folder: &Path) -> Outcome<Shown> {
     let equal = month_told(&scenario, &play, book_a)?;
     let state = roots(&stage, &mut play)?;
     verified(&verify, &exports)?;
-    cheat(&verify, &stage, &mut play, (folder, file_a))?;
+    cheat(&verify, &mut stage, &play, (folder, file_a))?;
+    let second_act = worst::Worst::begin(&mut stage, &play, (folder, &verify))?.show()?;
 
     let seconds = decimal_seconds(&time);
     out::say("");
     out::say(&format!(
-        "{} in {seconds} s: {equal} figures and 3 state roots equal, 2 exports valid, 3 cheats caught.",
+        "{} in {seconds} s: {equal} figures and 3 state roots equal, 2 exports valid, 3 cheats caught; \
+         a fork healed, a restored wallet, a stolen telephone and a lost disk survived ({second_act} \
+         claims checked).",
         styled(GOOD, "Done")
     ));
     Ok(Shown {
@@ -124,6 +130,7 @@ fn show(demo: &Demo, folder: &Path) -> Outcome<Shown> {
         state,
         exports_valid: exports.len(),
         cheats_caught: 3,
+        second_act,
         milliseconds: time.elapsed().as_millis(),
     })
 }
@@ -291,8 +298,8 @@ fn verified(verify: &Path, exports: &[Export]) -> Outcome {
 
 fn cheat(
     verify: &Path,
-    stage: &Stage,
-    play: &mut Play<'_>,
+    stage: &mut Stage,
+    play: &Play<'_>,
     (folder, export): (&Path, &Path),
 ) -> Outcome {
     chapter(10, "Three cheats");
@@ -323,18 +330,17 @@ fn cheat(
     expect(verify, &[path.as_path()], 3)?;
 
     out::say("");
-    out::say(&format!("  {FORKER} signs two statements for one place, for two nodes at once:"));
+    out::say(&format!("  {FORKER} signs two statements for one place, one for node a while it is"));
+    out::say("  alone, the other for b and c while a is away:");
     let fork = cheats::fork(stage, play, FORKER)?;
     let (one, other) = (fork.one.to_string(), fork.other.to_string());
     let short = |id: &str| id.get(..12).unwrap_or_default().to_owned();
-    out::say(&format!("  place {}: {} at a, {} at c", fork.seq, short(&one), short(&other)));
+    out::say(&format!("  place {}: {} at a, {} at b and c", fork.seq, short(&one), short(&other)));
     out::say("  $ talea-verify compare forked-a.talea forked-c.talea");
     let mut paths = Vec::new();
-    for place in [0, 2] {
-        let server =
-            stage.servers.get(place).ok_or_else(|| Failure::node("no node", "run it again"))?;
-        let path = folder.join(format!("forked-{}.talea", server.name));
-        cheats::write(&path, &stage.export_now(server)?.0)?;
+    for (name, file) in [("a", &fork.alone), ("c", &fork.others)] {
+        let path = folder.join(format!("forked-{name}.talea"));
+        cheats::write(&path, file)?;
         paths.push(path);
     }
     let arguments: Vec<&Path> =

@@ -6,7 +6,7 @@
 use std::io::{IsTerminal, Write};
 
 use talea_ledger::verdict::Verdict;
-use talea_protocol::act::Act;
+use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
@@ -162,6 +162,14 @@ impl<'a> Desk<'a> {
 
     /// States an act: preview, verdict, consent, signature, and on to the nodes.
     pub fn state(&mut self, act: &Act, note: Option<Vec<u8>>) -> Outcome {
+        if let Some(standing) = self.declare(act, note)? {
+            form(self.common).give(&standing, |standing| standing.iter().for_each(say));
+        }
+        Ok(())
+    }
+
+    /// The same, and says nothing of where it stands; nothing if it was not signed.
+    pub fn declare(&mut self, act: &Act, note: Option<Vec<u8>>) -> Outcome<Option<Vec<Standing>>> {
         self.hear()?;
         let draft = self.draft(act, note)?;
         let verdict = self.foresee(&draft)?;
@@ -171,7 +179,7 @@ impl<'a> Desk<'a> {
             self.heard_enough()?;
         }
         if !confirm(self.common, SIGN)? {
-            return Ok(());
+            return Ok(None);
         }
         self.journal.promise(&draft)?;
         let seq = self.journal.next().0 - 1;
@@ -180,9 +188,7 @@ impl<'a> Desk<'a> {
         self.vouch()?;
         // A label needs the entry in the book; a book that cannot take it shows the id.
         let _ = self.book.add(entry);
-        let standing = self.deliver()?;
-        form(self.common).give(&standing, |standing| standing.iter().for_each(say));
-        Ok(())
+        self.deliver().map(Some)
     }
 
     /// Sends everything that is open, and says where it stands.
@@ -425,8 +431,10 @@ pub fn confirm(common: &Common, (verb, done): Question) -> Outcome<bool> {
 
 /// A cooperative that was founded here and is on no node yet.
 fn first_book(journal: &Journal) -> Outcome<Option<Book>> {
-    let charter = journal.kept().first().and_then(Kept::reading);
-    Ok(charter.map(Book::found).transpose()?)
+    let first = journal.kept().first().and_then(Kept::reading);
+    // A journal that does not begin with a charter is a member's, who has fetched nothing yet.
+    let is_charter = |entry: &Signed| matches!(entry.content(), Content::Known(Act::Charter(_)));
+    Ok(first.filter(is_charter).map(Book::found).transpose()?)
 }
 
 /// How many entries of a device's chain the book adds up.

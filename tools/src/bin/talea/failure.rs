@@ -82,7 +82,12 @@ impl Failure {
             code if code.starts_with("rule-") => Kind::Rule,
             _ => Kind::Node,
         };
-        Self { code, ..Self::new(kind, what, next) }
+        // What a wallet can do about these, a node does not know.
+        let rule = code.strip_prefix("rule-").and_then(|rule| rule.parse().ok());
+        match rule.filter(|rule| (21..=28).contains(rule)) {
+            Some(rule) => Self { code, ..Self::new(kind, what, remedy::next(rule)) },
+            None => Self { code, ..Self::new(kind, what, next) },
+        }
     }
 
     fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {

@@ -9,7 +9,11 @@ mod cli;
 mod clock;
 mod demo;
 mod desk;
+mod devices;
 mod failure;
+mod forks;
+mod going;
+mod guardians;
 mod heads;
 mod http;
 mod import;
@@ -25,13 +29,15 @@ mod submit;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use cli::{Cli, Command, Common};
 use failure::Outcome;
 
 fn main() -> ExitCode {
-    let Cli { common, command } = match Cli::try_parse() {
+    let parsed = cli::command().try_get_matches();
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let Cli { common, command } = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are what was asked for; the rest is a usage error: 1, not clap's 2.
@@ -62,13 +68,23 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Admit { request, college, stage, approvals } => {
             people::admit(common, request, college, stage, approvals)
         }
-        Command::Enrol { request, member, approval } => {
-            people::enrol(common, request, member, approval)
-        }
         Command::Shares { amount, reference, date } => {
             people::shares(common, amount, reference, date.as_deref())
         }
         Command::Subscribe { slip } => people::subscribe(common, slip),
+        Command::Device(command) => devices::run(common, command),
+        Command::Phrase(command) => guardians::phrase(common, command),
+        Command::Guardians(command) => guardians::run(common, command),
+        Command::Leave => going::leave(common),
+        Command::Depart { slip } => going::depart(common, slip),
+        Command::Remove { member, decision } => going::remove(common, member, decision.as_deref()),
+        Command::HandOver { office, member, decision } => {
+            going::hand_over(common, *office, member, decision.as_deref())
+        }
+        Command::Call { successor } => going::call(common, successor),
+        Command::Succeed { calls } => going::succeed(common, calls),
+        Command::Forks { save, file } => forks::list(common, save.as_deref(), file.as_deref()),
+        Command::Heal { device } => forks::heal(common, device),
         Command::Fetch => lists::fetch(common),
         Command::CheckHead => heads::check_head(common),
         Command::CatchUp => heads::catch_up(common),
@@ -95,6 +111,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
         | Command::Distribute { .. }
         | Command::Pay { .. }
         | Command::Close { .. }
+        | Command::Erase { .. }
         | Command::Mark => acts::run(common, command),
     }
 }

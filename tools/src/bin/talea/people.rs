@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use talea_protocol::act::{Act, Admit, Enrol, Subscribe, subscription};
+use talea_protocol::act::{Act, Admit, Subscribe, subscription};
 use talea_protocol::bytes::List;
-use talea_protocol::charter::Kind;
+use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, Signature};
 use talea_tools::book::Book;
@@ -17,7 +17,7 @@ use talea_tools::preview;
 use talea_tools::remedy;
 use talea_tools::slip::{self, Joining, SlipFault};
 use talea_tools::table;
-use talea_tools::wallet::{Known, Server};
+use talea_tools::wallet::{Known, Server, Wallet};
 use talea_tools::witness;
 
 use crate::acts;
@@ -176,15 +176,7 @@ pub fn cooperatives(common: &Common) -> Outcome {
 /// `talea request`.
 pub fn request(common: &Common, handle: &str, name: &str, kind: Sort, of: Option<&str>) -> Outcome {
     let wallet = desk::wallet(common)?;
-    let cooperative = match of {
-        Some(id) => cooperative_id(id)?,
-        None => wallet.cooperative(common.coop.as_deref())?.cooperative,
-    };
-    let kind = match kind {
-        Sort::Person => Kind::Person,
-        Sort::Organisation => Kind::Organisation,
-        Sort::Machine => Kind::Machine,
-    };
+    let (cooperative, kind) = (cooperative(common, &wallet, of)?, self::kind(kind));
     let called = Called { handle: handle.to_owned(), name: name.to_owned() };
     let key = secret::unlock(common, &wallet)?;
     let joining = Joining::new(cooperative, kind, called, &key);
@@ -197,8 +189,34 @@ pub fn request(common: &Common, handle: &str, name: &str, kind: Sort, of: Option
     Ok(())
 }
 
+/// The cooperative of this id, or the one that the wallet chooses.
+pub fn cooperative(common: &Common, wallet: &Wallet, of: Option<&str>) -> Outcome<EntryId> {
+    match of {
+        Some(id) => cooperative_id(id),
+        None => Ok(wallet.cooperative(common.coop.as_deref())?.cooperative),
+    }
+}
+
+/// What an applicant is.
+pub const fn kind(sort: Sort) -> Kind {
+    match sort {
+        Sort::Person => Kind::Person,
+        Sort::Organisation => Kind::Organisation,
+        Sort::Machine => Kind::Machine,
+    }
+}
+
+/// Whose wallet this is.
+pub fn me(desk: &Desk<'_>) -> Outcome<Member> {
+    let register = desk.book.register();
+    let member = register.owner(&desk.device(), register.head().0);
+    member
+        .ok_or_else(|| Failure::rule("rule 12: this device is no member's here", remedy::next(12)))
+}
+
 /// `talea approve`.
 pub fn approve(common: &Common, request: &str) -> Outcome {
+    not_own(common, request)?;
     let desk = Desk::signing(common)?;
     let joining = joining(request, &desk)?;
     show_joining("To vouch for", &joining);
@@ -208,6 +226,21 @@ pub fn approve(common: &Common, request: &str) -> Outcome {
     let slip = slip::render_approval(&joining.approve(desk.key()?));
     give_slip(common, "Pass this approval to the registrar:", &slip);
     Ok(())
+}
+
+/// A device that approves itself proves nothing to anybody; nor is it enrolled yet.
+pub fn not_own(common: &Common, request: &str) -> Outcome {
+    let wallet = desk::wallet(common)?;
+    let known = wallet.cooperative(common.coop.as_deref())?;
+    let joining = Joining::parse(request, known.cooperative).map_err(slip_failure)?;
+    if joining.request.device != KeyFile::read(&wallet.key())?.device() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "this request is this device's own",
+        "have it approved by another: a device that the member has already, or for a new member \
+         those who vouch",
+    ))
 }
 
 /// `talea admit`.
@@ -238,25 +271,10 @@ pub fn admit(
     desk.state(&act, Some(words.payload()))
 }
 
-/// `talea enrol`.
-pub fn enrol(common: &Common, request: &str, member: &str, approval: &str) -> Outcome {
-    let mut desk = Desk::signing(common)?;
-    let joining = joining(request, &desk)?;
-    let approval = joining.approval(approval).map_err(slip_failure)?;
-    let member = acts::member(&desk.book, member)?;
-    let (request, proof) = (joining.request, joining.proof);
-    let words = List::new(vec![approval]).unwrap_or_default();
-    desk.state(&Act::Enrol(Enrol { member, request, proof, words }), None)
-}
-
 /// `talea shares`.
 pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>) -> Outcome {
     let desk = Desk::signing(common)?;
-    let register = desk.book.register();
-    let (at, _) = register.head();
-    let member = register.owner(&desk.device(), at).ok_or_else(|| {
-        Failure::rule("rule 12: this device is no member's here", remedy::next(12))
-    })?;
+    let (register, member) = (desk.book.register(), me(&desk)?);
     let mut subscribe = Subscribe {
         member,
         amount: acts::money(register.charter(), amount)?,
@@ -320,14 +338,19 @@ fn cooperative_id(text: &str) -> Outcome<EntryId> {
     })
 }
 
-fn joining(text: &str, desk: &Desk<'_>) -> Outcome<Joining> {
+/// Reads a request to this cooperative.
+pub fn joining(text: &str, desk: &Desk<'_>) -> Outcome<Joining> {
     Joining::parse(text, desk.known.cooperative).map_err(slip_failure)
 }
 
-fn show_joining(title: &str, joining: &Joining) {
-    let Called { handle, name } = &joining.called;
+/// Shows what a request says.
+pub fn show_joining(title: &str, joining: &Joining) {
+    let called = match &joining.called {
+        Called { handle, name } if name.is_empty() => format!("{handle}, as it says"),
+        Called { handle, name } => format!("{name} ({handle}), as the applicant says"),
+    };
     let rows = [
-        ("called", format!("{name} ({handle}), as the applicant says")),
+        ("called", called),
         ("kind", format!("{:?}", joining.request.kind).to_lowercase()),
         ("device", joining.request.device.to_string()),
         ("cooperative", joining.cooperative.to_string()),
@@ -335,13 +358,15 @@ fn show_joining(title: &str, joining: &Joining) {
     out::preview(title, &rows);
 }
 
-fn give_slip(common: &Common, words: &str, slip: &str) {
+/// A slip as a result.
+pub fn give_slip(common: &Common, words: &str, slip: &str) {
     desk::form(common).give(&serde_json::json!({ "slip": slip }), |_| {
         out::note(words);
         out::say(slip);
     });
 }
 
-fn slip_failure(fault: SlipFault) -> Failure {
+/// Why a text is no slip.
+pub fn slip_failure(fault: SlipFault) -> Failure {
     Failure::usage(fault.to_string(), fault.hint())
 }

@@ -39,10 +39,11 @@ pub fn new_passphrase(common: &Common) -> Outcome<Zeroizing<String>> {
     Ok(first)
 }
 
-fn from_terminal(prompt: &str) -> Outcome<Zeroizing<String>> {
+/// Asks at the terminal, which does not show what is typed.
+pub fn from_terminal(prompt: &str) -> Outcome<Zeroizing<String>> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "there is no terminal to ask for the passphrase",
+            "there is no terminal to ask at",
             "give it on a file descriptor, such as: talea … --passphrase-fd 3 3< <(secret-tool …)",
         ));
     }

@@ -6,8 +6,7 @@ use talea_protocol::act::Content;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 
-use super::{Report, json as value, sheet};
-use crate::amount::show_time;
+use super::{Cell, Report, json as value, sheet, text};
 use crate::table::Align::{Left, Right};
 use crate::verify::text::{device, place};
 use crate::verify::{Audit, Claim, Sum};
@@ -22,24 +21,31 @@ pub fn entry_list(audit: &Audit, sum: &Sum) -> Report {
     let row = |entry: &&Signed| {
         let claim = Claim::of(entry);
         vec![
-            place(Some(sum), &claim),
-            act(entry),
-            show_time(entry.header().time),
-            receipts(sum, &entry.id()).to_string(),
-            standing(sum, &entry.id()),
-            entry.id().to_string(),
+            text(place(Some(sum), &claim)),
+            text(act_name(entry)),
+            Cell::Time(entry.header().time),
+            Cell::Number(i128::from(receipts(sum, &entry.id())), 0),
+            text(standing(sum, &entry.id())),
+            Cell::Entry(entry.id(), String::new()),
         ]
     };
     let columns = [
-        ("place", Left),
-        ("act", Left),
-        ("author's clock", Left),
-        ("receipts", Right),
-        ("verdict", Left),
-        ("entry", Left),
+        ("col-place", Left),
+        ("col-act", Left),
+        ("col-clock", Left),
+        ("col-receipts", Right),
+        ("col-verdict", Left),
+        ("col-entry", Left),
     ];
     let json = Value::Array(all.iter().map(|entry| entry_json(audit, sum, entry)).collect());
-    Report { json, tables: vec![sheet("Entries", &columns, all.iter().map(row).collect())] }
+    Report {
+        json,
+        tables: vec![sheet(
+            ("title-entries", Cell::Empty),
+            &columns,
+            all.iter().map(row).collect(),
+        )],
+    }
 }
 
 /// One entry, whole.
@@ -53,9 +59,9 @@ pub fn entry(audit: &Audit, sum: &Sum, entry: &Signed) -> Report {
             value.to_string()
         }
     };
-    let rows = fields.map(|(name, value)| vec![name.clone(), shown(value)]).collect();
-    let title = format!("Entry {}", entry.id());
-    Report { tables: vec![sheet(&title, &[("field", Left), ("value", Left)], rows)], json }
+    let rows = fields.map(|(name, value)| vec![text(name), text(shown(value))]).collect();
+    let title = ("title-entry", Cell::Entry(entry.id(), String::new()));
+    Report { tables: vec![sheet(title, &[("col-field", Left), ("col-value", Left)], rows)], json }
 }
 
 fn entry_json(audit: &Audit, sum: &Sum, entry: &Signed) -> Value {
@@ -112,7 +118,9 @@ pub(super) fn waits(sum: &Sum, need: &Need) -> String {
     }
 }
 
-fn act(entry: &Signed) -> String {
+/// What an entry's act is called, as in JSON.
+#[must_use]
+pub fn act_name(entry: &Signed) -> String {
     match entry.content() {
         Content::Known(act) => match value(act).get("act") {
             Some(Value::String(name)) => name.clone(),

@@ -1,17 +1,14 @@
 //! Members: the list, one member's statement, and what they decided together.
 
-use talea_ledger::view::contributions::Given;
+use talea_ledger::view::contributions::{Given, contributions};
 use talea_ledger::view::decisions::{Question, decisions};
 use talea_ledger::view::members::{MemberRow, Part, Uncounted, members, statement};
-use talea_protocol::act::{Line, Outcome, Stream};
-use talea_protocol::bytes::Code;
+use talea_protocol::act::{Line, Stream};
 use talea_protocol::charter::Member;
 
 use super::entries::waits;
-use super::{Report, json, sheet, word, yes};
-use crate::amount::{show_day, show_month, show_time};
+use super::{Cell, Report, count, json, optional, sheet, text, word, yes};
 use crate::table::Align::{self, Left, Right};
-use crate::table::money;
 use crate::verify::Sum;
 use crate::verify::text::handle;
 
@@ -21,33 +18,35 @@ pub fn member_list(sum: &Sum) -> Report {
     let view = members(&sum.register, &sum.state);
     let exponent = sum.register.charter().exponent;
     let row = |row: &MemberRow| {
-        let code =
-            |code: &Option<Code>| code.as_ref().map_or_else(String::new, ToString::to_string);
+        let entries: u64 = row.devices.iter().map(|device| u64::from(device.length)).sum();
         vec![
-            row.member.0.to_string(),
-            handle(sum, row.member),
+            text(row.member.0),
+            text(handle(sum, row.member)),
             word(&row.kind),
-            code(&row.college),
-            code(&row.stage),
+            optional(row.college.as_ref()),
+            optional(row.stage.as_ref()),
             yes(row.binding_vote),
-            row.devices.len().to_string(),
-            row.devices.iter().map(|device| u64::from(device.length)).sum::<u64>().to_string(),
-            money(row.shares, exponent),
+            count(row.devices.len()),
+            Cell::Number(i128::from(entries), 0),
+            Cell::Number(row.shares, exponent),
         ]
     };
     let columns = [
-        ("number", Right),
-        ("member", Left),
-        ("kind", Left),
-        ("college", Left),
-        ("stage", Left),
-        ("vote binds", Left),
-        ("devices", Right),
-        ("entries", Right),
-        ("shares", Right),
+        ("col-number", Right),
+        ("col-member", Left),
+        ("col-kind", Left),
+        ("col-college", Left),
+        ("col-stage", Left),
+        ("col-vote-binds", Left),
+        ("col-devices", Right),
+        ("col-entries", Right),
+        ("col-shares", Right),
     ];
     let rows = view.iter().map(row).collect();
-    Report { json: json(&view), tables: vec![sheet("Members", &columns, rows)] }
+    Report {
+        json: json(&view),
+        tables: vec![sheet(("title-members", Cell::Empty), &columns, rows)],
+    }
 }
 
 /// One member's statement.
@@ -55,30 +54,32 @@ pub fn member_list(sum: &Sum) -> Report {
 pub fn member(sum: &Sum, member: Member) -> Option<Report> {
     let view = statement(&sum.register, &sum.state, member)?;
     let exponent = sum.register.charter().exponent;
-    let pair = |what: &str, value: String| vec![what.to_owned(), value];
     let claims = &view.claims;
-    let facts = vec![
-        pair("member", handle(sum, member)),
-        pair("college", view.member.college.as_ref().map_or_else(String::new, ToString::to_string)),
-        pair("stage", view.member.stage.as_ref().map_or_else(String::new, ToString::to_string)),
-        pair("shares", money(view.member.shares, exponent)),
-        pair("livelihood claim", money(claims.livelihood, 2)),
-        pair("love claim", money(claims.love, 2)),
-        pair("care claim, minutes", claims.care.to_string()),
-        pair("payable", money(view.payable, exponent)),
+    let facts = [
+        ("col-member", text(handle(sum, member))),
+        ("col-college", optional(view.member.college.as_ref())),
+        ("col-stage", optional(view.member.stage.as_ref())),
+        ("col-shares", Cell::Number(view.member.shares, exponent)),
+        ("word-livelihood-claim", Cell::Number(claims.livelihood, 2)),
+        ("word-love-claim", Cell::Number(claims.love, 2)),
+        ("word-care-claim", Cell::Number(claims.care, 0)),
+        ("word-payable", Cell::Number(view.payable, exponent)),
     ];
+    let facts = facts.map(|(what, value)| vec![Cell::Word(what.to_owned()), value]).to_vec();
     let given = view.contributions.iter().map(|given| given_row(sum, given)).collect();
     let part = |part: &Part| {
         let line = |f: fn(&Line) -> u64| {
-            part.line.map_or_else(String::new, |line| money(i128::from(f(&line.line)), exponent))
+            part.line.map_or(Cell::Empty, |it| Cell::Number(i128::from(f(&it.line)), exponent))
         };
+        let money = |amount: i128| Cell::Number(amount, exponent);
         vec![
-            show_month(part.period),
+            Cell::Month(part.period),
             line(|line| line.livelihood),
             line(|line| line.love),
             line(|line| line.care),
-            part.line.map_or_else(String::new, |line| money(i128::from(line.total), exponent)),
-            part.paid.map_or_else(String::new, |paid| money(i128::from(paid), exponent)),
+            part.line.map_or(Cell::Empty, |line| money(i128::from(line.total))),
+            part.paid.map_or(Cell::Empty, |paid| money(i128::from(paid))),
+            Cell::Entry(part.run, String::new()),
         ]
     };
     let parts = view.runs.iter().map(part).collect();
@@ -88,55 +89,70 @@ pub fn member(sum: &Sum, member: Member) -> Option<Report> {
             (None, Some(needs)) => waits(sum, needs),
             (None, None) => String::new(),
         };
-        vec![it.seq.to_string(), it.id.to_string(), why]
+        vec![text(it.seq), Cell::Entry(it.id, String::new()), text(why)]
     };
     let uncounted = view.uncounted.iter().map(uncounted).collect();
-    let runs = [
-        ("month", Left),
-        ("livelihood", Right),
-        ("love", Right),
-        ("care", Right),
-        ("total", Right),
-        ("paid", Right),
-    ];
+    let name = || text(handle(sum, member));
+    let facts_columns = [("col-what", Left), ("col-value", Right)];
+    let why_columns = [("col-place", Right), ("col-entry", Left), ("col-why", Left)];
     let tables = vec![
-        sheet("Statement", &[("what", Left), ("value", Right)], facts),
-        sheet("Contributions", &GIVEN, given),
-        sheet("Runs", &runs, parts),
-        sheet("Does not count", &[("place", Right), ("entry", Left), ("why", Left)], uncounted),
+        sheet(("title-statement", name()), &facts_columns, facts),
+        sheet(("title-contributions-of", name()), &GIVEN, given),
+        sheet(("title-runs-of", name()), &RUNS, parts),
+        sheet(("title-uncounted-of", name()), &why_columns, uncounted),
     ];
     Some(Report { json: json(&view), tables })
 }
 
-const GIVEN: [(&str, Align); 9] = [
-    ("day", Left),
-    ("member", Left),
-    ("stream", Left),
-    ("task", Left),
-    ("quantity", Right),
-    ("job", Left),
-    ("attested by", Left),
-    ("livelihood", Right),
-    ("love or care", Right),
+const RUNS: [(&str, Align); 7] = [
+    ("col-month", Left),
+    ("col-livelihood", Right),
+    ("col-love", Right),
+    ("col-care", Right),
+    ("col-total", Right),
+    ("col-paid", Right),
+    ("col-entry", Left),
 ];
 
-fn given_row(sum: &Sum, given: &Given) -> Vec<String> {
-    let attested: Vec<String> =
-        given.attestations.iter().map(|attested| handle(sum, attested.member)).collect();
+const GIVEN: [(&str, Align); 10] = [
+    ("col-day", Left),
+    ("col-member", Left),
+    ("col-stream", Left),
+    ("col-task", Left),
+    ("col-quantity", Right),
+    ("col-job", Left),
+    ("col-attested-by", Left),
+    ("col-livelihood", Right),
+    ("col-love-or-care", Right),
+    ("col-entry", Left),
+];
+
+/// Every contribution that counts.
+#[must_use]
+pub fn work_list(sum: &Sum) -> Report {
+    let view = contributions(&sum.state);
+    let rows = view.iter().map(|given| given_row(sum, given)).collect();
+    Report { json: json(&view), tables: vec![sheet(("title-work", Cell::Empty), &GIVEN, rows)] }
+}
+
+fn given_row(sum: &Sum, given: &Given) -> Vec<Cell> {
+    let attested = given.attestations.iter();
+    let attested: Vec<String> = attested.map(|it| handle(sum, it.member)).collect();
     let other = match given.act.stream {
-        Stream::Care => given.care.to_string(),
-        Stream::Livelihood | Stream::Love => money(i128::from(given.love), 2),
+        Stream::Care => Cell::Number(i128::from(given.care), 0),
+        Stream::Livelihood | Stream::Love => Cell::Number(i128::from(given.love), 2),
     };
     vec![
-        show_day(given.act.end),
-        handle(sum, given.author),
+        Cell::Day(given.act.end),
+        text(handle(sum, given.author)),
         word(&given.act.stream),
-        given.act.task.to_string(),
-        given.act.quantity.to_string(),
-        given.act.job.as_ref().map_or_else(String::new, |job| job.code.to_string()),
-        attested.join(" "),
-        money(i128::from(given.livelihood), 2),
+        text(&given.act.task),
+        Cell::Number(i128::from(given.act.quantity.value()), 0),
+        optional(given.act.job.as_ref().map(|job| &job.code)),
+        text(attested.join(" ")),
+        Cell::Number(i128::from(given.livelihood), 2),
         other,
+        Cell::Entry(given.id, String::new()),
     ]
 }
 
@@ -145,54 +161,34 @@ fn given_row(sum: &Sum, given: &Given) -> Vec<String> {
 pub fn decision_register(sum: &Sum) -> Report {
     let view = decisions(&sum.register, &sum.state);
     let columns = [
-        ("proposal", Left),
-        ("by", Left),
-        ("matter", Left),
-        ("closes", Left),
-        ("yes", Right),
-        ("no", Right),
-        ("took part", Right),
-        ("outcome", Left),
-        ("left out", Right),
+        ("col-proposal", Left),
+        ("col-by", Left),
+        ("col-matter", Left),
+        ("col-closes", Left),
+        ("col-yes", Right),
+        ("col-no", Right),
+        ("col-took-part", Right),
+        ("col-outcome", Left),
+        ("col-left-out", Right),
+        ("col-decision", Left),
     ];
     let rows = view.iter().map(|question| question_row(sum, question)).collect();
-    Report { json: json(&view), tables: vec![sheet("Decisions", &columns, rows)] }
+    let tables = vec![sheet(("title-decisions", Cell::Empty), &columns, rows)];
+    Report { json: json(&view), tables }
 }
 
-fn question_row(sum: &Sum, question: &Question) -> Vec<String> {
-    let outcome = match question.decision.map(|decision| decision.outcome) {
-        Some(Outcome::Adopted) => "adopted",
-        Some(Outcome::Rejected) => "rejected",
-        Some(Outcome::NoQuorum) => "no quorum",
-        Some(Outcome::Blocked) => "blocked",
-        None => "open",
-    };
+fn question_row(sum: &Sum, question: &Question) -> Vec<Cell> {
+    let outcome = question.decision.map(|decision| word(&decision.outcome));
     vec![
-        question.id.to_string(),
-        handle(sum, question.author),
+        Cell::Entry(question.id, String::new()),
+        text(handle(sum, question.author)),
         word(&question.matter),
-        show_time(question.closes),
-        percent(question.tally.yes),
-        percent(question.tally.no),
-        percent(question.tally.participation),
-        outcome.to_owned(),
-        question.outside.len().to_string(),
+        Cell::Time(question.closes),
+        Cell::Share(question.tally.yes),
+        Cell::Share(question.tally.no),
+        Cell::Share(question.tally.participation),
+        outcome.unwrap_or_else(|| Cell::Word("word-open".to_owned())),
+        count(question.outside.len()),
+        question.decision.map_or(Cell::Empty, |it| Cell::Entries(vec![it.id])),
     ]
-}
-
-/// A share of ten thousand million as per cent, cut after four places.
-fn percent(share: u64) -> String {
-    let places = share / 10_000;
-    format!("{}.{:04} %", places / 10_000, places % 10_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_shown_with_four_places() {
-        assert_eq!(percent(7_333_333_333), "73.3333 %");
-        assert_eq!(percent(10_000_000_000), "100.0000 %");
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A changed byte and a left-out entry are made in an export's file, whose digest is made to fit
 //! again: whoever cheats would do that. Two statements for one place are signed by a member and
-//! given to two nodes at the same time.
+//! given to nodes that cannot hear each other.
 
 use std::path::Path;
 
@@ -13,11 +13,10 @@ use talea_protocol::hash::EntryId;
 use talea_tools::journal::Draft;
 use talea_tools::play::Play;
 
-use super::stage::{Stage, node_at};
+use super::servers::Server;
+use super::stage::{Stage, wait};
 use crate::failure::{Failure, Outcome};
-
-/// Attempts to reach both nodes before they have told each other.
-const RACES_MAX: usize = 8;
+use crate::http::Node;
 
 /// Changes one bit of an entry in an export, the lowest of an amount, and makes the digest fit
 /// again.
@@ -81,44 +80,56 @@ fn unbundle(bundle: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Two statements of one member for one place, each given to another node.
+/// Two statements of one member for one place, each on other nodes.
 pub struct Fork {
     /// The place.
     pub seq: u64,
-    /// What one node has.
+    /// What the first node has.
     pub one: EntryId,
-    /// What the other has.
+    /// What the others have.
     pub other: EntryId,
+    /// The export of the first node, while it was alone.
+    pub alone: Vec<u8>,
+    /// The export of the last, while the first was away.
+    pub others: Vec<u8>,
 }
 
-/// Signs two statements for one place and gives them to the first and the last node at once.
-///
-/// If one node has told the other in time, the second statement is refused there: then the next
-/// place is tried.
-pub fn fork(stage: &Stage, play: &mut Play<'_>, author: &str) -> Outcome<Fork> {
-    for _ in 0..RACES_MAX {
-        let (one, other) = pair(play, author)?;
-        let fork = Fork { seq: one.header().seq, one: one.id(), other: other.id() };
-        let (Some(first), Some(last)) = (stage.servers.first(), stage.servers.last()) else {
-            return Err(absent());
-        };
-        let (here, there) = (node_at(first), node_at(last));
-        let (here, there) = std::thread::scope(|scope| {
-            let there = scope.spawn(|| there.submit(&other, None));
-            (here.submit(&one, None), there.join())
-        });
-        match (here, there) {
-            (Ok(_), Ok(Ok(_))) => return Ok(fork),
-            // One was first everywhere: it stands, and the next place is tried.
-            (Ok(_), _) => play.add(one).map_err(|_| absent())?,
-            (_, Ok(Ok(_))) => play.add(other).map_err(|_| absent())?,
-            (Err(failure), _) => return Err(failure),
+/// Signs two statements for one place. The first node gets one while it is alone; the others get the
+/// other while it is away. All of them are up again when this returns.
+pub fn fork(stage: &mut Stage, play: &Play<'_>, author: &str) -> Outcome<Fork> {
+    let (one, other) = pair(play, author)?;
+    let apart = |stage: &mut Stage, first: bool| -> Outcome {
+        for (place, server) in stage.servers.iter_mut().enumerate() {
+            match (place == 0) == first {
+                true if !server.is_up() => server.restart()?,
+                true => {}
+                false => server.kill(),
+            }
         }
-    }
-    Err(Failure::node(
-        "the nodes were too quick: each second statement was refused",
-        "run it again; this, too, is how a fork ends",
-    ))
+        Ok(())
+    };
+    apart(stage, true)?;
+    let (first, last) = (0, stage.servers.len().saturating_sub(1));
+    node(stage, first)?.submit(&one, None)?;
+    let alone = stage.export_now(server(stage, first)?)?.0;
+    apart(stage, false)?;
+    let before = stage.overview(server(stage, last)?)?.settled;
+    node(stage, last)?.submit(&other, None)?;
+    wait("the two nodes do not settle it", || {
+        Ok(stage.overview(server(stage, last)?)?.settled > before)
+    })?;
+    let others = stage.export_now(server(stage, last)?)?.0;
+    stage.servers.first_mut().ok_or_else(absent)?.restart()?;
+    let (seq, one, other) = (one.header().seq, one.id(), other.id());
+    Ok(Fork { seq, one, other, alone, others })
+}
+
+fn server(stage: &Stage, place: usize) -> Outcome<&Server> {
+    stage.servers.get(place).ok_or_else(absent)
+}
+
+fn node(stage: &Stage, place: usize) -> Outcome<Node> {
+    Ok(server(stage, place)?.node())
 }
 
 /// A contribution, and twice as much of it, in one place of the author's chain.

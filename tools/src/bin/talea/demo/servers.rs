@@ -3,6 +3,7 @@
 //! Each runs in a folder of its own, on ports that the system chose, and is killed when this value
 //! is dropped: at the end, on an error, and when the user interrupts.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -42,17 +43,7 @@ pub struct Server {
 impl Server {
     /// Makes a node in this folder and starts it on free ports.
     pub fn start(program: &Path, data: &Path, name: &'static str) -> Outcome<Self> {
-        let mut init = Command::new(program);
-        init.arg("init").arg("--data").arg(data).arg("--name").arg(name);
-        let done =
-            init.stdin(Stdio::null()).output().map_err(|error| Failure::file(program, &error))?;
-        if !done.status.success() {
-            let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-            return Err(Failure::node(
-                format!("talead init: {said}"),
-                "run it by hand to see more",
-            ));
-        }
+        tell(program, "init", data, &[OsStr::new("--name"), OsStr::new(name)])?;
         let free = ("127.0.0.1:0", "127.0.0.1:0");
         let (child, ready) = run(program, data, free)?;
         let (program, data) = (program.to_owned(), data.to_owned());
@@ -98,6 +89,20 @@ impl Server {
         }
     }
 
+    /// Copies its store to a new folder, while it runs.
+    pub fn backup(&self, to: &Path) -> Outcome {
+        tell(&self.program, "backup", &self.data, &[OsStr::new("--to"), to.as_os_str()])
+    }
+
+    /// Loses its store and all that it knew of its signatures, and gets them from a backup.
+    pub fn restore(&self, from: &Path) -> Outcome {
+        for lost in ["store", "promise"] {
+            let path = self.data.join(lost);
+            std::fs::remove_dir_all(&path).map_err(|error| Failure::file(&path, &error))?;
+        }
+        tell(&self.program, "restore", &self.data, &[OsStr::new("--from"), from.as_os_str()])
+    }
+
     /// Starts it again where it was.
     pub fn restart(&mut self) -> Outcome {
         let (child, ready) = run(&self.program, &self.data, (&self.ready.http, &self.ready.quic))?;
@@ -111,6 +116,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Has the node's program do something that ends by itself.
+fn tell(program: &Path, verb: &str, data: &Path, arguments: &[&OsStr]) -> Outcome {
+    let mut command = Command::new(program);
+    command.arg(verb).arg("--data").arg(data).args(arguments).stdin(Stdio::null());
+    let done = command.output().map_err(|error| Failure::file(program, &error))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Err(Failure::node(format!("talead {verb}: {said}"), "run it by hand to see more"))
 }
 
 fn run(program: &Path, data: &Path, (http, quic): (&str, &str)) -> Outcome<(Child, Ready)> {

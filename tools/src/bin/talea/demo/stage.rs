@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::SecretKey;
 use talea_tools::play::Made;
@@ -17,7 +18,7 @@ use talea_tools::verify::{self, Audit, Policy, Status, Summary};
 use super::servers::Server;
 use crate::clock::{self, Deadline};
 use crate::failure::{Failure, Kind, Outcome};
-use crate::http::{Node, Reader};
+use crate::http::Reader;
 use crate::nodes::{self, Peer};
 use crate::out::{self, Ticker};
 
@@ -130,7 +131,12 @@ impl Stage {
 
     /// How far a node has come.
     pub fn overview(&self, server: &Server) -> Outcome<Overview> {
-        let path = format!("/v1/cooperatives/{}", self.cooperative);
+        self.read(server, "")
+    }
+
+    /// What a node answers to a question about the cooperative.
+    pub fn read<T: DeserializeOwned>(&self, server: &Server, question: &str) -> Outcome<T> {
+        let path = format!("/v1/cooperatives/{}{question}", self.cooperative);
         server.node().read(&path, Some(&self.reader(server)))
     }
 
@@ -199,6 +205,24 @@ impl Stage {
     }
 }
 
+/// Waits until something is so; says how long that took.
+pub fn wait(otherwise: &str, so: impl Fn() -> Outcome<bool>) -> Outcome<Duration> {
+    let deadline = Deadline::within(WAIT_MAX);
+    loop {
+        interrupted()?;
+        if so()? {
+            return Ok(deadline.elapsed());
+        }
+        if deadline.is_over() {
+            return Err(Failure::node(
+                format!("after {} s {otherwise}", WAIT_MAX.as_secs()),
+                "run it again with --keep and look at the nodes' log.txt",
+            ));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
 /// Whether every payload that an entry commits to is in the export: payloads come after entries.
 fn has_payloads(audit: &Audit) -> bool {
     let committed = audit.shown.entries.values().filter(|entry| entry.header().payload.is_some());
@@ -213,11 +237,6 @@ pub fn interrupted() -> Outcome {
         return Err(Failure::usage("interrupted", "nothing is left behind; run it again"));
     }
     Ok(())
-}
-
-/// A node's HTTP side, for a thread of its own.
-pub fn node_at(server: &Server) -> Node {
-    Node::at(server.http())
 }
 
 fn no_node() -> Failure {

@@ -2,8 +2,10 @@
 
 use talea_protocol::key::DeviceKey;
 use talea_tools::heads::{self, Head, Unsafe};
+use talea_tools::healing::Row;
 use talea_tools::journal::{Journal, JournalFault};
 use talea_tools::verify::Audit;
+use talea_tools::wallet::Server;
 use talea_tools::witness::{self, Past};
 
 use super::Desk;
@@ -68,6 +70,17 @@ impl Desk<'_> {
     /// What every node says of this device.
     pub fn ask_heads(&self) -> Vec<Answer> {
         self.chain().ask(self.journal.next().0)
+    }
+
+    /// What every node says of any device's chain, whoever says more than nothing having shown the
+    /// last entry.
+    pub fn ask_heads_of(&self, device: DeviceKey) -> Vec<Answer> {
+        Chain { device, ..self.chain() }.ask(0)
+    }
+
+    /// What every node tells of open forks.
+    pub fn ask_forks(&self) -> Vec<(Server, Outcome<Vec<Row>>)> {
+        self.chain().forks()
     }
 
     /// Whether it would be safe to sign after these answers; the journal is vouched for then.

@@ -1,0 +1,227 @@
+//! How much of a chain that ends still counts, from what the nodes say of it.
+//!
+//! A cut below an entry that a quorum may still settle would be refused, or would take back what is
+//! settled (ledger, section 8, "Cut"): so it is the farthest that nodes which stand still have come,
+//! and as many of them must say so as settle an entry. Who asks the nodes is the caller's business.
+
+use std::collections::BTreeSet;
+
+use talea_ledger::register::Register;
+use talea_protocol::bytes::List;
+use talea_protocol::cut::{Cut, CutRoot};
+use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
+
+use crate::heads::Head;
+
+/// Why no cut can be signed now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Uncut {
+    /// Nodes that might still give the chain a place.
+    #[error(
+        "device {device} stands still at {standing} nodes, and {needed} must say so before its end \
+         can be named"
+    )]
+    Moving {
+        /// The device's number.
+        device: u32,
+        /// Nodes of the roster that give it no new place.
+        standing: usize,
+        /// The quorum.
+        needed: usize,
+    },
+    /// Too few nodes were heard.
+    #[error("{heard} nodes say how far device {device} has come, and {needed} must")]
+    Unheard {
+        /// The device's number.
+        device: u32,
+        /// Nodes of the roster that answered.
+        heard: usize,
+        /// The quorum.
+        needed: usize,
+    },
+    /// Two branches.
+    #[error(
+        "the nodes hold different entries of device {device} before place {length}: {one} and {other}"
+    )]
+    Forked {
+        /// The device's number.
+        device: u32,
+        /// Entries that both hold.
+        length: u64,
+        /// What one holds.
+        one: EntryId,
+        /// What another holds.
+        other: EntryId,
+    },
+    /// Beyond what a cut can say.
+    #[error("the chains are longer, or more, than a cut can name")]
+    Large,
+}
+
+impl Uncut {
+    /// What to do next.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Moving { .. } => {
+                "have the ground stated first (`talea device report`, `talea leave`, a decision), or \
+                 wait until more nodes hold it"
+            }
+            Self::Unheard { .. } => "wait until more nodes answer, or name them with `talea join`",
+            Self::Forked { .. } => "heal the chain first: `talea forks`, then `talea heal`",
+            Self::Large => "report this",
+        }
+    }
+}
+
+/// A chain that ends, and what the nodes say of it.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The device's number.
+    pub device: u32,
+    /// Every node's word.
+    pub heads: Vec<Head>,
+}
+
+/// The cut behind which nothing of these chains counts, numbered at the register's head.
+///
+/// `still` asks for a quorum of nodes that give the chain no new place; where a role alone is handed
+/// over, the chain goes on, and a quorum's word how far it has come is enough.
+///
+/// # Errors
+/// [`Uncut`].
+pub fn cut(register: &Register, chains: &[Chain], still: bool) -> Result<Cut, Uncut> {
+    let (mut root, mut lengths) = (CutRoot::new(), Vec::new());
+    let mut chains: Vec<&Chain> = chains.iter().collect();
+    chains.sort_by_key(|chain| chain.device);
+    for chain in chains {
+        let Some((length, last)) = tip(register, chain, still)? else { continue };
+        let at = usize::try_from(chain.device).map_err(|_| Uncut::Large)?;
+        lengths.resize(at + 1, 0);
+        if let Some(slot) = lengths.last_mut() {
+            *slot = length;
+        }
+        if let Some(record) = register.record(chain.device) {
+            root.add(&record.key, length, &last);
+        }
+    }
+    let lengths = List::try_from(lengths).map_err(|_| Uncut::Large)?;
+    Ok(Cut { at: register.head().1, lengths, root: root.finish() })
+}
+
+/// The farthest that a node which counts has come; nothing for an empty chain.
+fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, EntryId)>, Uncut> {
+    let (device, roster) = (chain.device, register.roster());
+    let of_roster = |head: &&Head| roster.nodes.contains(&head.node);
+    let stands = |head: &&Head| !still || head.frozen.is_some() || head.ended.is_some();
+    let counted: Vec<&Head> = chain.heads.iter().filter(of_roster).filter(stands).collect();
+    let nodes: BTreeSet<NodeKey> = counted.iter().map(|head| head.node).collect();
+    let (given, needed) = (nodes.len(), usize::from(roster.quorum));
+    if given < needed {
+        return Err(match still {
+            true => Uncut::Moving { device, standing: given, needed },
+            false => Uncut::Unheard { device, heard: given, needed },
+        });
+    }
+    let tips = || counted.iter().filter_map(|head| Some((head.length, head.head?)));
+    let Some((length, last)) = tips().max_by_key(|(length, _)| *length) else { return Ok(None) };
+    if let Some((_, other)) = tips().find(|(there, id)| *there == length && *id != last) {
+        return Err(Uncut::Forked { device, length, one: last, other });
+    }
+    let length = u32::try_from(length).map_err(|_| Uncut::Large)?;
+    Ok((length > 0).then_some((length, last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use talea_protocol::charter::{Roster, Visibility};
+    use talea_protocol::key::SecretKey;
+
+    use crate::heads::Frozen;
+    use crate::play::Play;
+    use crate::play::tests::QUARTER;
+    use crate::scenario::Scenario;
+
+    const DEVICE: u32 = 3;
+
+    /// A cooperative whose entries two of three nodes settle.
+    fn register() -> Register {
+        let scenario = Scenario::parse(QUARTER).unwrap();
+        let key = |n: u8| SecretKey::from_seed(&[n; 32]);
+        let keys: BTreeMap<String, SecretKey> =
+            (1_u8..).zip(scenario.handles()).map(|(n, name)| (name.to_owned(), key(n))).collect();
+        let mut nodes: Vec<NodeKey> = (90..93).map(|n| key(n).node()).collect();
+        nodes.sort_unstable();
+        let roster = Roster { nodes: List::new(nodes).unwrap(), faulty: 0, quorum: 2 };
+        let terms = (roster, Visibility::Private);
+        Play::found(&scenario, keys, terms, &[7; 32]).unwrap().0.book().register().clone()
+    }
+
+    fn id(n: u8) -> EntryId {
+        EntryId([n; 32])
+    }
+
+    /// A node's word: so many entries, the last of which is `id(last)`, and whether it stands still.
+    fn head(register: &Register, node: usize, (length, last): (u64, u8), still: bool) -> Head {
+        let cause = "its device is reported lost or stolen".to_owned();
+        let frozen = still.then_some(Frozen { from: length, rule: 21, cause });
+        let nothing = Head::nothing(register.roster().nodes[node]);
+        Head { length, head: (length > 0).then_some(id(last)), frozen, ..nothing }
+    }
+
+    fn cut_of(register: &Register, heads: Vec<Head>, still: bool) -> Result<Cut, Uncut> {
+        cut(register, &[Chain { device: DEVICE, heads }], still)
+    }
+
+    #[test]
+    fn a_cut_is_where_the_farthest_node_stands_that_stands_still() {
+        let register = register();
+        let of = |node, tip, still| head(&register, node, tip, still);
+        let heads = vec![of(0, (2, 2), true), of(1, (3, 3), true), of(2, (9, 9), false)];
+        let cut = cut_of(&register, heads, true).unwrap();
+        assert_eq!((cut.at, cut.length(DEVICE), cut.total()), (register.head().1, 3, 3));
+        let mut root = CutRoot::new();
+        root.add(&register.record(DEVICE).unwrap().key, 3, &id(3));
+        assert_eq!(cut.root, root.finish());
+        let empty = vec![of(0, (0, 0), true), of(1, (0, 0), true)];
+        assert_eq!(cut_of(&register, empty, true).unwrap().total(), 0);
+    }
+
+    #[test]
+    fn fewer_nodes_than_settle_an_entry_make_no_cut_however_often_they_say_it() {
+        let register = register();
+        let of = |node, still| head(&register, node, (2, 2), still);
+        let moving = Err(Uncut::Moving { device: DEVICE, standing: 1, needed: 2 });
+        let heads = vec![of(0, true), of(0, true), of(1, false), of(2, false)];
+        assert_eq!(cut_of(&register, heads, true), moving);
+        let stranger = Head { node: NodeKey([7; 32]), ..of(0, true) };
+        assert_eq!(cut_of(&register, vec![of(0, true), stranger], true), moving);
+        // Where a role alone is handed over, the chain goes on.
+        assert_eq!(cut_of(&register, vec![of(1, false), of(2, false)], false).unwrap().total(), 2);
+        let unheard = Err(Uncut::Unheard { device: DEVICE, heard: 1, needed: 2 });
+        assert_eq!(cut_of(&register, vec![of(1, false)], false), unheard);
+    }
+
+    #[test]
+    fn two_branches_make_no_cut() {
+        let register = register();
+        let heads = vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
+        assert!(matches!(cut_of(&register, heads, true), Err(Uncut::Forked { length: 2, .. })));
+    }
+
+    #[test]
+    fn what_a_node_shows_nothing_for_is_no_wound() {
+        let register = register();
+        let row = crate::healing::Row {
+            node: register.roster().nodes[0],
+            number: DEVICE,
+            seq: 1,
+            receipt: "c2sp.org/tlog-proof@v1\nindex 0\n\n".to_owned(),
+        };
+        let (wounds, unshown) = crate::healing::wounds(&register, vec![row]);
+        assert!(wounds.is_empty() && unshown.len() == 1);
+    }
+}

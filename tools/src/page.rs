@@ -1,0 +1,275 @@
+//! One HTML file with everything that an export adds up to: it asks nothing of any network.
+//!
+//! Reports are turned into headings and tables; every figure leads to its table, every table to its
+//! entries, every entry is on the page with what it says. The template escapes every text. It needs
+//! no script, reads in any order of fonts and sizes, and prints.
+
+use askama::Template;
+use talea_protocol::hash::EntryId;
+
+use crate::amount::show_time;
+use crate::books::{Books, general_ledger};
+use crate::checks;
+use crate::lang::Lang;
+use crate::table::{Align, plain};
+use crate::verify::report::{self, Cell, Report, Sheet};
+use crate::verify::text::{lines, place};
+use crate::verify::{Audit, Claim, Status, Sum};
+
+mod sankey;
+
+use sankey::Diagram;
+
+/// Digits of an id that are shown in a table.
+const SHORT: usize = 8;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    code: &'static str,
+    title: String,
+    verdict: String,
+    is_valid: bool,
+    facts: Vec<(String, String)>,
+    findings: Vec<String>,
+    about: String,
+    skip: String,
+    contents: String,
+    top: String,
+    sections: Vec<Section>,
+    entries_title: String,
+    entries_about: String,
+    entries: Vec<Record>,
+}
+
+struct Section {
+    id: &'static str,
+    title: String,
+    about: String,
+    diagram: Option<Diagram>,
+    tables: Vec<Table>,
+}
+
+struct Table {
+    anchor: String,
+    heading: String,
+    /// What a reader that does not see is told.
+    label: String,
+    /// Whether the heading is another than the section's.
+    is_named: bool,
+    head: Vec<(String, bool)>,
+    rows: Vec<Vec<Value>>,
+}
+
+struct Value {
+    text: String,
+    href: String,
+    links: Vec<(String, String)>,
+    right: bool,
+}
+
+/// An entry, whole.
+struct Record {
+    anchor: String,
+    place: String,
+    act: String,
+    time: String,
+    standing: String,
+    id: String,
+    said: String,
+    /// Whether it did nothing.
+    idle: bool,
+}
+
+/// The page; a short one without a charter.
+///
+/// # Errors
+/// [`askama::Error`], which only a full memory makes.
+pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
+    let say = |key: &str| lang.say(key);
+    let summary = audit.summary();
+    let name = summary.name.clone().unwrap_or_else(|| summary.cooperative.to_string());
+    let (mut sections, mut records) = (Vec::new(), Vec::new());
+    sections.push(section(
+        audit,
+        ("checks", "title-checks"),
+        &checks::report(&checks::checks(audit)),
+        lang,
+    ));
+    if let (Some(sum), Some(books)) = (&audit.sum, Books::new(audit)) {
+        sections.extend(contents(audit, sum, &books, lang));
+        records = entries(audit, sum, lang);
+    }
+    let number = |count: u64| lang.amount(i128::from(count), 0);
+    let counts = [summary.entries, summary.settled, summary.members, summary.gaps].map(number);
+    let counts = counts.join(" · ");
+    let fact = |key: &str, value: String| (say(key), value);
+    let facts = vec![
+        fact("page-cooperative", summary.cooperative.to_string()),
+        fact("page-node", summary.node.to_string()),
+        fact("page-counts", counts),
+        fact("page-exported", lang.time(audit.shown.time)),
+        fact("page-checkpoint", format!("{} · {}", summary.size, summary.root)),
+        fact("page-held", format!("{} / {}", summary.held_by, summary.nodes)),
+        fact("page-state", summary.state.map_or_else(String::new, |state| state.to_string())),
+    ];
+    let page = Page {
+        code: lang.code(),
+        title: lang.say_with("page-title", &[("name", &plain(&name))]),
+        verdict: say(&format!("verdict-{}", summary.verdict.word().to_lowercase())),
+        is_valid: audit.status == Status::Valid,
+        facts,
+        findings: if lang == Lang::Fr || !lines(audit).is_empty() {
+            lines(audit)
+        } else {
+            Vec::new()
+        },
+        about: say("books-about"),
+        skip: say("page-skip"),
+        contents: say("page-contents"),
+        top: say("page-top"),
+        sections,
+        entries_title: say("title-entries"),
+        entries_about: say("page-entries-about"),
+        entries: records,
+    };
+    page.render()
+}
+
+fn section(
+    audit: &Audit,
+    (id, title): (&'static str, &str),
+    report: &Report,
+    lang: Lang,
+) -> Section {
+    let title = lang.say(title);
+    let filled = report.tables.iter().filter(|sheet| !sheet.rows.is_empty());
+    let mut tables: Vec<Table> = filled.map(|sheet| table(audit, sheet, lang)).collect();
+    for (number, table) in (1..).zip(&mut tables) {
+        table.label = format!("{title}, {} {number}", lang.say("word-table"));
+        table.is_named = table.heading != title;
+    }
+    let about = lang.say(&format!("about-{id}"));
+    Section { id, title, about, diagram: None, tables }
+}
+
+fn contents(audit: &Audit, sum: &Sum, books: &Books<'_>, lang: Lang) -> Vec<Section> {
+    let section = |id, title: &str, report: Report| Section {
+        id,
+        title: lang.say(title),
+        about: lang.say(&format!("about-{id}")),
+        diagram: None,
+        tables: report
+            .tables
+            .iter()
+            .filter(|it| !it.rows.is_empty())
+            .map(|it| table(audit, it, lang))
+            .collect(),
+    };
+    let mut statements = Vec::new();
+    for number in 0..u32::try_from(sum.register.members().len()).unwrap_or(0) {
+        let report = report::member(sum, talea_protocol::charter::Member(number));
+        statements.extend(report.into_iter().flat_map(|report| report.tables));
+    }
+    let statements = Report { tables: statements, json: serde_json::Value::Null };
+    let mut flows = section("flows", "title-flows", report::value_flows(sum));
+    flows.diagram = Diagram::new(sum, lang);
+    vec![
+        section("balance", "title-balance", report::balance(sum)),
+        section("claims", "title-claims", report::claims_list(sum)),
+        flows,
+        section("runs", "title-runs", report::run_list(sum)),
+        section("work", "title-work", report::work_list(sum)),
+        section("given", "title-given", report::given_by(sum)),
+        section("decisions", "title-decisions", report::decision_register(sum)),
+        section("members", "title-members", report::member_list(sum)),
+        section("statements", "title-statements", statements),
+        section("power", "title-power-report", report::power(audit, sum)),
+        section("ledger", "title-general-ledger", general_ledger(books, lang)),
+    ]
+}
+
+fn table(audit: &Audit, sheet: &Sheet, lang: Lang) -> Table {
+    let head = sheet.columns.iter().map(|(key, align)| (lang.say(key), *align == Align::Right));
+    let row = |row: &Vec<Cell>| {
+        row.iter()
+            .zip(&sheet.columns)
+            .map(|(cell, (_, align))| value(audit, cell, *align == Align::Right, lang))
+            .collect()
+    };
+    Table {
+        anchor: sheet.anchor.clone(),
+        heading: plain(&sheet.heading(lang)),
+        label: String::new(),
+        is_named: true,
+        head: head.collect(),
+        rows: sheet.rows.iter().map(row).collect(),
+    }
+}
+
+fn value(audit: &Audit, cell: &Cell, right: bool, lang: Lang) -> Value {
+    let link = |id: &EntryId| (called(audit, id), format!("#{}", anchor(id)));
+    match cell {
+        Cell::Entry(id, text) => {
+            let (name, href) = link(id);
+            let text = if text.is_empty() { name } else { plain(text) };
+            Value { text, href, links: Vec::new(), right }
+        }
+        Cell::Entries(ids) => {
+            let links = ids.iter().map(link).collect();
+            Value { text: String::new(), href: String::new(), links, right: false }
+        }
+        Cell::Linked(cell, anchor) => {
+            Value { href: format!("#{anchor}"), ..value(audit, cell, right, lang) }
+        }
+        other => {
+            let text = plain(&other.shown(lang));
+            Value { text, href: String::new(), links: Vec::new(), right }
+        }
+    }
+}
+
+/// An entry's place, or the beginning of its id if it is not there.
+fn called(audit: &Audit, id: &EntryId) -> String {
+    let entry = audit.shown.entries.get(id);
+    entry.map_or_else(
+        || id.to_string().get(..SHORT).unwrap_or_default().to_owned(),
+        |entry| plain(&place(audit.sum.as_ref(), &Claim::of(entry))),
+    )
+}
+
+fn anchor(id: &EntryId) -> String {
+    format!("e-{id}")
+}
+
+/// Every entry with what it says, as the list has them.
+fn entries(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Record> {
+    let all = sum.order.iter().filter_map(|id| audit.shown.entries.get(id));
+    let unsettled = audit.shown.entries.values().filter(|it| !sum.settled.has(&it.id()));
+    all.chain(unsettled)
+        .map(|entry| {
+            let (id, report) = (entry.id(), report::entry(audit, sum, entry));
+            let verdict = report.json["verdict"].as_str().unwrap_or_default().to_owned();
+            let receipts = format!("{}/{}", report.json["receipts"], report.json["roster"]);
+            let idle = verdict != "counted";
+            let standing = if idle { plain(&verdict) } else { lang.say("word-counted") };
+            Record {
+                anchor: anchor(&id),
+                place: plain(&place(Some(sum), &Claim::of(entry))),
+                act: lang.say(&format!("act-{}", report::act_name(entry))),
+                time: show_time(entry.header().time),
+                standing: format!("{standing} · {receipts}"),
+                id: id.to_string(),
+                said: said(&report.json),
+                idle,
+            }
+        })
+        .collect()
+}
+
+/// What an entry says, as lines of its JSON that move nothing.
+fn said(json: &serde_json::Value) -> String {
+    let shown = serde_json::json!({ "act": json["act"], "payload": json["payload"], "device": json["device"], "basis": json["basis"] });
+    let text = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
