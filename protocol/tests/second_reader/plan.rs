@@ -1,4 +1,4 @@
-//! What belongs to acts 37 to 44, as section 7 of the README has it.
+//! What belongs to acts 43 to 50, as section 7 of the README has it.
 
 use wincode::{SchemaRead, SchemaWrite};
 
