@@ -177,9 +177,11 @@ pub enum Reply {
 /// Something that should not happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Alarm {
-    /// A peer's log holds what is not an entry, or a signature that is not its device's.
+    /// A peer sent, as its log or as another's, what is not an entry, or a signature that is not
+    /// its device's.
     Unsound(NodeKey),
-    /// A peer's signed root is not the root of the leaves that it sent.
+    /// A peer's signed root is not the root of the leaves that it sent; or it sent, as the note of
+    /// its log or of another's, what its owner has not signed.
     Root(NodeKey),
     /// A peer has another state for the same settled cut. It is cosigned no more.
     State(NodeKey),
@@ -226,6 +228,8 @@ pub struct Replica {
     wanted: BTreeMap<EntryId, Commitment>,
     ask_at: Option<Moment>,
     asked: usize,
+    /// Peers that sent something unsound as the log of another: told of once.
+    unsound: BTreeSet<NodeKey>,
     /// When a peer's frontier last equalled this node's.
     equal: BTreeMap<NodeKey, Moment>,
     /// The last frontier of each peer: cut root and state root.
@@ -273,6 +277,7 @@ impl Replica {
             wanted: BTreeMap::new(),
             ask_at: None,
             asked: 0,
+            unsound: BTreeSet::new(),
             equal: BTreeMap::new(),
             frontiers: BTreeMap::new(),
             freezes: Freezes::default(),
@@ -400,6 +405,11 @@ impl Replica {
                     self.outputs.push_back(Output::Serve(Box::new(parts)));
                 }
                 sync::Output::Take(chunk) => self.take(chunk),
+                sync::Output::Drop(log) => {
+                    if let Some(mirror) = self.mirrors.get_mut(&log) {
+                        mirror.back_to_checked();
+                    }
+                }
             }
         }
     }

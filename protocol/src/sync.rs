@@ -4,7 +4,8 @@
 //! [`Sync::deadline`]. It knows logs by owner and size only; what a leaf means, and whether it is
 //! true, is for whoever gets [`Output::Take`]. Pushing is a hint: what guarantees that nodes come
 //! to hold the same is that each says the sizes it holds, every [`HEARTBEAT_MS`], and that a
-//! follower who got nothing since asks again. Section 12 of the README.
+//! follower who got nothing asks again, and then another. Section 12 of the README; at whom a log
+//! is followed is `intake`'s business.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +14,10 @@ use crate::hash::EntryId;
 use crate::key::NodeKey;
 use crate::leaf::bundled;
 use crate::message::{CHECKPOINT_BYTES_MAX, Form, ITEMS_MAX, Item, LEAVES_MAX, LogSize, Message};
+
+mod intake;
+
+use intake::Intake;
 
 /// A point in time, in ms since some start; the caller's clock never goes back.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -31,6 +36,9 @@ impl Moment {
 pub const HEARTBEAT_MS: u64 = 5_000;
 /// Frames under way for one log: with frames of 192 KiB, 3 MiB, the most a peer makes us hold.
 pub const FRAMES: u32 = 16;
+/// After so many heartbeats whoever said that it had more of a log, and sent nothing, is asked
+/// again: a minute.
+const RETRY_BEATS: u64 = 12;
 
 /// What the machine wants done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +50,9 @@ pub enum Output {
     Serve(Serve),
     /// Leaves arrived, in the log's order; when they are dealt with, say [`Sync::taken`].
     Take(Chunk),
+    /// What has come of this log beyond what is checked is given up: it is asked for again, of
+    /// another peer. So all that is unchecked of a log has come from one.
+    Drop(NodeKey),
 }
 
 /// A frame's worth of leaves to be read and sent.
@@ -85,16 +96,6 @@ struct Cursor {
     reading: bool,
 }
 
-/// Where this node stands in a log that it follows.
-#[derive(Clone, Copy, Debug)]
-struct Intake {
-    source: Option<NodeKey>,
-    next: u64,
-    /// Whether leaves came since the source last said its size.
-    moving: bool,
-    form: Form,
-}
-
 /// A peer with a session.
 #[derive(Debug, Default)]
 struct Peer {
@@ -102,6 +103,8 @@ struct Peer {
     cursors: BTreeMap<NodeKey, Cursor>,
     /// Whether it has spoken about the cooperative: before, it may have heard nothing either.
     spoke: bool,
+    /// What it said last that it holds of each roster log.
+    sizes: BTreeMap<NodeKey, u64>,
 }
 
 /// The conversation of one node about one cooperative with all its peers.
@@ -115,6 +118,8 @@ pub struct Sync {
     intakes: BTreeMap<NodeKey, Intake>,
     peers: BTreeMap<NodeKey, Peer>,
     heartbeat: Moment,
+    /// Heartbeats so far.
+    beats: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -130,6 +135,7 @@ impl Sync {
             intakes: BTreeMap::new(),
             peers: BTreeMap::new(),
             heartbeat: now.after(HEARTBEAT_MS),
+            beats: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -138,7 +144,11 @@ impl Sync {
     /// not here yet.
     pub fn set_roster(&mut self, roster: &[NodeKey]) {
         self.roster = roster.iter().copied().filter(|node| *node != self.me).collect();
-        self.choose_sources();
+        for log in self.roster.clone() {
+            let held = self.size(&log);
+            self.intakes.entry(log).or_insert_with(|| Intake::new(log, held, Form::Whole));
+        }
+        self.choose();
     }
 
     /// How much of a log is held and may be served; for a log of others this is also where
@@ -146,7 +156,7 @@ impl Sync {
     pub fn grown(&mut self, log: NodeKey, size: u64) {
         self.sizes.insert(log, size);
         if let Some(intake) = self.intakes.get_mut(&log) {
-            intake.next = intake.next.max(size);
+            intake.grow(size);
         }
         let peers: Vec<NodeKey> = self.peers.keys().copied().collect();
         for peer in peers {
@@ -158,16 +168,15 @@ impl Sync {
     pub fn connected(&mut self, peer: NodeKey) {
         self.peers.insert(peer, Peer::default());
         self.say_sizes(peer);
-        for intake in self.intakes.values_mut().filter(|intake| intake.source == Some(peer)) {
-            intake.source = None;
-        }
-        self.choose_sources();
+        self.intakes.values_mut().for_each(|intake| intake.is_met(&peer));
+        self.choose();
     }
 
     /// The session with this peer is over.
     pub fn lost(&mut self, peer: NodeKey) {
         self.peers.remove(&peer);
-        self.choose_sources();
+        self.intakes.values_mut().for_each(|intake| intake.is_lost(&peer));
+        self.choose();
     }
 
     /// Whether there is a session with this peer.
@@ -229,21 +238,31 @@ impl Sync {
         }
     }
 
-    /// A chunk was dealt with: its sender may send another.
-    pub fn taken(&mut self, log: NodeKey) {
-        if let Some(source) = self.intakes.get(&log).and_then(|intake| intake.source) {
+    /// A chunk of this log that this peer sent was dealt with: it may send another.
+    pub fn taken(&mut self, peer: NodeKey, log: NodeKey) {
+        if self.intakes.get_mut(&log).is_some_and(|intake| intake.taken(peer)) {
             let cooperative = self.cooperative;
-            self.send(source, Message::More { cooperative, log, frames: 1 });
+            self.send(peer, Message::More { cooperative, log, frames: 1 });
         }
     }
 
-    /// Names came without their entries, or leaves that do not fit: the log is asked for again
-    /// from `from`, with its bytes.
+    /// What this peer brought of a log cannot be that log, and all that is unchecked of it is
+    /// forgotten: as long as this session lasts, the log is not followed there.
+    pub fn refuse(&mut self, peer: NodeKey, log: NodeKey) {
+        let held = self.size(&log);
+        if let Some(intake) = self.intakes.get_mut(&log) {
+            intake.refuse(peer, held);
+            self.choose();
+        }
+    }
+
+    /// Names came without their entries: the log is asked for again from `from`, with its bytes.
+    /// What came from there on is forgotten.
     pub fn ask_again(&mut self, log: NodeKey, from: u64) {
         if let Some(intake) = self.intakes.get_mut(&log) {
-            intake.next = from;
+            intake.go_back(from);
             intake.form = Form::Whole;
-            self.follow(log);
+            self.follow();
         }
     }
 
@@ -251,10 +270,15 @@ impl Sync {
     pub fn wake(&mut self, now: Moment) {
         if now >= self.heartbeat {
             self.heartbeat = now.after(HEARTBEAT_MS);
+            self.beats += 1;
             let peers: Vec<NodeKey> = self.peers.keys().copied().collect();
             for peer in peers {
                 self.say_sizes(peer);
             }
+            for log in self.logs() {
+                self.beat(log);
+            }
+            self.follow();
         }
     }
 
@@ -270,26 +294,37 @@ impl Sync {
     }
 
     fn opened(&mut self, peer: NodeKey, logs: &[LogSize]) {
-        if let Some(known) = self.peers.get_mut(&peer).filter(|known| !known.spoke) {
-            known.spoke = true;
-            let here = |(_, intake): &(&NodeKey, &Intake)| intake.source == Some(peer);
-            let logs: Vec<NodeKey> =
-                self.intakes.iter().filter(here).map(|(log, _)| *log).collect();
-            for log in logs {
-                self.follow(log);
-            }
-        }
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        let is_first = !std::mem::replace(&mut known.spoke, true);
         for LogSize { node, size } in logs {
-            let Some(intake) = self.intakes.get_mut(node) else { continue };
-            if intake.source != Some(peer) {
-                continue;
-            }
-            let behind = *size > intake.next && !intake.moving;
-            intake.moving = false;
-            if behind {
-                self.follow(*node);
+            // One for each roster log: a stranger's name is not remembered.
+            if self.intakes.contains_key(node) {
+                known.sizes.insert(*node, *size);
             }
         }
+        for log in self.logs() {
+            let Some(intake) = self.intakes.get_mut(&log) else { continue };
+            if intake.source() == Some(peer) {
+                if is_first {
+                    intake.ask();
+                }
+            } else if self.is_better(log, peer) {
+                self.turn_to(log, peer);
+            }
+        }
+        self.follow();
+    }
+
+    /// Whether a log is better followed at this peer, who has more of it, than where it is: not at
+    /// its owner, and not at one who has more or has shown some. Two that follow a log at each
+    /// other both do so in vain.
+    fn is_better(&self, log: NodeKey, peer: NodeKey) -> bool {
+        let Some(intake) = self.intakes.get(&log) else { return false };
+        let may = self.roster.contains(&peer) && intake.may(&peer) && !intake.is_shy(&peer);
+        let is_idle = intake.source().map_or(!intake.waits(self.size(&log)), |source| {
+            source != log && (intake.is_shy(&source) || self.says(&source, &log) <= intake.next())
+        });
+        may && is_idle && self.says(&peer, &log) > intake.next()
     }
 
     fn arrived(
@@ -300,49 +335,117 @@ impl Sync {
         items: List<Item, ITEMS_MAX>,
         checkpoint: Octets<CHECKPOINT_BYTES_MAX>,
     ) {
-        let Some(intake) = self.intakes.get_mut(&log).filter(|i| i.source == Some(peer)) else {
-            return;
-        };
-        // Twice, or out of order: what is missing is asked for at the next heartbeat.
         let count = items.iter().map(leaves).fold(0, u64::saturating_add);
-        if from != intake.next || !(1..=LEAVES_MAX).contains(&count) {
-            return;
+        let held = self.size(&log);
+        let Some(intake) = self.intakes.get_mut(&log) else { return };
+        // Twice, out of order, or unasked: what is missing is asked for at a heartbeat.
+        if (1..=LEAVES_MAX).contains(&count) && intake.take(peer, from, count, held) {
+            let chunk = Chunk { peer, log, from, count, items, checkpoint };
+            self.outputs.push_back(Output::Take(chunk));
         }
-        intake.next = from.saturating_add(count);
-        intake.moving = true;
-        let chunk = Chunk { peer, log, from, count, items, checkpoint };
-        self.outputs.push_back(Output::Take(chunk));
     }
 
-    /// A log is followed at its owner, or, while there is no session with the owner, at the
-    /// first peer that there is.
-    fn choose_sources(&mut self) {
+    /// What is followed at nobody is followed at its owner, or at whoever has more of it. Leaves
+    /// are asked for by name while every roster node is there to bring the entries.
+    fn choose(&mut self) {
         let all = self.roster.iter().all(|node| self.peers.contains_key(node));
         let form = if all { Form::Named } else { Form::Whole };
-        for log in self.roster.clone() {
-            let other = || self.peers.keys().find(|peer| self.roster.contains(peer)).copied();
-            let source = self.peers.contains_key(&log).then_some(log).or_else(other);
-            let held = self.sizes.get(&log).copied().unwrap_or(0);
-            let intake = self.intakes.entry(log).or_insert(Intake {
-                source: None,
-                next: held,
-                moving: false,
-                form,
-            });
-            let changed = intake.source != source || intake.form != form;
-            (intake.source, intake.form) = (source, form);
-            if changed {
-                self.follow(log);
+        for log in self.logs() {
+            if let Some(source) = self.source_of(log) {
+                self.turn_to(log, source);
             }
+            let Some(intake) = self.intakes.get_mut(&log) else { continue };
+            if std::mem::replace(&mut intake.form, form) != form {
+                intake.ask();
+            }
+        }
+        self.follow();
+    }
+
+    /// At whom a log is to be followed, if not where it is.
+    fn source_of(&self, log: NodeKey) -> Option<NodeKey> {
+        let (intake, held) = (self.intakes.get(&log)?, self.size(&log));
+        let candidates = self.candidates(log);
+        if candidates.first() == Some(&log) && !intake.is_shy(&log) {
+            return (intake.source() != Some(log)).then_some(log);
+        }
+        if intake.source().is_some() || intake.waits(held) {
+            return None;
+        }
+        let more = candidates.iter().find(|peer| self.says(peer, &log) > held);
+        more.or(candidates.first()).copied()
+    }
+
+    /// Peers at whom a log may be followed: its owner first.
+    fn candidates(&self, log: NodeKey) -> Vec<NodeKey> {
+        let Some(intake) = self.intakes.get(&log) else { return Vec::new() };
+        let is_one = |peer: &&NodeKey| self.roster.contains(peer) && intake.may(peer);
+        let mut all: Vec<NodeKey> = self.peers.keys().filter(is_one).copied().collect();
+        all.sort_by_key(|peer| *peer != log);
+        all
+    }
+
+    /// A heartbeat: a log of which nothing came although somebody has more is asked for again, and
+    /// then of the next who has more.
+    fn beat(&mut self, log: NodeKey) {
+        let held = self.size(&log);
+        let candidates = self.candidates(log);
+        let has_more = |peer: &&NodeKey| self.says(peer, &log) > held;
+        let more: Vec<NodeKey> = candidates.iter().filter(has_more).copied().collect();
+        let source = self.intakes.get(&log).and_then(Intake::source);
+        let promised = source.map_or(0, |source| self.says(&source, &log));
+        let is_retried = self.beats.is_multiple_of(RETRY_BEATS);
+        let Some(intake) = self.intakes.get_mut(&log) else { return };
+        if is_retried {
+            intake.forget_shy();
+        }
+        if intake.beat() || (source.is_some() && more.is_empty()) {
+            return;
+        }
+        let next = match source {
+            Some(_) => intake.next_source(&more, promised > held),
+            None => more.first().or(candidates.first()).copied(),
+        };
+        match next {
+            // What is under way may be lost; what came without a note leads to nothing.
+            Some(next) if Some(next) == source && promised > intake.next() => intake.ask(),
+            Some(next) => self.turn_to(log, next),
+            None => {}
         }
     }
 
-    fn follow(&mut self, log: NodeKey) {
-        let Some(intake) = self.intakes.get_mut(&log) else { return };
-        intake.moving = true;
-        let Some(source) = intake.source else { return };
-        let (from, form, cooperative) = (intake.next, intake.form, self.cooperative);
-        self.send(source, Message::Follow { cooperative, log, from, frames: FRAMES, form });
+    /// From now on a log is followed at this peer. What another brought of it and is not checked
+    /// is dropped.
+    fn turn_to(&mut self, log: NodeKey, source: NodeKey) {
+        let held = self.size(&log);
+        if self.intakes.get_mut(&log).is_some_and(|intake| intake.turn_to(source, held)) {
+            self.outputs.push_back(Output::Drop(log));
+        }
+    }
+
+    /// Asks for what is to be asked for.
+    fn follow(&mut self) {
+        let cooperative = self.cooperative;
+        let ask = |(log, intake): (&NodeKey, &mut Intake)| {
+            let (source, from, frames) = intake.asked()?;
+            let (log, form) = (*log, intake.form);
+            Some(Output::Send(source, Message::Follow { cooperative, log, from, frames, form }))
+        };
+        self.outputs.extend(self.intakes.iter_mut().filter_map(ask));
+    }
+
+    fn logs(&self) -> Vec<NodeKey> {
+        self.intakes.keys().copied().collect()
+    }
+
+    /// How much of a log is held here.
+    fn size(&self, log: &NodeKey) -> u64 {
+        self.sizes.get(log).copied().unwrap_or(0)
+    }
+
+    /// How much of a log a peer says that it holds.
+    fn says(&self, peer: &NodeKey, log: &NodeKey) -> u64 {
+        self.peers.get(peer).and_then(|peer| peer.sizes.get(log)).copied().unwrap_or(0)
     }
 
     fn serve(&mut self, peer: NodeKey, log: NodeKey) {
@@ -509,10 +612,118 @@ mod tests {
         let first = follows(&outputs(&mut sync));
         assert_eq!(first, [(2, 2, 0, Form::Named)], "what was said before may have found nobody");
         sync.message(node(2), ids(0, 3));
+        sync.taken(node(2), node(2));
         outputs(&mut sync);
-        sync.message(node(2), open());
+        sync.wake(Moment(HEARTBEAT_MS));
         assert_eq!(follows(&outputs(&mut sync)), [], "leaves may still be under way");
-        sync.message(node(2), open());
+        sync.wake(Moment(2 * HEARTBEAT_MS));
         assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 3, Form::Named)]);
+    }
+
+    fn says(sync: &mut Sync, peer: u8, log: u8, size: u64) {
+        let logs = List::new(vec![LogSize { node: node(log), size }]).unwrap();
+        sync.message(node(peer), Message::Open { cooperative: COOPERATIVE, logs });
+    }
+
+    fn wake(sync: &mut Sync, beat: u64) -> Vec<(u8, u8, u64, Form)> {
+        sync.wake(Moment(beat * HEARTBEAT_MS));
+        follows(&outputs(sync))
+    }
+
+    fn takes(sync: &mut Sync, peer: u8, message: Message) -> usize {
+        sync.message(node(peer), message);
+        outputs(sync).iter().filter(|it| matches!(it, Output::Take(_))).count()
+    }
+
+    #[test]
+    fn a_log_is_followed_at_whoever_has_more_of_it() {
+        let mut sync = sync(1, &[1, 2, 3, 4]);
+        sync.connected(node(3));
+        sync.connected(node(4));
+        outputs(&mut sync);
+        says(&mut sync, 3, 2, 0);
+        outputs(&mut sync);
+        says(&mut sync, 4, 2, 9);
+        let found = follows(&outputs(&mut sync));
+        assert!(
+            found.contains(&(4, 2, 0, Form::Whole)),
+            "two at each other get nothing: {found:?}"
+        );
+        says(&mut sync, 3, 2, 9);
+        let found = follows(&outputs(&mut sync));
+        assert!(!found.iter().any(|it| it.1 == 2), "nobody has more than whom it asks: {found:?}");
+    }
+
+    #[test]
+    fn an_owner_that_withholds_its_log_is_asked_twice_and_then_another() {
+        let mut sync = sync(1, &[1, 2, 3]);
+        sync.connected(node(2));
+        sync.connected(node(3));
+        says(&mut sync, 2, 2, 9);
+        says(&mut sync, 3, 2, 9);
+        outputs(&mut sync);
+        assert_eq!(wake(&mut sync, 1), [(2, 2, 0, Form::Named)]);
+        assert_eq!(wake(&mut sync, 2), [(3, 2, 0, Form::Named)]);
+        // What it sends after all is taken, and it is followed again.
+        assert_eq!(takes(&mut sync, 2, ids(0, 3)), 1);
+        assert_eq!(takes(&mut sync, 3, ids(3, 1)), 0);
+        assert_eq!(takes(&mut sync, 2, ids(3, 1)), 1);
+    }
+
+    #[test]
+    fn who_says_that_it_has_more_and_sends_nothing_is_not_in_the_owners_way() {
+        let mut sync = sync(1, &[1, 2, 3]);
+        sync.connected(node(2));
+        sync.connected(node(3));
+        outputs(&mut sync);
+        let mut asked = 0;
+        for beat in 1..=120 {
+            says(&mut sync, 2, 2, 0);
+            says(&mut sync, 3, 2, u64::MAX);
+            asked += wake(&mut sync, beat).iter().filter(|it| (it.0, it.1) == (3, 2)).count();
+            sync.message(node(2), ids(beat - 1, 1));
+            sync.taken(node(2), node(2));
+            sync.grown(node(2), beat);
+            outputs(&mut sync);
+        }
+        assert!(asked <= 1, "the owner sends; {asked}");
+        for beat in 121..=240 {
+            says(&mut sync, 3, 2, u64::MAX);
+            asked += wake(&mut sync, beat).iter().filter(|it| (it.0, it.1) == (3, 2)).count();
+        }
+        assert!((1..=121).contains(&asked), "{asked}");
+        assert_eq!(takes(&mut sync, 2, ids(120, 1)), 1, "the owner's next leaf is taken at once");
+    }
+
+    #[test]
+    fn what_is_unchecked_of_a_log_has_come_from_one_peer() {
+        let mut sync = sync(1, &[1, 2, 3, 4]);
+        sync.connected(node(3));
+        sync.connected(node(4));
+        says(&mut sync, 3, 2, 9);
+        says(&mut sync, 4, 2, 9);
+        outputs(&mut sync);
+        assert_eq!(takes(&mut sync, 3, ids(0, 3)), 1);
+        sync.refuse(node(3), node(2));
+        assert_eq!(follows(&outputs(&mut sync)), [(4, 2, 0, Form::Whole)]);
+        assert_eq!(takes(&mut sync, 3, ids(0, 3)), 0, "it brought what cannot be that log");
+        assert_eq!(takes(&mut sync, 4, ids(0, 3)), 1);
+        sync.connected(node(2));
+        let all = outputs(&mut sync);
+        assert!(all.contains(&Output::Drop(node(2))), "{all:?}");
+        assert!(follows(&all).contains(&(2, 2, 0, Form::Named)));
+    }
+
+    #[test]
+    fn no_more_frames_are_held_than_were_asked_for() {
+        let mut sync = sync(1, &[1, 2]);
+        sync.connected(node(2));
+        outputs(&mut sync);
+        let taken: usize = (0..40).map(|from| takes(&mut sync, 2, ids(from, 1))).sum();
+        assert_eq!(taken, 16);
+        sync.taken(node(2), node(2));
+        let more = Message::More { cooperative: COOPERATIVE, log: node(2), frames: 1 };
+        assert_eq!(outputs(&mut sync), [Output::Send(node(2), more)]);
+        assert_eq!(takes(&mut sync, 2, ids(16, 1)) + takes(&mut sync, 2, ids(17, 1)), 1);
     }
 }
