@@ -29,6 +29,7 @@ mod mirrors;
 mod serve;
 mod fork;
 mod stray;
+mod shown;
 mod restore;
 mod behind;
 
@@ -42,6 +43,7 @@ pub use submit::payload_key;
 use behind::Past;
 use own::OwnLog;
 use room::Room;
+use shown::Shows;
 use stray::{Dead, Strays};
 
 /// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
@@ -236,6 +238,7 @@ pub struct Replica {
     frontiers: BTreeMap<NodeKey, (talea_protocol::hash::Hash, talea_protocol::hash::Hash)>,
     freezes: Freezes,
     strays: Strays,
+    shows: Shows,
     dead: Dead,
     /// Register entries that a succession adopts although their author's chain stands still.
     adopted: BTreeSet<EntryId>,
@@ -282,6 +285,7 @@ impl Replica {
             frontiers: BTreeMap::new(),
             freezes: Freezes::default(),
             strays: Strays::default(),
+            shows: Shows::default(),
             dead: Dead::default(),
             adopted: BTreeSet::new(),
             recalls: BTreeMap::new(),

@@ -129,6 +129,7 @@ impl Replica {
         let hash = leaf_hash(&bytes);
         let leaf = self.own.append(&self.cooperative, bytes, hash, OwnLeaf::Other);
         self.freezes.fork(device, Open { fork, leaf });
+        self.own.news(self.now);
         self.outputs.push_back(Output::Alarm(Alarm::Fork(fork.device(), fork.seq())));
         let peers: Vec<NodeKey> = self.sync.peers().copied().collect();
         for peer in peers {
@@ -162,6 +163,7 @@ impl Replica {
                 self.erased.insert(erased.entry);
                 self.wanted.remove(&erased.entry);
             }
+            Ok(Leaf::Shown(shown)) => self.restore_shown(&shown),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, bundled};
+use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, bundled};
 use talea_protocol::message::Item;
 use talea_protocol::sync::Chunk;
 use talea_protocol::tree::leaf_hash;
@@ -289,7 +289,7 @@ impl Replica {
         let before = mirror.checked.size();
         mirror.checked = mirror.frontier.clone();
         mirror.note = note.to_vec();
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut shown) = (BTreeSet::new(), Vec::new());
         for (index, order) in mirror.applied_since(before) {
             match (order, number) {
                 (Some((device, seq)), Some(number)) => {
@@ -300,6 +300,8 @@ impl Replica {
                 (None, _) => {
                     let said = mirror.others.get(&index).and_then(|leaf| frontier(leaf));
                     self.frontiers.extend(said.map(|said| (log, said)));
+                    let other = mirror.others.get(&index);
+                    shown.extend(other.filter(|leaf| leaf.first() == Some(&SHOWN)).cloned());
                     let claim = mirror.claims.get(&index).zip(number);
                     if let Some((id, number)) = claim {
                         match self.places.position(id) {
@@ -319,6 +321,7 @@ impl Replica {
         }
         keep(&self.cooperative, self.me, mirror, &self.places, &mut self.own.batch);
         let size = mirror.checked.size();
+        touched.extend(shown.iter().filter_map(|leaf| self.shown(&log, leaf)));
         self.settle(touched);
         self.compare();
         self.sync.grown(log, size);
