@@ -118,6 +118,9 @@ impl Work {
         act: &Contribution,
     ) -> Result<Record, Void> {
         let when = When { at: stamp.basis, month: month_of(act.end) };
+        if act.job.as_ref().is_some_and(|job| terms.price(charter, when, job.tier).is_none()) {
+            return Err(Void::Unknown);
+        }
         let rate = terms.rate(charter, when, &act.task).ok_or(Void::Task)?;
         let (quantity, max) = (act.quantity.value(), charter.contribution_max.value());
         if quantity > max {
@@ -131,9 +134,6 @@ impl Work {
         }
         if !act.tags.is_sorted_by(|a, b| a < b) {
             return Err(Void::Tags);
-        }
-        if act.job.as_ref().is_some_and(|job| terms.price(charter, when, job.tier).is_none()) {
-            return Err(Void::Unknown);
         }
         Ok(Record {
             act: encode(act).into_boxed_slice(),
