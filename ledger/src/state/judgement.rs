@@ -95,7 +95,7 @@ impl State {
             }
             Act::Redirect(act) => {
                 self.spends(register, stamp.member, stamp)?;
-                if !register.member(act.to).is_some_and(|to| to.admitted <= stamp.basis) {
+                if register.member(act.to).is_none_or(|to| to.admitted > stamp.basis) {
                     return Err(Void::Unknown.into());
                 }
                 self.named(act.run)?;
