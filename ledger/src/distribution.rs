@@ -17,7 +17,6 @@ use crate::account::{Account, Books, Posting, Unit, transfer};
 use crate::chain::{Place, Stamp};
 use crate::contribution::{Earned, Work};
 use crate::money::{Booked, Flow, Treasury, suffices};
-use crate::register::Register;
 use crate::run::{Due, Input, Run, run, seed};
 use crate::stage::Law;
 use crate::terms::When;
@@ -186,21 +185,12 @@ impl Runs {
         Ok(Distribution { record, taken })
     }
 
-    /// Judges a redirect of a run that counts.
+    /// Judges a redirect of a run that counts, to a member that exists.
     ///
     /// # Errors
-    /// [`Void`], rules 43, 50, 76 and 77.
-    pub fn redirect(
-        &self,
-        register: &Register,
-        stamp: &Stamp,
-        act: &Redirect,
-    ) -> Result<Redirected, Void> {
+    /// [`Void`], rules 50, 76 and 77.
+    pub fn redirect(&self, stamp: &Stamp, act: &Redirect) -> Result<Redirected, Void> {
         let record = self.record(&act.run).ok_or(Void::Named { id: act.run })?;
-        let known = register.member(act.to).is_some_and(|to| to.admitted <= stamp.basis);
-        if !known {
-            return Err(Void::Unknown);
-        }
         let (from, amount) = (stamp.member, act.amount.value());
         let owed = record.owed(from);
         if u64::try_from(amount).is_ok_and(|amount| amount > owed) {

@@ -29,6 +29,7 @@ mod mirrors;
 mod serve;
 mod fork;
 mod stray;
+mod shown;
 mod restore;
 mod behind;
 
@@ -42,6 +43,7 @@ pub use submit::payload_key;
 use behind::Past;
 use own::OwnLog;
 use room::Room;
+use shown::Shows;
 use stray::{Dead, Strays};
 
 /// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
@@ -177,9 +179,11 @@ pub enum Reply {
 /// Something that should not happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Alarm {
-    /// A peer's log holds what is not an entry, or a signature that is not its device's.
+    /// A peer sent, as its log or as another's, what is not an entry, or a signature that is not
+    /// its device's.
     Unsound(NodeKey),
-    /// A peer's signed root is not the root of the leaves that it sent.
+    /// A peer's signed root is not the root of the leaves that it sent; or it sent, as the note of
+    /// its log or of another's, what its owner has not signed.
     Root(NodeKey),
     /// A peer has another state for the same settled cut. It is cosigned no more.
     State(NodeKey),
@@ -226,12 +230,15 @@ pub struct Replica {
     wanted: BTreeMap<EntryId, Commitment>,
     ask_at: Option<Moment>,
     asked: usize,
+    /// Peers that sent something unsound as the log of another: told of once.
+    unsound: BTreeSet<NodeKey>,
     /// When a peer's frontier last equalled this node's.
     equal: BTreeMap<NodeKey, Moment>,
     /// The last frontier of each peer: cut root and state root.
     frontiers: BTreeMap<NodeKey, (talea_protocol::hash::Hash, talea_protocol::hash::Hash)>,
     freezes: Freezes,
     strays: Strays,
+    shows: Shows,
     dead: Dead,
     /// Register entries that a succession adopts although their author's chain stands still.
     adopted: BTreeSet<EntryId>,
@@ -273,10 +280,12 @@ impl Replica {
             wanted: BTreeMap::new(),
             ask_at: None,
             asked: 0,
+            unsound: BTreeSet::new(),
             equal: BTreeMap::new(),
             frontiers: BTreeMap::new(),
             freezes: Freezes::default(),
             strays: Strays::default(),
+            shows: Shows::default(),
             dead: Dead::default(),
             adopted: BTreeSet::new(),
             recalls: BTreeMap::new(),
@@ -400,6 +409,11 @@ impl Replica {
                     self.outputs.push_back(Output::Serve(Box::new(parts)));
                 }
                 sync::Output::Take(chunk) => self.take(chunk),
+                sync::Output::Drop(log) => {
+                    if let Some(mirror) = self.mirrors.get_mut(&log) {
+                        mirror.back_to_checked();
+                    }
+                }
             }
         }
     }

@@ -43,6 +43,8 @@ pub enum Coming {
 /// A frame's worth of leaves that wait for their check or for entries named in them.
 #[derive(Debug)]
 pub struct Waiting {
+    /// Who sent it.
+    pub peer: NodeKey,
     /// The number of the check that must be answered first.
     pub check: Option<u64>,
     /// The leaves not yet applied.

@@ -73,6 +73,11 @@ fn rule_43_colleges_stages_tiers_and_members_exist() {
     let job = |tier| Some(Job { code: code("J1"), tier });
     world.good(0, Act::Contribution(Contribution { job: job(2), ..work(1) }));
     assert_eq!(world.void(0, Act::Contribution(Contribution { job: job(3), ..work(1) })), 43);
+    // Before what comes after it, and before anything is waited for.
+    let act = Contribution { job: job(3), task: code("fly"), ..work(1) };
+    assert_eq!(world.void(0, Act::Contribution(act)), 43);
+    let (run, amount) = (EntryId([9; 32]), quantity(1));
+    assert_eq!(world.void(0, Act::Redirect(Redirect { run, to: Member(99), amount })), 43);
 }
 
 #[test]

@@ -6,14 +6,15 @@
 
 use serde::Serialize;
 
-use crate::bytes::{Decode, Encode, Malformed, decode, encode};
+use crate::bytes::{Decode, Encode, Malformed, Octets, decode, encode};
 use crate::cut::Cut;
 use crate::entry::{ENTRY_BYTES_MAX, Entry, Refusal};
 use crate::fork::Fork;
 use crate::hash::{EntryId, Hash};
 use crate::key::NodeKey;
+use crate::receipt::Receipt;
 use crate::tile::{BundleFault, LEAF_BYTES_MAX};
-use crate::tree::TreeHash;
+use crate::tree::{TreeHash, leaf_hash};
 
 /// Kind of a leaf with an entry's complete bytes.
 pub const ACCEPT: u8 = 1;
@@ -30,6 +31,11 @@ pub const RESOLVE: u8 = 5;
 pub const ERASED: u8 = 6;
 /// Kind of a leaf with a [`Closed`].
 pub const CLOSED: u8 = 7;
+/// Kind of a leaf with a [`Shown`].
+pub const SHOWN: u8 = 8;
+/// Longest receipt in a leaf of kind 8, in bytes: the longest act's leaf may not fit one that
+/// carries it.
+pub const SHOWN_BYTES_MAX: usize = 60 * 1024;
 
 /// What this node has accepted and holds for settled, and what that adds up to.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
@@ -83,6 +89,19 @@ pub struct Closed {
     pub order: EntryId,
 }
 
+/// Another node's receipt of an entry, shown to those who do not see that node's log as it is seen
+/// here.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode)]
+pub struct Shown {
+    /// The entry.
+    pub entry: EntryId,
+    /// Whose log holds it.
+    pub node: NodeKey,
+    /// The receipt of the leaf by which it does; its checkpoint needs no signature but the log's.
+    /// The leaf is in `extra`; if that is empty, it accepts the same bytes as this log has.
+    pub receipt: Octets<SHOWN_BYTES_MAX>,
+}
+
 /// Why bytes are not a leaf. The log's node is at fault: it signed a root over them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LeafFault {
@@ -122,6 +141,8 @@ pub enum Leaf {
     Erased(Erased),
     /// The log ends.
     Closed(Closed),
+    /// Another node's receipt of an entry.
+    Shown(Box<Shown>),
     /// Of a kind that this version keeps and passes on, never guesses at.
     Other(u8),
 }
@@ -148,6 +169,9 @@ impl Leaf {
             FORK => decode(rest, LEAF_BYTES_MAX).map(|it| Self::Fork(Box::new(it))).map_err(value),
             ERASED => decode(rest, LEAF_BYTES_MAX).map(Self::Erased).map_err(value),
             CLOSED => decode(rest, LEAF_BYTES_MAX).map(Self::Closed).map_err(value),
+            SHOWN => {
+                decode(rest, LEAF_BYTES_MAX).map(|it| Self::Shown(Box::new(it))).map_err(value)
+            }
             FRONTIER => {
                 decode(rest, LEAF_BYTES_MAX).map(|it| Self::Frontier(Box::new(it))).map_err(value)
             }
@@ -220,6 +244,32 @@ impl Erased {
     }
 }
 
+impl Shown {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![SHOWN], encode(self)].concat()
+    }
+
+    /// Whether the receipt is one: of this entry, in the log that the node keeps for the
+    /// cooperative. `same` is the hash of the leaf that accepts the bytes that this log has.
+    #[must_use]
+    pub fn proves(&self, cooperative: &EntryId, same: &TreeHash) -> bool {
+        let Ok(receipt) = Receipt::parse(&self.receipt) else { return false };
+        let leaf = match receipt.extra.as_slice() {
+            [] => *same,
+            leaf => {
+                let entry = accepted(leaf).and_then(|bytes| Entry::parse(bytes.to_vec()).ok());
+                if entry.is_none_or(|entry| entry.id() != self.entry) {
+                    return false;
+                }
+                leaf_hash(leaf)
+            }
+        };
+        receipt.verify(&leaf, cooperative, &self.node, &[]).is_ok()
+    }
+}
+
 impl Closed {
     /// The leaf's bytes.
     #[must_use]
@@ -282,6 +332,10 @@ mod tests {
         assert_eq!(Leaf::parse(&erased.leaf()), Ok(Leaf::Erased(erased)));
         let closed = Closed { order: EntryId([5; 32]) };
         assert_eq!(Leaf::parse(&closed.leaf()), Ok(Leaf::Closed(closed)));
+
+        let receipt = Octets::new(b"anything".to_vec()).unwrap();
+        let shown = Shown { entry: entry.id(), node: key.node(), receipt };
+        assert_eq!(Leaf::parse(&shown.leaf()), Ok(Leaf::Shown(Box::new(shown))));
 
         let peer = Peer { node: key.node(), size: 3, root: TreeHash::EMPTY, time: 8 };
         assert_eq!(Leaf::parse(&peer.leaf()), Ok(Leaf::Peer(peer)));

@@ -4,7 +4,8 @@
 //! [`Sync::deadline`]. It knows logs by owner and size only; what a leaf means, and whether it is
 //! true, is for whoever gets [`Output::Take`]. Pushing is a hint: what guarantees that nodes come
 //! to hold the same is that each says the sizes it holds, every [`HEARTBEAT_MS`], and that a
-//! follower who got nothing since asks again. Section 12 of the README.
+//! follower who got nothing asks again, and then another. Section 12 of the README; at whom a log
+//! is followed is `source`'s business.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +14,11 @@ use crate::hash::EntryId;
 use crate::key::NodeKey;
 use crate::leaf::bundled;
 use crate::message::{CHECKPOINT_BYTES_MAX, Form, ITEMS_MAX, Item, LEAVES_MAX, LogSize, Message};
+
+mod intake;
+mod source;
+
+use intake::Intake;
 
 /// A point in time, in ms since some start; the caller's clock never goes back.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -31,6 +37,9 @@ impl Moment {
 pub const HEARTBEAT_MS: u64 = 5_000;
 /// Frames under way for one log: with frames of 192 KiB, 3 MiB, the most a peer makes us hold.
 pub const FRAMES: u32 = 16;
+/// After so many heartbeats whoever said that it had more of a log, and sent nothing, is asked
+/// again: a minute.
+const RETRY_BEATS: u64 = 12;
 
 /// What the machine wants done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +51,9 @@ pub enum Output {
     Serve(Serve),
     /// Leaves arrived, in the log's order; when they are dealt with, say [`Sync::taken`].
     Take(Chunk),
+    /// What has come of this log beyond what is checked is given up: it is asked for again, of
+    /// another peer. So all that is unchecked of a log has come from one.
+    Drop(NodeKey),
 }
 
 /// A frame's worth of leaves to be read and sent.
@@ -85,16 +97,6 @@ struct Cursor {
     reading: bool,
 }
 
-/// Where this node stands in a log that it follows.
-#[derive(Clone, Copy, Debug)]
-struct Intake {
-    source: Option<NodeKey>,
-    next: u64,
-    /// Whether leaves came since the source last said its size.
-    moving: bool,
-    form: Form,
-}
-
 /// A peer with a session.
 #[derive(Debug, Default)]
 struct Peer {
@@ -102,6 +104,8 @@ struct Peer {
     cursors: BTreeMap<NodeKey, Cursor>,
     /// Whether it has spoken about the cooperative: before, it may have heard nothing either.
     spoke: bool,
+    /// What it said last that it holds of each roster log.
+    sizes: BTreeMap<NodeKey, u64>,
 }
 
 /// The conversation of one node about one cooperative with all its peers.
@@ -115,6 +119,8 @@ pub struct Sync {
     intakes: BTreeMap<NodeKey, Intake>,
     peers: BTreeMap<NodeKey, Peer>,
     heartbeat: Moment,
+    /// Heartbeats so far.
+    beats: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -130,6 +136,7 @@ impl Sync {
             intakes: BTreeMap::new(),
             peers: BTreeMap::new(),
             heartbeat: now.after(HEARTBEAT_MS),
+            beats: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -138,7 +145,11 @@ impl Sync {
     /// not here yet.
     pub fn set_roster(&mut self, roster: &[NodeKey]) {
         self.roster = roster.iter().copied().filter(|node| *node != self.me).collect();
-        self.choose_sources();
+        for log in self.roster.clone() {
+            let held = self.size(&log);
+            self.intakes.entry(log).or_insert_with(|| Intake::new(log, held, Form::Whole));
+        }
+        self.choose();
     }
 
     /// How much of a log is held and may be served; for a log of others this is also where
@@ -146,7 +157,7 @@ impl Sync {
     pub fn grown(&mut self, log: NodeKey, size: u64) {
         self.sizes.insert(log, size);
         if let Some(intake) = self.intakes.get_mut(&log) {
-            intake.next = intake.next.max(size);
+            intake.grow(size);
         }
         let peers: Vec<NodeKey> = self.peers.keys().copied().collect();
         for peer in peers {
@@ -158,16 +169,15 @@ impl Sync {
     pub fn connected(&mut self, peer: NodeKey) {
         self.peers.insert(peer, Peer::default());
         self.say_sizes(peer);
-        for intake in self.intakes.values_mut().filter(|intake| intake.source == Some(peer)) {
-            intake.source = None;
-        }
-        self.choose_sources();
+        self.intakes.values_mut().for_each(|intake| intake.is_met(&peer));
+        self.choose();
     }
 
     /// The session with this peer is over.
     pub fn lost(&mut self, peer: NodeKey) {
         self.peers.remove(&peer);
-        self.choose_sources();
+        self.intakes.values_mut().for_each(|intake| intake.is_lost(&peer));
+        self.choose();
     }
 
     /// Whether there is a session with this peer.
@@ -229,21 +239,31 @@ impl Sync {
         }
     }
 
-    /// A chunk was dealt with: its sender may send another.
-    pub fn taken(&mut self, log: NodeKey) {
-        if let Some(source) = self.intakes.get(&log).and_then(|intake| intake.source) {
+    /// A chunk of this log that this peer sent was dealt with: it may send another.
+    pub fn taken(&mut self, peer: NodeKey, log: NodeKey) {
+        if self.intakes.get_mut(&log).is_some_and(|intake| intake.taken(peer)) {
             let cooperative = self.cooperative;
-            self.send(source, Message::More { cooperative, log, frames: 1 });
+            self.send(peer, Message::More { cooperative, log, frames: 1 });
         }
     }
 
-    /// Names came without their entries, or leaves that do not fit: the log is asked for again
-    /// from `from`, with its bytes.
+    /// What this peer brought of a log cannot be that log, and all that is unchecked of it is
+    /// forgotten: as long as this session lasts, the log is not followed there.
+    pub fn refuse(&mut self, peer: NodeKey, log: NodeKey) {
+        let held = self.size(&log);
+        if let Some(intake) = self.intakes.get_mut(&log) {
+            intake.refuse(peer, held);
+            self.choose();
+        }
+    }
+
+    /// Names came without their entries: the log is asked for again from `from`, with its bytes.
+    /// What came from there on is forgotten.
     pub fn ask_again(&mut self, log: NodeKey, from: u64) {
         if let Some(intake) = self.intakes.get_mut(&log) {
-            intake.next = from;
+            intake.go_back(from);
             intake.form = Form::Whole;
-            self.follow(log);
+            self.follow();
         }
     }
 
@@ -251,10 +271,15 @@ impl Sync {
     pub fn wake(&mut self, now: Moment) {
         if now >= self.heartbeat {
             self.heartbeat = now.after(HEARTBEAT_MS);
+            self.beats += 1;
             let peers: Vec<NodeKey> = self.peers.keys().copied().collect();
             for peer in peers {
                 self.say_sizes(peer);
             }
+            for log in self.logs() {
+                self.beat(log);
+            }
+            self.follow();
         }
     }
 
@@ -270,26 +295,25 @@ impl Sync {
     }
 
     fn opened(&mut self, peer: NodeKey, logs: &[LogSize]) {
-        if let Some(known) = self.peers.get_mut(&peer).filter(|known| !known.spoke) {
-            known.spoke = true;
-            let here = |(_, intake): &(&NodeKey, &Intake)| intake.source == Some(peer);
-            let logs: Vec<NodeKey> =
-                self.intakes.iter().filter(here).map(|(log, _)| *log).collect();
-            for log in logs {
-                self.follow(log);
-            }
-        }
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        let is_first = !std::mem::replace(&mut known.spoke, true);
         for LogSize { node, size } in logs {
-            let Some(intake) = self.intakes.get_mut(node) else { continue };
-            if intake.source != Some(peer) {
-                continue;
-            }
-            let behind = *size > intake.next && !intake.moving;
-            intake.moving = false;
-            if behind {
-                self.follow(*node);
+            // One for each roster log: a stranger's name is not remembered.
+            if self.intakes.contains_key(node) {
+                known.sizes.insert(*node, *size);
             }
         }
+        for log in self.logs() {
+            let Some(intake) = self.intakes.get_mut(&log) else { continue };
+            if intake.source() == Some(peer) {
+                if is_first {
+                    intake.ask();
+                }
+            } else if self.is_better(log, peer) {
+                self.turn_to(log, peer);
+            }
+        }
+        self.follow();
     }
 
     fn arrived(
@@ -300,49 +324,19 @@ impl Sync {
         items: List<Item, ITEMS_MAX>,
         checkpoint: Octets<CHECKPOINT_BYTES_MAX>,
     ) {
-        let Some(intake) = self.intakes.get_mut(&log).filter(|i| i.source == Some(peer)) else {
-            return;
-        };
-        // Twice, or out of order: what is missing is asked for at the next heartbeat.
         let count = items.iter().map(leaves).fold(0, u64::saturating_add);
-        if from != intake.next || !(1..=LEAVES_MAX).contains(&count) {
-            return;
-        }
-        intake.next = from.saturating_add(count);
-        intake.moving = true;
-        let chunk = Chunk { peer, log, from, count, items, checkpoint };
-        self.outputs.push_back(Output::Take(chunk));
-    }
-
-    /// A log is followed at its owner, or, while there is no session with the owner, at the
-    /// first peer that there is.
-    fn choose_sources(&mut self) {
-        let all = self.roster.iter().all(|node| self.peers.contains_key(node));
-        let form = if all { Form::Named } else { Form::Whole };
-        for log in self.roster.clone() {
-            let other = || self.peers.keys().find(|peer| self.roster.contains(peer)).copied();
-            let source = self.peers.contains_key(&log).then_some(log).or_else(other);
-            let held = self.sizes.get(&log).copied().unwrap_or(0);
-            let intake = self.intakes.entry(log).or_insert(Intake {
-                source: None,
-                next: held,
-                moving: false,
-                form,
-            });
-            let changed = intake.source != source || intake.form != form;
-            (intake.source, intake.form) = (source, form);
-            if changed {
-                self.follow(log);
-            }
-        }
-    }
-
-    fn follow(&mut self, log: NodeKey) {
+        let held = self.size(&log);
         let Some(intake) = self.intakes.get_mut(&log) else { return };
-        intake.moving = true;
-        let Some(source) = intake.source else { return };
-        let (from, form, cooperative) = (intake.next, intake.form, self.cooperative);
-        self.send(source, Message::Follow { cooperative, log, from, frames: FRAMES, form });
+        // Twice, out of order, or unasked: what is missing is asked for at a heartbeat.
+        if (1..=LEAVES_MAX).contains(&count) && intake.take(peer, from, count, held) {
+            let chunk = Chunk { peer, log, from, count, items, checkpoint };
+            self.outputs.push_back(Output::Take(chunk));
+        }
+    }
+
+    /// How much of a log is held here.
+    fn size(&self, log: &NodeKey) -> u64 {
+        self.sizes.get(log).copied().unwrap_or(0)
     }
 
     fn serve(&mut self, peer: NodeKey, log: NodeKey) {
@@ -382,27 +376,27 @@ fn leaves(item: &Item) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const COOPERATIVE: EntryId = EntryId([7; 32]);
+    pub(super) const COOPERATIVE: EntryId = EntryId([7; 32]);
 
-    fn node(n: u8) -> NodeKey {
+    pub(super) fn node(n: u8) -> NodeKey {
         NodeKey([n; 32])
     }
 
-    fn sync(me: u8, roster: &[u8]) -> Sync {
+    pub(super) fn sync(me: u8, roster: &[u8]) -> Sync {
         let mut sync = Sync::new(COOPERATIVE, node(me), Moment(0));
         sync.grown(node(me), 0);
         sync.set_roster(&roster.iter().copied().map(node).collect::<Vec<_>>());
         sync
     }
 
-    fn outputs(sync: &mut Sync) -> Vec<Output> {
+    pub(super) fn outputs(sync: &mut Sync) -> Vec<Output> {
         std::iter::from_fn(|| sync.poll()).collect()
     }
 
-    fn follows(outputs: &[Output]) -> Vec<(u8, u8, u64, Form)> {
+    pub(super) fn follows(outputs: &[Output]) -> Vec<(u8, u8, u64, Form)> {
         let follow = |output: &Output| match output {
             Output::Send(to, Message::Follow { log, from, form, .. }) => {
                 Some((to.0[0], log.0[0], *from, *form))
@@ -412,7 +406,7 @@ mod tests {
         outputs.iter().filter_map(follow).collect()
     }
 
-    fn ids(from: u64, count: u64) -> Message {
+    pub(super) fn ids(from: u64, count: u64) -> Message {
         let ids = (from..from + count).map(|n| EntryId([n.to_le_bytes()[0]; 32])).collect();
         Message::Leaves {
             cooperative: COOPERATIVE,
@@ -509,10 +503,11 @@ mod tests {
         let first = follows(&outputs(&mut sync));
         assert_eq!(first, [(2, 2, 0, Form::Named)], "what was said before may have found nobody");
         sync.message(node(2), ids(0, 3));
+        sync.taken(node(2), node(2));
         outputs(&mut sync);
-        sync.message(node(2), open());
+        sync.wake(Moment(HEARTBEAT_MS));
         assert_eq!(follows(&outputs(&mut sync)), [], "leaves may still be under way");
-        sync.message(node(2), open());
+        sync.wake(Moment(2 * HEARTBEAT_MS));
         assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 3, Form::Named)]);
     }
 }

@@ -135,6 +135,7 @@ proptest! {
             Ok(Leaf::Fork(forked)) => prop_assert_eq!(forked.leaf(), bytes),
             Ok(Leaf::Erased(erased)) => prop_assert_eq!(erased.leaf(), bytes),
             Ok(Leaf::Closed(closed)) => prop_assert_eq!(closed.leaf(), bytes),
+            Ok(Leaf::Shown(shown)) => prop_assert_eq!(shown.leaf(), bytes),
             Ok(Leaf::Accept(_) | Leaf::Resolve(_) | Leaf::Other(_)) | Err(_) => {}
         }
     }

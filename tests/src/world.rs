@@ -40,6 +40,13 @@ use wallets::Ticket;
 /// After the storm, all must agree within this time: ten minutes, and as long as a wallet's clock
 /// may be ahead.
 const HEALED_MS: u64 = 600_000 + 900_000;
+/// Events of one simulated millisecond, events in all, and events to come: several times what any
+/// world needs. More means that nodes answer each other without end.
+const EVENTS_AT_ONCE_MAX: u64 = 20_000;
+const EVENTS_MAX: u64 = 3_000_000;
+const EVENTS_TO_COME_MAX: usize = 200_000;
+/// Things that a replica wants done after one input, at most.
+const OUTPUTS_MAX: u64 = 100_000;
 /// Keys of the second cooperative's members begin here.
 const ISLAND_KEYS: u64 = 10_000;
 
@@ -112,6 +119,8 @@ pub struct World {
     now: u64,
     events: BTreeMap<(u64, u64), Event>,
     next_event: u64,
+    /// Events that happened: in all, and at this time.
+    happened: (u64, u64),
     hosts: Vec<Host>,
     links: BTreeMap<(usize, usize), Link>,
     islands: Vec<Island>,
@@ -171,6 +180,7 @@ impl World {
             now: START_MS,
             events: BTreeMap::new(),
             next_event: 0,
+            happened: (0, 0),
             islands: Vec::new(),
             statements: 0,
             calm: false,
@@ -250,6 +260,7 @@ impl World {
     pub fn run(mut self) -> Result<Outcome, Violation> {
         let end = self.now + self.scenario.storm + HEALED_MS;
         while let Some(((time, _), event)) = self.events.pop_first() {
+            self.count_event(time);
             self.now = time;
             let island = self.trace(&event);
             self.happen(event);
@@ -271,6 +282,18 @@ impl World {
         }
         let what = self.report();
         Err(Violation { invariant: Invariant::AllAgreeInTime, what, at: self.now - START_MS })
+    }
+
+    /// A world that goes on without end is noticed, and ends.
+    fn count_event(&mut self, time: u64) {
+        let (all, at_once) = self.happened;
+        let at_once = if time == self.now { at_once + 1 } else { 1 };
+        self.happened = (all + 1, at_once);
+        let to_come = self.events.len();
+        if all >= EVENTS_MAX || at_once > EVENTS_AT_ONCE_MAX || to_come > EVENTS_TO_COME_MAX {
+            let what = format!("{all} events, {at_once} at this time, {to_come} to come");
+            self.violate(Invariant::EventsAreBounded, what);
+        }
     }
 
     /// Whether all agree on a cooperative, for the first time; then everything else is checked.

@@ -28,6 +28,9 @@ impl Work {
         act: &Contribution,
     ) -> Result<Record, Void> {
         let when = When { at: stamp.basis, month: month_of(act.end) };
+        if act.job.as_ref().is_some_and(|job| terms.price(charter, when, job.tier).is_none()) {
+            return Err(Void::Unknown);
+        }
         let rate = terms.rate(charter, when, &act.task).ok_or(Void::Task)?;
         let (quantity, max) = (act.quantity.value(), charter.contribution_max.value());
         if quantity > max {
@@ -41,9 +44,6 @@ impl Work {
         }
         if !act.tags.is_sorted_by(|a, b| a < b) {
             return Err(Void::Tags);
-        }
-        if act.job.as_ref().is_some_and(|job| terms.price(charter, when, job.tier).is_none()) {
-            return Err(Void::Unknown);
         }
         let attesting = charter.council.attesting.iter().find(|it| it.task == act.task);
         let quality = attesting.map_or(0, |it| it.quality);

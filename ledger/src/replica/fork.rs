@@ -88,16 +88,22 @@ impl Replica {
         if self.news_of(fork) {
             match fork.check(&self.cooperative) {
                 Ok(()) => self.proven(*fork),
-                Err(_) => self.accuse(Alarm::Unsound(peer), peer),
+                Err(_) => self.accuse(Alarm::Unsound(peer), peer, peer),
             }
         }
     }
 
-    /// A leaf of another kind than an entry's came in a peer's log.
-    pub(super) fn heed(&mut self, log: NodeKey, leaf: &[u8]) {
-        if let Ok(Leaf::Fork(forked)) = Leaf::parse(leaf) {
-            self.told(log, &forked.fork);
+    /// A leaf of another kind than an entry's came in a log from this peer. Returns whether it may
+    /// be there, which is the same whatever is known here: a relay has asked it before.
+    pub(super) fn heed(&mut self, peer: NodeKey, log: NodeKey, leaf: &[u8]) -> bool {
+        let Ok(Leaf::Fork(forked)) = Leaf::parse(leaf) else { return true };
+        let is_proof = forked.fork.check(&self.cooperative).is_ok();
+        if is_proof {
+            self.proven(forked.fork);
+        } else {
+            self.accuse(Alarm::Unsound(peer), peer, log);
         }
+        is_proof
     }
 
     fn news_of(&self, fork: &Fork) -> bool {
@@ -123,6 +129,7 @@ impl Replica {
         let hash = leaf_hash(&bytes);
         let leaf = self.own.append(&self.cooperative, bytes, hash, OwnLeaf::Other);
         self.freezes.fork(device, Open { fork, leaf });
+        self.own.news(self.now);
         self.outputs.push_back(Output::Alarm(Alarm::Fork(fork.device(), fork.seq())));
         let peers: Vec<NodeKey> = self.sync.peers().copied().collect();
         for peer in peers {
@@ -156,6 +163,7 @@ impl Replica {
                 self.erased.insert(erased.entry);
                 self.wanted.remove(&erased.entry);
             }
+            Ok(Leaf::Shown(shown)) => self.restore_shown(&shown),
             _ => {}
         }
     }

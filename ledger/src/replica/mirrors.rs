@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, bundled};
+use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, bundled};
 use talea_protocol::message::Item;
 use talea_protocol::sync::Chunk;
 use talea_protocol::tree::leaf_hash;
@@ -29,13 +29,12 @@ impl Replica {
         }
         let mut fresh = Vec::new();
         let Some(leaves) = self.read_items(log, &chunk.items, &mut fresh) else {
-            self.accuse(Alarm::Unsound(log), log);
-            return;
+            return self.accuse(Alarm::Unsound(chunk.peer), chunk.peer, log);
         };
         let check = (!fresh.is_empty()).then(|| self.check(Checking::Frame(log), fresh));
         if let Some(mirror) = self.mirrors.get_mut(&log) {
-            let checkpoint = chunk.checkpoint.into_vec();
-            mirror.waiting.push_back(Waiting { check, leaves, checkpoint });
+            let (peer, checkpoint) = (chunk.peer, chunk.checkpoint.into_vec());
+            mirror.waiting.push_back(Waiting { peer, check, leaves, checkpoint });
         }
         self.advance(log);
     }
@@ -74,15 +73,13 @@ impl Replica {
             (&(ACCEPT | RESOLVE), bytes) => {
                 let entry = Entry::parse(bytes.to_vec()).ok()?;
                 let id = entry.id();
-                match self.held(&id) {
-                    // The same statement signed twice has another leaf than the one here.
-                    Some(_) if self.places.find(&id)?.hash == hash => Some(Coming::Named(id)),
-                    Some(_) => Some(Coming::Ready(Seen::Claim(id, leaf.to_vec()), hash)),
-                    None => {
-                        fresh.push(entry);
-                        Some(Coming::Checking(id, leaf.to_vec()))
-                    }
+                // The same statement signed twice has another leaf than the one here: its signature
+                // is checked like any other, so that whoever passes this log on can answer for it.
+                if self.places.find(&id).is_some_and(|place| place.hash == hash) {
+                    return Some(Coming::Named(id));
                 }
+                fresh.push(entry);
+                Some(Coming::Checking(id, leaf.to_vec()))
             }
             (_, _) => {
                 Leaf::parse(leaf).ok()?;
@@ -129,11 +126,12 @@ impl Replica {
             return;
         };
         frame.check = None;
+        let peer = frame.peer;
         let mut sound = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry {
                 Ok(entry) => sound.push(entry),
-                Err(_) => return self.accuse(Alarm::Unsound(log), log),
+                Err(_) => return self.accuse(Alarm::Unsound(peer), peer, log),
             }
         }
         mirror.fresh.extend(sound.into_iter().map(|entry| (entry.id(), entry)));
@@ -162,9 +160,10 @@ impl Replica {
             else {
                 return;
             };
+            let peer = frame.peer;
             match frame.leaves.pop_front() {
                 Some(coming) => {
-                    if let Some(back) = self.apply(log, coming) {
+                    if let Some(back) = self.apply(peer, log, coming) {
                         self.stall(log, back);
                         return;
                     }
@@ -173,9 +172,9 @@ impl Replica {
                     let note = std::mem::take(&mut frame.checkpoint);
                     mirror.waiting.pop_front();
                     mirror.stalled = None;
-                    self.sync.taken(log);
+                    self.sync.taken(peer, log);
                     if !note.is_empty() {
-                        self.verify(log, &note);
+                        self.verify(peer, log, &note);
                     }
                 }
             }
@@ -183,7 +182,7 @@ impl Replica {
     }
 
     /// Applies one leaf; gives it back if its entry is not here.
-    fn apply(&mut self, log: NodeKey, coming: Coming) -> Option<Coming> {
+    fn apply(&mut self, peer: NodeKey, log: NodeKey, coming: Coming) -> Option<Coming> {
         let (seen, hash) = match coming {
             Coming::Ready(seen, hash) => (seen, hash),
             Coming::Named(id) => match self.held(&id) {
@@ -203,8 +202,10 @@ impl Replica {
                 (held.map_or(claim, |(device, seq)| Seen::Held(device, seq)), hash)
             }
         };
-        if let Seen::Other(leaf) = &seen {
-            self.heed(log, leaf);
+        if let Seen::Other(leaf) = &seen
+            && !self.heed(peer, log, leaf)
+        {
+            return None;
         }
         if let Some(mirror) = self.mirrors.get_mut(&log) {
             mirror.apply(seen, hash);
@@ -260,18 +261,18 @@ impl Replica {
     }
 
     /// Compares a log's signed root with the leaves that came; if it fits, they count.
-    fn verify(&mut self, log: NodeKey, note: &[u8]) {
+    fn verify(&mut self, peer: NodeKey, log: NodeKey, note: &[u8]) {
         let Some(register) = &self.register else { return };
         let Some(mirror) = self.mirrors.get_mut(&log) else { return };
         let Ok(opened) = open(note, &self.cooperative, &log, &register.roster().nodes) else {
-            return self.accuse(Alarm::Root(log), log);
+            return self.accuse(Alarm::Root(peer), peer, log);
         };
         let checkpoint = opened.checkpoint();
         if checkpoint.size != mirror.frontier.size() {
             return;
         }
         if checkpoint.root != mirror.frontier.root() {
-            return self.accuse(Alarm::Root(log), log);
+            return self.differ(peer, log);
         }
         let checkpoint = checkpoint.clone();
         self.count(log, note);
@@ -288,7 +289,7 @@ impl Replica {
         let before = mirror.checked.size();
         mirror.checked = mirror.frontier.clone();
         mirror.note = note.to_vec();
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut shown) = (BTreeSet::new(), Vec::new());
         for (index, order) in mirror.applied_since(before) {
             match (order, number) {
                 (Some((device, seq)), Some(number)) => {
@@ -299,6 +300,8 @@ impl Replica {
                 (None, _) => {
                     let said = mirror.others.get(&index).and_then(|leaf| frontier(leaf));
                     self.frontiers.extend(said.map(|said| (log, said)));
+                    let other = mirror.others.get(&index);
+                    shown.extend(other.filter(|leaf| leaf.first() == Some(&SHOWN)).cloned());
                     let claim = mirror.claims.get(&index).zip(number);
                     if let Some((id, number)) = claim {
                         match self.places.position(id) {
@@ -318,17 +321,44 @@ impl Replica {
         }
         keep(&self.cooperative, self.me, mirror, &self.places, &mut self.own.batch);
         let size = mirror.checked.size();
+        touched.extend(shown.iter().filter_map(|leaf| self.shown(&log, leaf)));
         self.settle(touched);
         self.compare();
         self.sync.grown(log, size);
     }
 
-    pub(super) fn accuse(&mut self, alarm: Alarm, log: NodeKey) {
+    /// The leaves of a log that this peer brought have not the root that the log's owner signed. If
+    /// the owner brought them itself, it has contradicted itself. If not, either may lie: the owner
+    /// by a second log, the peer by other leaves; so neither is accused, and another is asked.
+    fn differ(&mut self, peer: NodeKey, log: NodeKey) {
+        if peer == log {
+            return self.accuse(Alarm::Root(log), log, log);
+        }
+        self.drop_unchecked(peer, log);
+    }
+
+    /// This peer sent, as this log, what no honest node sends. Its own log is followed no more;
+    /// the log of another is followed elsewhere, and its owner has said nothing.
+    pub(super) fn accuse(&mut self, alarm: Alarm, peer: NodeKey, log: NodeKey) {
+        if peer != log {
+            self.drop_unchecked(peer, log);
+            if self.unsound.insert(peer) {
+                self.outputs.push_back(Output::Alarm(alarm));
+            }
+            return;
+        }
         if let Some(mirror) = self.mirrors.get_mut(&log) {
             mirror.accused = true;
             mirror.back_to_checked();
         }
         self.outputs.push_back(Output::Alarm(alarm));
+    }
+
+    fn drop_unchecked(&mut self, peer: NodeKey, log: NodeKey) {
+        if let Some(mirror) = self.mirrors.get_mut(&log) {
+            mirror.back_to_checked();
+        }
+        self.sync.refuse(peer, log);
     }
 }
 

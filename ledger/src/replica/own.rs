@@ -283,6 +283,7 @@ impl Replica {
             return;
         }
         self.own.last = self.now;
+        self.show_receipts();
         let Some(register) = &self.register else { return };
         let mut leaves = Vec::new();
         for mirror in self.mirrors.values_mut().filter(|it| it.news && !it.differs) {

@@ -363,6 +363,7 @@ impl Replica {
         self.frontiers.extend(last.map(|said| (node, said)));
         self.mirrors.insert(node, mirror);
         self.settle(touched);
+        self.restore_lent(&node);
         self.sync.grown(node, size);
         Ok(())
     }

@@ -57,6 +57,13 @@ impl Strays {
         }
     }
 
+    /// Whether a roster node's log is known to hold one; also if none of this id is here.
+    pub(super) fn has_receipt(&self, id: &EntryId, node: u8) -> bool {
+        let spot = self.spots.get(id).and_then(|spot| self.by_spot.get(spot));
+        let held = spot.and_then(|held| held.get(id));
+        held.is_none_or(|stray| stray.receipts & (1 << node) != 0)
+    }
+
     /// The leaf by which another's log accepts one.
     pub(super) fn leaf(&self, id: &EntryId) -> Option<Vec<u8>> {
         let held = self.by_spot.get(self.spots.get(id)?)?;

@@ -159,8 +159,11 @@ impl State {
             | Act::RefuseErasure(_) => self.answer(register, stamp, act),
             Act::Redirect(act) => {
                 self.spends(register, stamp.member, stamp)?;
+                if register.member(act.to).is_none_or(|to| to.admitted > stamp.basis) {
+                    return Err(Void::Unknown.into());
+                }
                 self.named(act.run)?;
-                Ok(Effect::Redirect(act.run, self.runs.redirect(register, stamp, act)?))
+                Ok(Effect::Redirect(act.run, self.runs.redirect(stamp, act)?))
             }
             Act::Distribute(act) => self.distribution(register, stamp, act),
             Act::Pay(act) => self.payment(register, stamp, act),

@@ -2,11 +2,13 @@
 //! nothing.
 
 use serde_json::{Value, json};
-use talea_protocol::bytes::{encode, hex};
+use talea_protocol::bytes::{Octets, encode, hex};
+use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::SignedHeader;
 use talea_protocol::fork::{Fork, ForkFault};
 use talea_protocol::hash::EntryId;
-use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, resolve};
+use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, Shown, accept, resolve};
+use talea_protocol::receipt::Receipt;
 use talea_protocol::tree::leaf_hash;
 
 use crate::entries::samples;
@@ -50,12 +52,24 @@ fn cases() -> Vec<(&'static str, &'static str, Fork)> {
     ]
 }
 
-fn leaves() -> [(&'static str, Vec<u8>, Value); 6] {
+/// The receipt of `redirect` in a log of that one leaf, kept by node 19.
+fn shown(extra: Vec<u8>) -> Shown {
+    let (entry, key) = (redirect(), secret(19));
+    let root = leaf_hash(&accept(&entry));
+    let checkpoint = Checkpoint { origin: origin(&cooperative(), &key.node()), size: 1, root };
+    let receipt = Receipt { index: 0, proof: Vec::new(), checkpoint: checkpoint.sign(&key), extra };
+    let receipt = Octets::new(receipt.to_string().into_bytes()).unwrap();
+    Shown { entry: entry.id(), node: key.node(), receipt }
+}
+
+fn leaves() -> [(&'static str, Vec<u8>, Value); 8] {
     let fork = forked();
     let (one, redirect, order) = (fork.one.id(), redirect(), EntryId([0x17; 32]));
     let forked = |held| Forked { fork, held }.leaf();
     let (erased, closed) = (Erased { entry: one, order }, Closed { order });
     let said = |held: Option<EntryId>| json!({"fork": fork, "held": held});
+    let with = accept(&redirect);
+    let says = |it: &Shown| json!({"entry": it.entry, "node": it.node, "receipt": str::from_utf8(&it.receipt).unwrap()});
     [
         ("leaf, fork, one branch is held", forked(Some(one)), said(Some(one))),
         ("leaf, fork, nothing is held", forked(None), said(None)),
@@ -67,6 +81,8 @@ fn leaves() -> [(&'static str, Vec<u8>, Value); 6] {
         ),
         ("leaf, erased", erased.leaf(), json!(erased)),
         ("leaf, closed", closed.leaf(), json!(closed)),
+        ("leaf, shown", shown(Vec::new()).leaf(), says(&shown(Vec::new()))),
+        ("leaf, shown with its bytes", shown(with.clone()).leaf(), says(&shown(with))),
     ]
 }
 
@@ -118,4 +134,22 @@ fn every_kept_leaf_of_a_fork_is_read_and_the_file_holds_its_proof() {
     }
     let file = bytes(&crate::named(&kept, "file"), "file");
     assert_eq!(Fork::read(&file), Ok(forked()));
+}
+
+#[test]
+fn a_shown_receipt_proves_its_entry_in_that_log_and_nothing_else() {
+    let (entry, other) = (redirect(), second(&redirect()));
+    let same = leaf_hash(&accept(&entry));
+    for with in [Vec::new(), accept(&entry)] {
+        let shown = shown(with);
+        assert!(shown.proves(&cooperative(), &same));
+        assert!(!shown.proves(&EntryId([1; 32]), &same), "of another cooperative");
+        let node = secret(18).node();
+        assert!(!Shown { node, ..shown.clone() }.proves(&cooperative(), &same), "of another node");
+    }
+    let same = leaf_hash(&accept(&other));
+    assert!(!shown(Vec::new()).proves(&cooperative(), &same), "of another entry");
+    let named = Shown { entry: other.id(), ..shown(accept(&entry)) };
+    assert!(!named.proves(&cooperative(), &same), "of another entry than it names");
+    assert!(!shown(accept(&other)).proves(&cooperative(), &same), "with another leaf");
 }

@@ -49,6 +49,8 @@ struct Model {
     reading: Vec<Serve>,
     /// Where each log goes on, as last asked for.
     next: BTreeMap<NodeKey, u64>,
+    /// Who brought the last leaves of each log.
+    fed: BTreeMap<NodeKey, NodeKey>,
     /// Chunks not yet dealt with.
     taken: Vec<Chunk>,
 }
@@ -69,6 +71,7 @@ pub fn conversation(input: &[u8]) {
         cursors: BTreeMap::new(),
         reading: Vec::new(),
         next: BTreeMap::new(),
+        fed: BTreeMap::new(),
         taken: Vec::new(),
     };
     for _ in 0..400 {
@@ -222,12 +225,24 @@ impl Model {
             return;
         }
         let chunk = self.taken.remove(script.index(self.taken.len()));
-        if script.byte() % 4 == 3 {
-            self.next.insert(chunk.log, chunk.from);
-            self.sync.ask_again(chunk.log, chunk.from);
-        } else {
-            self.sync.taken(chunk.log);
+        match script.byte() % 4 {
+            2 => {
+                self.forget(chunk.log);
+                self.sync.refuse(chunk.peer, chunk.log);
+            }
+            3 => {
+                self.taken.retain(|other| other.log != chunk.log);
+                self.next.insert(chunk.log, chunk.from);
+                self.sync.ask_again(chunk.log, chunk.from);
+            }
+            _ => self.sync.taken(chunk.peer, chunk.log),
         }
+    }
+
+    /// What is unchecked of a log is dropped.
+    fn forget(&mut self, log: NodeKey) {
+        self.taken.retain(|other| other.log != log);
+        self.next.insert(log, self.sizes.get(&log).copied().unwrap_or(0));
     }
 
     /// Does what is wanted, if the model allows it.
@@ -240,6 +255,7 @@ impl Model {
                 Output::Send(peer, message) => self.sent(peer, &message),
                 Output::Serve(serve) => self.serving(serve),
                 Output::Take(chunk) => self.taking(chunk),
+                Output::Drop(log) => self.forget(log),
             }
         }
         assert!(self.sync.peers().eq(&self.sessions), "sessions");
@@ -252,7 +268,8 @@ impl Model {
         assert_eq!(Message::parse(&frame).as_ref(), Ok(message));
         match message {
             Message::Follow { log, from, frames, .. } => {
-                assert!(*frames == FRAMES && *log != NODES[0], "follows its own log");
+                assert!(*log != NODES[0], "follows its own log");
+                assert!(*frames <= FRAMES, "{frames} frames");
                 assert!(is_open || !self.roster.contains(log), "to nobody");
                 self.next.insert(*log, *from);
             }
@@ -278,7 +295,17 @@ impl Model {
         assert!((1..=LEAVES_MAX).contains(&chunk.count), "{} leaves", chunk.count);
         assert!(self.sessions.contains(&chunk.peer), "from nobody");
         assert_eq!(self.next.get(&chunk.log), Some(&chunk.from), "out of order");
+        if chunk.from > self.sizes.get(&chunk.log).copied().unwrap_or(0) {
+            assert_eq!(
+                self.fed.get(&chunk.log),
+                Some(&chunk.peer),
+                "two brought what is unchecked"
+            );
+        }
+        self.fed.insert(chunk.log, chunk.peer);
         self.next.insert(chunk.log, chunk.from.saturating_add(chunk.count));
+        let held = self.taken.iter().filter(|other| other.log == chunk.log).count();
+        assert!(held < usize::try_from(FRAMES).expect("few"), "{held} chunks of one log");
         self.taken.push(chunk);
     }
 }

@@ -13,7 +13,7 @@ use talea_protocol::tree;
 use super::canary::Canary;
 use super::invariants::Invariant;
 use super::scenario::{Lie, Scenario};
-use super::{Event, World, number};
+use super::{Event, OUTPUTS_MAX, World, number};
 use crate::disk::Disk;
 use crate::people::{START_MS, node_key};
 
@@ -103,10 +103,16 @@ impl World {
     }
 
     pub(super) fn drain(&mut self, island: usize, host: usize) {
+        let mut count = 0;
         while let Some(output) =
             self.islands[island].replicas[host].as_mut().and_then(Replica::poll)
         {
             self.perform(island, host, output);
+            count += 1;
+            if count > OUTPUTS_MAX {
+                let what = format!("host {host} wants more than {OUTPUTS_MAX} things done at once");
+                return self.violate(Invariant::EventsAreBounded, what);
+            }
         }
         let Some(replica) = &self.islands[island].replicas[host] else { return };
         let moment = self.hosts[host].moment(self.now);

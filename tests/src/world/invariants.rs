@@ -64,6 +64,8 @@ pub enum Invariant {
     OneCooperativeNeverAffectsAnother,
     /// Nothing that waits is more than its limit.
     QueuesStayWithinLimits,
+    /// Nodes do not answer each other without end.
+    EventsAreBounded,
     /// Nobody is turned away or sent away because of what another has sent.
     NobodyIsTurnedAwayForOthers,
     /// No honest node is accused of anything.

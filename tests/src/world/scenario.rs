@@ -217,7 +217,7 @@ impl Scenario {
             nodes,
             faulty,
             quorum,
-            links: links(roster, !liars.is_empty(), chance),
+            links: links(roster, chance),
             loss: chance.between(0, 30),
             twice: chance.between(0, 50),
             delay: *chance.one_of(&[20, 100, 100, 400]),
@@ -294,8 +294,7 @@ impl Scenario {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Forge { author, dice });
         }
-        // What one who keeps two histories shows to one half, the other half never learns.
-        if chance.percent(25) && !self.liars.iter().any(|(_, lie)| lie.is_equivocation()) {
+        if chance.percent(25) {
             let (author, mask, length) = (chance.number(), chance.number(), chance.between(1, 3));
             self.push(chance, What::Fork { author, mask, length });
         }
@@ -366,18 +365,14 @@ fn liars((nodes, faulty, quorum): (usize, u8, u8), chance: &mut Chance) -> Vec<(
     numbers.into_iter().map(|node| (node, lie(chance))).collect()
 }
 
-/// Everybody with everybody, or with some links fewer. With liars everybody with everybody.
+/// Everybody with everybody, or with some links fewer.
 ///
 /// A node that was started asks q - 1 others what they hold of its log, and one restored from a
 /// backup n - q + f + 1, before it goes on: it has links to as many.
-fn links(
-    (nodes, faulty, quorum): (usize, u8, u8),
-    meshed: bool,
-    chance: &mut Chance,
-) -> Vec<(usize, usize)> {
+fn links((nodes, faulty, quorum): (usize, u8, u8), chance: &mut Chance) -> Vec<(usize, usize)> {
     let mut links: Vec<(usize, usize)> =
         (1..nodes).flat_map(|other| (0..other).map(move |one| (one, other))).collect();
-    if meshed || chance.percent(50) {
+    if chance.percent(50) {
         return links;
     }
     let quorum = usize::from(quorum);

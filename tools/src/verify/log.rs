@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{Forked, Frontier as Stand, Peer};
+use talea_protocol::leaf::{self, Forked, Frontier as Stand, Peer};
 use talea_protocol::tree::{Frontier, TreeHash};
 
 use super::finding::Finding;
@@ -36,6 +36,8 @@ pub enum Content {
     Frontier(Box<Stand>),
     /// Where another node stands.
     Peer(Peer),
+    /// Shows another node's receipt.
+    Shows(Box<leaf::Shown>),
     /// The log ends here.
     Closed,
     /// An accept or resolve leaf without a genuine entry: a finding says why.
@@ -83,6 +85,7 @@ impl Content {
             Self::Fork(_)
             | Self::Frontier(_)
             | Self::Peer(_)
+            | Self::Shows(_)
             | Self::Closed
             | Self::Damaged
             | Self::Other => None,
@@ -123,6 +126,26 @@ impl Log {
     pub fn receipts(&self) -> impl Iterator<Item = EntryId> {
         let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
         sound.filter_map(|leaf| leaf.content.entry())
+    }
+
+    /// The receipts of others that it shows, under checkpoints as before; each with the hash of the
+    /// leaf by which this log accepts the entry, if it does.
+    #[must_use]
+    pub fn shows(&self) -> Vec<(&leaf::Shown, Option<TreeHash>)> {
+        let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
+        let shown: Vec<&leaf::Shown> = sound
+            .filter_map(|leaf| match &leaf.content {
+                Content::Shows(shown) => Some(&**shown),
+                _ => None,
+            })
+            .collect();
+        let named: BTreeSet<EntryId> = shown.iter().map(|shown| shown.entry).collect();
+        let accepted = |leaf: &Shown| match leaf.content {
+            Content::Accept(id) if named.contains(&id) => Some((id, leaf.hash)),
+            _ => None,
+        };
+        let accepted: BTreeMap<_, _> = self.leaves.iter().filter_map(accepted).collect();
+        shown.into_iter().map(|it| (it, accepted.get(&it.entry).copied())).collect()
     }
 
     /// Goes on at `from`: what lies before and was not shown is missing. False if that is behind.

@@ -199,6 +199,7 @@ impl Pile {
             Ok(Leaf::Closed(_)) => RawContent::Ready(Content::Closed),
             Ok(Leaf::Frontier(frontier)) => RawContent::Ready(Content::Frontier(frontier)),
             Ok(Leaf::Peer(peer)) => RawContent::Ready(Content::Peer(peer)),
+            Ok(Leaf::Shown(shown)) => RawContent::Ready(Content::Shows(shown)),
             Ok(Leaf::Erased(_) | Leaf::Other(_)) => RawContent::Ready(Content::Other),
             Err(fault) => {
                 let claim = accepted(leaf).and_then(seeming);
@@ -371,6 +372,7 @@ impl Shown {
                 Content::Fork(_)
                 | Content::Frontier(_)
                 | Content::Peer(_)
+                | Content::Shows(_)
                 | Content::Closed
                 | Content::Other => continue,
             };

@@ -94,7 +94,11 @@ impl Replay {
                     self.compare(log, leaf.index, frontier);
                 }
                 Content::Closed => closed = true,
-                Content::Frontier(_) | Content::Peer(_) | Content::Damaged | Content::Other => {}
+                Content::Frontier(_)
+                | Content::Peer(_)
+                | Content::Shows(_)
+                | Content::Damaged
+                | Content::Other => {}
             }
         }
     }

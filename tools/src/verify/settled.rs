@@ -12,6 +12,8 @@ use talea_protocol::charter::Roster;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
+use talea_protocol::leaf::accept;
+use talea_protocol::tree::leaf_hash;
 
 use super::finding::Finding;
 use super::log::Log;
@@ -43,7 +45,13 @@ impl Settled {
         logs: &BTreeMap<NodeKey, Log>,
         entries: &Entries,
     ) -> Self {
-        let receipts = rosters.iter().map(|roster| (roster.clone(), held(roster, logs))).collect();
+        let cooperative = register.cooperative();
+        let mut receipts = Vec::new();
+        for roster in rosters {
+            let mut held = held(roster, logs);
+            shown(&cooperative, roster, logs, entries, &mut held);
+            receipts.push((roster.clone(), held));
+        }
         let mut settled = Self { receipts, ..Self::default() };
         for entry in entries.values() {
             let spot = (entry.header().device, entry.header().seq);
@@ -185,6 +193,27 @@ fn held(roster: &Roster, logs: &BTreeMap<NodeKey, Log>) -> BTreeMap<EntryId, u16
         }
     }
     held
+}
+
+/// Adds the receipts that the checked logs of a roster show of each other: as good as the logs that
+/// they are of.
+fn shown(
+    cooperative: &EntryId,
+    roster: &Roster,
+    logs: &BTreeMap<NodeKey, Log>,
+    entries: &Entries,
+    held: &mut BTreeMap<EntryId, u16>,
+) {
+    for log in roster.nodes.iter().filter_map(|node| logs.get(node)) {
+        for (shown, accepted) in log.shows() {
+            let number = roster.nodes.iter().position(|node| *node == shown.node);
+            let (Some(number), Some(entry)) = (number, entries.get(&shown.entry)) else { continue };
+            let same = accepted.unwrap_or_else(|| leaf_hash(&accept(entry)));
+            if shown.proves(cooperative, &same) {
+                *held.entry(shown.entry).or_default() |= 1 << number;
+            }
+        }
+    }
 }
 
 fn named(roster: &Roster, nodes: u16) -> Vec<NodeKey> {
