@@ -54,6 +54,7 @@ struct Commitment {
 }
 
 /// The acts, in the order of their tags.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and laid out as it is read")]
 #[derive(SchemaRead, SchemaWrite)]
 enum Act {
     Charter(Charter),
