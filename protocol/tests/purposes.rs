@@ -221,7 +221,7 @@ fn signature_in(note: &str, line: usize) -> Vec<u8> {
 
 /// Each file that signs, and for what. What is signed is made where it is signed, from values
 /// that the program understands. Whoever adds a line says here what it signs.
-const SIGNS: [(&str, &str, &str); 13] = [
+const SIGNS: [(&str, &str, &str); 19] = [
     ("protocol/src/checkpoint.rs", "raw", "a checkpoint that was read or made: three lines"),
     ("protocol/src/entry.rs", "Entry", "a header and an act, as values"),
     ("protocol/src/key.rs", "raw", "bytes after the words of a purpose"),
@@ -233,8 +233,14 @@ const SIGNS: [(&str, &str, &str); 13] = [
     ("tools/src/journal.rs", "Entry", "a draft that was parsed and shown"),
     ("tools/src/scenario.rs", "Subscription", "a scenario's subscription"),
     ("tools/src/scenario/founding.rs", "Enrolment", "the hash of a scenario's charter"),
+    ("tools/src/scenario/council.rs", "Departure", "the departure of a scenario's member"),
+    ("tools/src/scenario/council.rs", "Redemption", "a scenario's redemption"),
     ("tools/src/slip.rs", "Approval", "the request on a slip that was read"),
     ("tools/src/slip.rs", "Enrolment", "the request that it makes"),
+    ("tools/src/word.rs", "Departure", "a member that leaves"),
+    ("tools/src/word.rs", "Guardians", "a member's choice, as a value"),
+    ("tools/src/word.rs", "Revocation", "the device that ends"),
+    ("tools/src/word.rs", "Succession", "a call, as a value"),
 ];
 
 #[test]

@@ -7,7 +7,7 @@
 use talea_protocol::act::Approval;
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{DeviceKey, Purpose, SecretKey, verify_for};
+use talea_protocol::key::{DeviceKey, Purpose, SecretKey, Signature, verify_for};
 use talea_protocol::recovery::{Call, Guardians, departure, guardianship, revocation, succession};
 
 use crate::slip::{SlipFault, belongs, parse, render};
@@ -50,7 +50,7 @@ impl Against {
     #[must_use]
     pub fn new(cooperative: EntryId, device: DeviceKey, key: &SecretKey) -> Self {
         let signed = revocation(&cooperative, &device);
-        Self { cooperative, device, word: word(Purpose::Revocation, key, &signed) }
+        Self { cooperative, device, word: word(key, key.sign(Purpose::Revocation, &signed)) }
     }
 
     /// The slip.
@@ -76,7 +76,7 @@ impl Leaving {
     #[must_use]
     pub fn new(cooperative: EntryId, member: Member, key: &SecretKey) -> Self {
         let signed = departure(&cooperative, member);
-        Self { cooperative, member, word: word(Purpose::Departure, key, &signed) }
+        Self { cooperative, member, word: word(key, key.sign(Purpose::Departure, &signed)) }
     }
 
     /// The slip.
@@ -102,7 +102,7 @@ impl Calling {
     #[must_use]
     pub fn new(cooperative: EntryId, call: Call, key: &SecretKey) -> Self {
         let signed = succession(&cooperative, &call);
-        Self { cooperative, call, word: word(Purpose::Succession, key, &signed) }
+        Self { cooperative, call, word: word(key, key.sign(Purpose::Succession, &signed)) }
     }
 
     /// The slip.
@@ -126,7 +126,8 @@ impl Calling {
 /// Signs a member's choice of guardians: the approval is filled in.
 #[must_use]
 pub fn choose(cooperative: EntryId, mut guardians: Guardians, key: &SecretKey) -> Guardians {
-    guardians.approval = word(Purpose::Guardians, key, &guardianship(&cooperative, &guardians));
+    guardians.approval =
+        word(key, key.sign(Purpose::Guardians, &guardianship(&cooperative, &guardians)));
     guardians
 }
 
@@ -156,8 +157,8 @@ pub fn ordered(mut words: Vec<Approval>) -> Vec<Approval> {
     words
 }
 
-fn word(purpose: Purpose, key: &SecretKey, signed: &[u8]) -> Approval {
-    Approval { device: key.device(), signature: key.sign(purpose, signed) }
+fn word(key: &SecretKey, signature: Signature) -> Approval {
+    Approval { device: key.device(), signature }
 }
 
 fn genuine(purpose: Purpose, word: &Approval, signed: &[u8]) -> Result<(), SlipFault> {
@@ -170,7 +171,6 @@ fn genuine(purpose: Purpose, word: &Approval, signed: &[u8]) -> Result<(), SlipF
 mod tests {
     use super::*;
     use talea_protocol::bytes::List;
-    use talea_protocol::key::Signature;
 
     const HERE: EntryId = EntryId([1; 32]);
     const THERE: EntryId = EntryId([2; 32]);
