@@ -105,6 +105,8 @@ enum Command {
         /// Give up when nothing has come for so many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         patience: u64,
+        #[command(flatten)]
+        over: Overrides,
     },
     /// Make tiles anew from the leaves, and forget mirrors that are damaged, while it is stopped
     Rebuild {
@@ -185,8 +187,8 @@ fn main() -> ExitCode {
         Command::Check { folder } => check(&folder.data),
         Command::Backup { folder, to } => back_up(&folder.data, &to),
         Command::Restore { folder, from } => put_back(&folder.data, &from),
-        Command::Recover { folder, from, anew, patience } => {
-            recover(&folder.data, &from, anew, Duration::from_secs(patience))
+        Command::Recover { folder, from, anew, patience, over } => {
+            recover(&folder.data, &from, anew, Duration::from_secs(patience), over)
         }
         Command::Rebuild { folder, vouch } => make_anew(&folder.data, vouch),
     };
@@ -261,7 +263,13 @@ fn make_anew(data: &Path, vouch: bool) -> Result<(), Fault> {
 }
 
 /// Asks the node that runs, or else starts one for as long as it takes.
-fn recover(data: &Path, from: &Peer, anew: bool, patience: Duration) -> Result<(), Fault> {
+fn recover(
+    data: &Path,
+    from: &Peer,
+    anew: bool,
+    patience: Duration,
+    over: Overrides,
+) -> Result<(), Fault> {
     let tell = |lacking: &str| eprintln!("{lacking}");
     let runs = door::ask(data, "GET", "/status", &json!(null));
     if !matches!(runs, Err(DoorFault::Closed { .. })) {
@@ -275,7 +283,7 @@ fn recover(data: &Path, from: &Peer, anew: bool, patience: Duration) -> Result<(
         eprintln!("the store is now {}", aside.display());
     }
     let http = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let config = Config::read(data, &Overrides { http, ..Overrides::default() })?;
+    let config = Config::read(data, &Overrides { http, ..over })?;
     start_logging(&Config { log: "warn".to_owned(), ..config.clone() })?;
     let key = identity::read(data, credentials().as_deref())?;
     let setup = Setup { data: data.to_owned(), config, key, clock: clock(), abort };

@@ -17,6 +17,8 @@ use crate::site::{PATIENCE, Site};
 
 fn talead(words: &[&str], data: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talead"));
+    // Free ports: `recover` runs a node for as long as it takes, and the tests run side by side.
+    command.env("TALEA_QUIC", "127.0.0.1:0").env("TALEA_HTTP", "127.0.0.1:0");
     command.args(words).arg("--data").arg(data).env_remove("TALEA_LOG").output().unwrap()
 }
 
