@@ -24,7 +24,7 @@ pub const JANUARY: u32 = 53;
 pub const CLOSED: u32 = 128;
 /// Its last step: the result is allocated.
 pub const LAST: u32 = 139;
-/// The agreement with another cooperative (99), for which there is no act yet; and the vote of a
+/// The agreement (99), which the scenario does not yet write as its act; and the vote of a
 /// member that has left (137), which no device of the cooperative can write.
 const LEFT_OUT: [u32; 2] = [99, 137];
 
