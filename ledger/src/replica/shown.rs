@@ -28,63 +28,87 @@ pub(super) struct Shows {
 }
 
 impl Replica {
-    /// Shows whose receipts have settled what is settled behind forks that are open.
+    /// Shows whose receipts have settled what is settled behind forks that are open, where so few
+    /// have that others might not see as many.
     pub(super) fn show_receipts(&mut self) {
         if !self.may_append() {
             return;
         }
-        let forks = self.freezes.forks();
-        let open: Vec<(u32, u64)> = forks.map(|(device, it)| (device, it.fork.seq())).collect();
-        for (device, from) in open {
-            let from = u32::try_from(from).unwrap_or(u32::MAX);
-            for seq in from..self.places.settled(device) {
-                self.show_receipts_of(device, seq);
-            }
-        }
-    }
-
-    fn show_receipts_of(&mut self, device: u32, seq: u32) {
-        let Some(place) = self.places.at(device, seq).copied() else { return };
-        let own = self.roster_number(&self.me);
-        let counted = (0..16).filter(|node| place.receipts & (1 << node) != 0);
-        for node in counted.filter(|node| Some(*node) != own) {
-            if !self.shows.own.insert((place.id, node)) {
-                continue;
-            }
-            let lent = self.shows.lent.get(&(place.id, node)).cloned();
-            if let Some(leaf) = lent.or_else(|| self.receipt(&place.id, (device, seq), node)) {
+        for (node, wanted) in self.to_show() {
+            let fresh = wanted.into_iter().filter(|(id, _)| self.shows.own.insert((*id, node)));
+            let (lent, own): (Vec<_>, Vec<_>) =
+                fresh.partition(|(id, _)| self.shows.lent.contains_key(&(*id, node)));
+            let lent = lent.iter().filter_map(|(id, _)| self.shows.lent.get(&(*id, node)).cloned());
+            let mut leaves: Vec<Vec<u8>> = lent.collect();
+            leaves.extend(self.receipts_of(node, &own).unwrap_or_default());
+            for leaf in leaves {
                 let hash = leaf_hash(&leaf);
                 self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
             }
         }
     }
 
-    /// The leaf that shows a node's receipt, made from its log as it is held here.
-    fn receipt(&self, entry: &EntryId, place: (u32, u32), node: u8) -> Option<Vec<u8>> {
+    /// What is to be shown, by the node whose receipts they are: of entries with at least q + f
+    /// receipts none, since q of those are of honest nodes, whose logs everybody gets.
+    fn to_show(&self) -> BTreeMap<u8, Vec<(EntryId, (u32, u32))>> {
+        let mut wanted: BTreeMap<u8, Vec<(EntryId, (u32, u32))>> = BTreeMap::new();
+        let Some(register) = &self.register else { return wanted };
+        let roster = register.roster();
+        let enough = u32::from(roster.quorum) + u32::from(roster.faulty);
+        let own = self.roster_number(&self.me);
+        for (device, open) in self.freezes.forks() {
+            let from = u32::try_from(open.fork.seq()).unwrap_or(u32::MAX);
+            for seq in from..self.places.settled(device) {
+                let Some(place) = self.places.at(device, seq) else { break };
+                if place.receipts.count_ones() >= enough {
+                    continue;
+                }
+                let counted = (0..16).filter(|node| place.receipts & (1 << node) != 0);
+                for node in counted.filter(|node| Some(*node) != own) {
+                    if !self.shows.own.contains(&(place.id, node)) {
+                        wanted.entry(node).or_default().push((place.id, (device, seq)));
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The leaves that show a node's receipts, made from its log as it is held here, in one pass.
+    fn receipts_of(&self, node: u8, wanted: &[(EntryId, (u32, u32))]) -> Option<Vec<Vec<u8>>> {
+        if wanted.is_empty() {
+            return None;
+        }
         let node = *self.register.as_ref()?.roster().nodes.get(usize::from(node))?;
         let mirror = self.mirrors.get(&node)?;
         let size = mirror.checked.size();
         let mut tree = Tree::default();
-        let (mut found, mut extra) = (None, Vec::new());
+        let ids: BTreeSet<EntryId> = wanted.iter().map(|(id, _)| *id).collect();
+        let places: BTreeMap<(u32, u32), EntryId> =
+            wanted.iter().map(|(id, at)| (*at, *id)).collect();
+        let mut found: Vec<(EntryId, u64, Vec<u8>)> = Vec::new();
         for (index, order) in mirror.applied_since(0).take_while(|(index, _)| *index < size) {
             let hash = match order {
                 Some((device, seq)) => self.places.at(device, seq)?.hash,
                 None => leaf_hash(mirror.others.get(&index)?),
             };
-            if order == Some(place) {
-                found = Some(index);
-            } else if mirror.claims.get(&index) == Some(entry) {
-                found = Some(index);
-                extra.clone_from(mirror.others.get(&index)?);
-            }
             tree.append(hash);
+            let claim = mirror.claims.get(&index);
+            let id =
+                order.and_then(|place| places.get(&place)).or(claim).filter(|id| ids.contains(id));
+            if let Some(id) = id {
+                let extra = claim.and_then(|_| mirror.others.get(&index)).cloned();
+                found.push((*id, index, extra.unwrap_or_default()));
+            }
         }
-        let index = found?;
-        let proof = tree.prove_inclusion(index, size, |_, _| None).ok()?;
         let checkpoint = Note::parse(&mirror.note).ok()?;
-        let receipt = Receipt { index, proof, checkpoint, extra }.to_string();
-        let receipt = Octets::new(receipt.into_bytes())?;
-        Some(Shown { entry: *entry, node, receipt }.leaf())
+        let leaf = |(entry, index, extra): (EntryId, u64, Vec<u8>)| {
+            let proof = tree.prove_inclusion(index, size, |_, _| None).ok()?;
+            let receipt = Receipt { index, proof, checkpoint: checkpoint.clone(), extra };
+            let receipt = Octets::new(receipt.to_string().into_bytes())?;
+            Some(Shown { entry, node, receipt }.leaf())
+        };
+        Some(found.into_iter().filter_map(leaf).collect())
     }
 
     /// A leaf of a checked log shows a receipt: it counts as the log would that it comes from.
