@@ -345,7 +345,7 @@ impl<'a> View<'a> {
         rows.extend(self.terms(charter));
         rows.extend(money::charter(self, &charter.treasury));
         let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
-        rows.push(("settled by", format!("{q} of {n} nodes, {f} of which may lie")));
+        rows.push(("settled by", format!("{q} of {}, {f} of which may lie", plural(n, "node"))));
         rows.push(("protected", protection(f).to_owned()));
         rows.extend(charter.roster.nodes.iter().map(|node| ("node", node.to_string())));
         rows
@@ -392,7 +392,7 @@ impl<'a> View<'a> {
             ("at most", format!("{} units a contribution", decimal(most, 0))),
             ("love expected", format!("{} a quarter", decimal(charter.love_minimum.into(), 2))),
             ("reserves", format!("{} legal, {} of the rest", share(r.legal), share(r.statutory))),
-            ("admitted by", format!("{} sponsors", charter.sponsors)),
+            ("admitted by", plural(charter.sponsors.into(), "sponsor")),
             ("registrar replaced by", recovery(charter.recovery)),
         ]);
         rows
@@ -436,7 +436,11 @@ pub const fn protection(faulty: u8) -> &'static str {
 }
 
 fn members(count: usize) -> String {
-    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+    plural(count, "member")
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn stage(stage: &Stage) -> String {

@@ -21,6 +21,11 @@ fn the_first_hour_of_a_cooperative_reads_as_it_is_written_down() {
 }
 
 #[test]
+fn two_people_have_an_attested_contribution_in_ten_commands_and_a_payout_soon_after() {
+    Transcript::of("ten-commands.md").holds_from_nothing();
+}
+
+#[test]
 fn the_worst_day_of_a_cooperative_reads_as_it_is_written_down() {
     Transcript::of("worst-day.md").holds();
 }

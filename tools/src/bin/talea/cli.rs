@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod begin;
 mod grouped;
 mod recovery;
 
+pub use begin::{CharterCommand, Fresh, Keys};
 pub use grouped::command;
 pub use recovery::{Device, Guardians, Phrase, Role, Words};
 
@@ -70,21 +72,24 @@ pub enum Command {
     Found {
         /// The charter file (see `talea charter template`)
         file: PathBuf,
-        /// A node's HTTP address; once for each node
-        #[arg(long = "node", value_name = "ADDRESS")]
+        /// A node's HTTP address; or its data folder on this machine, and it keeps the cooperative
+        /// from now on; once for each node
+        #[arg(long = "node", value_name = "ADDRESS|FOLDER")]
         nodes: Vec<String>,
     },
     /// Add a cooperative to this wallet
     Join {
-        /// The cooperative's id
+        /// An invite (`talea:invite:…`), or the cooperative's id
         id: String,
         /// Call it so here
         #[arg(long)]
         name: Option<String>,
-        /// A node's HTTP address; once for each node
-        #[arg(long = "node", value_name = "ADDRESS", required = true)]
+        /// A node's HTTP address, instead of those of the invite; once for each node
+        #[arg(long = "node", value_name = "ADDRESS")]
         nodes: Vec<String>,
     },
+    /// Print the line by which others add the cooperative to their wallets
+    Invite,
     /// List the cooperatives that this wallet knows
     Cooperatives,
     /// Ask to be let in: print a request to be passed to the registrar
@@ -364,34 +369,6 @@ pub enum Command {
     Node(Node),
     /// Show it all on this machine in a minute: eight members, three nodes, and three cheats
     Demo(Demo),
-}
-
-/// Make and show this wallet's key.
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a key, sealed with a passphrase
-    New,
-    /// Show this wallet's device: the public half of its key
-    Show,
-    /// Seal the key with another passphrase
-    Passphrase,
-}
-
-/// Write, check and consent to a charter file.
-#[derive(Debug, Subcommand)]
-pub enum CharterCommand {
-    /// Print a charter file with every key explained
-    Template,
-    /// Say what a charter file would found, and whose consent is missing
-    Check {
-        /// The charter file
-        file: PathBuf,
-    },
-    /// Consent to a charter as a founder: print the proof that goes into the file
-    Consent {
-        /// The charter file
-        file: PathBuf,
-    },
 }
 
 /// State what you gave.

@@ -12,6 +12,7 @@ mod desk;
 mod devices;
 mod failure;
 mod forks;
+mod founding;
 mod going;
 mod guardians;
 mod heads;
@@ -57,10 +58,11 @@ fn main() -> ExitCode {
 fn run(common: &Common, command: &Command) -> Outcome {
     match command {
         Command::Keys(command) => people::keys(common, command),
-        Command::Charter(command) => people::charter(common, command),
-        Command::Found { file, nodes } => people::found(common, file, nodes),
-        Command::Join { id, name, nodes } => people::join(common, id, name.as_deref(), nodes),
-        Command::Cooperatives => people::cooperatives(common),
+        Command::Charter(command) => founding::charter(common, command),
+        Command::Found { file, nodes } => founding::found(common, file, nodes),
+        Command::Join { id, name, nodes } => founding::join(common, id, name.as_deref(), nodes),
+        Command::Invite => founding::invite(common),
+        Command::Cooperatives => founding::cooperatives(common),
         Command::Request { handle, name, kind, of } => {
             people::request(common, handle, name, *kind, of.as_deref())
         }

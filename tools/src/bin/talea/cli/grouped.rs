@@ -8,7 +8,7 @@ use super::Cli;
 
 /// The groups, in the order in which a cooperative meets them.
 const GROUPS: [(&str, &[&str]); 9] = [
-    ("Begin", &["keys", "charter", "found", "join", "cooperatives", "demo"]),
+    ("Begin", &["keys", "charter", "found", "invite", "join", "cooperatives", "demo"]),
     ("Members", &["request", "approve", "admit"]),
     ("Give and attest", &["add", "attest", "erase"]),
     ("Decide", &["propose", "vote", "decide"]),
