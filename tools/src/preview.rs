@@ -146,8 +146,10 @@ impl<'a> View<'a> {
             Act::Contribution(given) => self.contribution_line(given),
             Act::Deliver(delivery) => self.contribution_line(&delivery.work),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
-            Act::Propose(propose) => proposal_line(propose),
-            Act::Motion(motion) => proposal_line(&motion.proposal),
+            Act::Propose(propose) => council::proposed(self, propose),
+            Act::Motion(motion) => council::proposed(self, &motion.proposal),
+            Act::Advance(advance) => council::advance(self, advance),
+            Act::Rank(rank) => council::rank(self, rank),
             Act::Vote(vote) => {
                 format!("vote {} on {}", serde_name(&vote.choice), self.label(&vote.proposal))
             }
@@ -421,6 +423,24 @@ impl<'a> View<'a> {
         format!("{} {currency}", decimal(minor, self.places()))
     }
 
+    /// Minor units of the currency, or of one of the charter's own units, with its decimals. An amount in
+    /// another unit is told as the bare number that it is.
+    fn sum(&self, unit: &str, minor: i64) -> String {
+        let own = self.charter.and_then(|charter| {
+            charter.treasury.units.iter().find(|known| known.code.as_str() == unit)
+        });
+        let is_currency = self.charter.is_some_and(|charter| charter.currency.as_str() == unit);
+        match own.map(|own| own.exponent).or(is_currency.then(|| self.places())) {
+            Some(places) => format!("{} {unit}", decimal(minor, places)),
+            None => format!("{} minor units of {unit}", decimal(minor, 0)),
+        }
+    }
+
+    fn stage_name(&self, stage: u8) -> String {
+        let found = self.charter.and_then(|charter| charter.stages.get(usize::from(stage)));
+        found.map_or_else(|| format!("number {stage}"), |stage| stage.code.to_string())
+    }
+
     fn places(&self) -> u8 {
         self.charter.map_or(0, |charter| charter.exponent)
     }
@@ -464,22 +484,6 @@ fn recovery(members: u16) -> String {
 fn admission(admit: &Admit) -> Rows {
     let Request { device, .. } = &admit.request;
     vec![("device", device.to_string()), ("vouched for by", admit.sponsors.len().to_string())]
-}
-
-fn proposal_line(propose: &Propose) -> String {
-    match &propose.effect {
-        Effect::Remove(member) => format!("propose to remove member {}", member.0),
-        Effect::Appoint(office, member) => {
-            recovery::appointment(*office, &format!("member {}", member.0))
-        }
-        Effect::Reform(roster) => format!("propose a roster of {} nodes", roster.nodes.len()),
-        Effect::Policy => format!("propose a text ({})", serde_name(&propose.matter)),
-        Effect::Amend(Change { amendments, .. }) => {
-            let all: Vec<String> = amendments.iter().map(amendment).collect();
-            format!("propose {}", all.join(", "))
-        }
-        other => council::proposed(other),
-    }
 }
 
 fn amendment(amendment: &Amendment) -> String {

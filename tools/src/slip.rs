@@ -11,6 +11,7 @@ use talea_protocol::bytes::{Decode, Encode, List, decode, encode};
 use talea_protocol::charter::Kind;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::money::{Redeem, redemption};
 
 use crate::names::Called;
 
@@ -144,6 +145,25 @@ pub fn parse_subscription(text: &str, cooperative: EntryId) -> Result<Subscribe,
     let signed = subscription(&cooperative, &subscribe);
     verify_for(Purpose::Subscription, &subscribe.device, &subscribe.signature, &signed)
         .then_some(subscribe)
+        .ok_or(SlipFault::Signature)
+}
+
+/// The slip with a member's consent to give shares back.
+#[must_use]
+pub fn render_redemption(cooperative: EntryId, redeem: &Redeem) -> String {
+    render("redemption", &(cooperative, redeem.clone()))
+}
+
+/// Reads a consent to give back shares of this cooperative.
+///
+/// # Errors
+/// [`SlipFault`].
+pub fn parse_redemption(text: &str, cooperative: EntryId) -> Result<Redeem, SlipFault> {
+    let (there, redeem): (EntryId, Redeem) = parse("redemption", text)?;
+    belongs(there, cooperative)?;
+    let signed = redemption(&cooperative, &redeem);
+    verify_for(Purpose::Redemption, &redeem.device, &redeem.signature, &signed)
+        .then_some(redeem)
         .ok_or(SlipFault::Signature)
 }
 

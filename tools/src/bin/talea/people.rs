@@ -1,10 +1,12 @@
 //! Keys, letting people in, and what they pass to each other.
 
-use talea_protocol::act::{Act, Admit, Subscribe, subscription};
-use talea_protocol::bytes::List;
+use talea_protocol::act::{Act, Admit, Effect, Subscribe, Welcome, subscription};
+use talea_protocol::bytes::{Code, Day, List, Quantity};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{Purpose, Signature};
+use talea_protocol::key::{DeviceKey, Purpose, Signature};
+use talea_protocol::money::{Redeem, redemption};
+use talea_tools::amount;
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::names::{Called, Words};
 use talea_tools::preview;
@@ -13,11 +15,13 @@ use talea_tools::slip::{self, Joining, SlipFault};
 use talea_tools::table;
 use talea_tools::wallet::Wallet;
 use talea_tools::witness;
+use talea_tools::word::StageWord;
 
 use crate::acts;
 use crate::cli::{Common, Keys, Sort};
 use crate::desk::{self, Desk, SIGN};
 use crate::failure::{Failure, Outcome};
+use crate::going::decided;
 use crate::out;
 use crate::secret;
 
@@ -154,29 +158,99 @@ pub fn admit(
     desk.state(&act, Some(words.payload()))
 }
 
-/// `talea shares`.
-pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>) -> Outcome {
-    let desk = Desk::signing(common)?;
-    let (register, member) = (desk.book.register(), me(&desk)?);
-    let mut subscribe = Subscribe {
-        member,
-        amount: acts::money(register.charter(), amount)?,
-        date: acts::day(date)?,
-        reference: acts::code("the reference", reference)?,
-        device: desk.device(),
-        signature: Signature([0; 64]),
+/// `talea welcome`.
+pub fn welcome(common: &Common, request: &str, decision: Option<&str>) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let joining = joining(request, &desk)?;
+    let device = joining.request.device;
+    let wanted = |effect: &Effect| matches!(effect, Effect::Admit(it) if it.device == device);
+    let decision = decided(&desk.book, decision, wanted)?;
+    let Some(Effect::Admit(candidate)) = desk.book.state().votes().order(&decision) else {
+        return Err(Failure::usage("the decision admits nobody", "name another with --decision"));
     };
-    let line = preview::line(&Act::Subscribe(subscribe.clone()), Some(&desk.book));
-    out::preview("To consent to", &[("subscription", line)]);
+    let (college, stage) = (candidate.college, candidate.stage);
+    let words = Words { members: vec![joining.called.clone()], note: None };
+    let (request, proof) = (joining.request, joining.proof);
+    let act = Act::Welcome(Welcome { request, proof, college, stage, decision });
+    desk.state(&act, Some(words.payload()))
+}
+
+/// `talea vouch`.
+pub fn vouch(common: &Common, member: &str, stage: &str, from: Option<&str>) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let moved = acts::council::moved(&desk.book, member, stage, from)?;
+    let rows = [
+        ("member", desk.book.handle(moved.member)),
+        ("stage", format!("{stage}, from {} on", amount::show_day(moved.from))),
+    ];
+    out::preview("To vouch for", &rows);
     if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
-    let cooperative = register.cooperative();
-    let signed = subscription(&cooperative, &subscribe);
-    subscribe.signature = desk.key()?.sign(Purpose::Subscription, &signed);
-    let slip = slip::render_subscription(cooperative, &subscribe);
-    give_slip(common, "Pass this to the treasurer, with the money:", &slip);
+    let slip = StageWord::new(desk.known.cooperative, &moved, desk.key()?).render();
+    give_slip(common, "Pass this word to the registrar (`talea advance`):", &slip);
     Ok(())
+}
+
+/// What a member consents to about its shares.
+struct Consent {
+    member: Member,
+    amount: Quantity,
+    date: Day,
+    reference: Code,
+    device: DeviceKey,
+}
+
+/// `talea shares`.
+pub fn shares(
+    common: &Common,
+    amount: &str,
+    back: bool,
+    (reference, date): (&str, Option<&str>),
+) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let consent = Consent {
+        member: me(&desk)?,
+        amount: acts::money(desk.book.register().charter(), amount)?,
+        date: acts::day(date)?,
+        reference: acts::code("the reference", reference)?,
+        device: desk.device(),
+    };
+    if back { consent.redemption(common, &desk) } else { consent.subscription(common, &desk) }
+}
+
+impl Consent {
+    fn subscription(self, common: &Common, desk: &Desk<'_>) -> Outcome {
+        let Self { member, amount, date, reference, device } = self;
+        let signature = Signature([0; 64]);
+        let mut act = Subscribe { member, amount, date, reference, device, signature };
+        let line = preview::line(&Act::Subscribe(act.clone()), Some(&desk.book));
+        out::preview("To consent to", &[("subscription", line)]);
+        if desk::confirm(common, SIGN)? {
+            let cooperative = desk.known.cooperative;
+            let signed = subscription(&cooperative, &act);
+            act.signature = desk.key()?.sign(Purpose::Subscription, &signed);
+            let slip = slip::render_subscription(cooperative, &act);
+            give_slip(common, "Pass this to the treasurer, with the money:", &slip);
+        }
+        Ok(())
+    }
+
+    fn redemption(self, common: &Common, desk: &Desk<'_>) -> Outcome {
+        let Self { member, amount, date, reference, device } = self;
+        let signature = Signature([0; 64]);
+        let mut act = Redeem { member, amount, date, reference, device, signature };
+        let line = preview::line(&Act::Redeem(act.clone()), Some(&desk.book));
+        out::preview("To consent to", &[("redemption", line)]);
+        if desk::confirm(common, SIGN)? {
+            let cooperative = desk.known.cooperative;
+            let signed = redemption(&cooperative, &act);
+            act.signature = desk.key()?.sign(Purpose::Redemption, &signed);
+            let slip = slip::render_redemption(cooperative, &act);
+            give_slip(common, "Pass this to the treasurer, who pays (`talea redeem`):", &slip);
+        }
+        Ok(())
+    }
 }
 
 /// `talea subscribe`.
@@ -185,6 +259,14 @@ pub fn subscribe(common: &Common, slip: &str) -> Outcome {
     let cooperative = desk.book.register().cooperative();
     let subscribe = slip::parse_subscription(slip, cooperative).map_err(slip_failure)?;
     desk.state(&Act::Subscribe(subscribe), None)
+}
+
+/// `talea redeem`.
+pub fn redeem(common: &Common, slip: &str) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let cooperative = desk.book.register().cooperative();
+    let redeem = slip::parse_redemption(slip, cooperative).map_err(slip_failure)?;
+    desk.state(&Act::Redeem(redeem), None)
 }
 
 /// A cooperative's id.
