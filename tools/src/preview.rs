@@ -95,9 +95,11 @@ impl<'a> View<'a> {
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Deliver(delivery) => {
                 rows.extend(self.contribution_rows(&delivery.work));
-                rows.extend(plan::rows(act));
+                rows.extend(plan::rows(act, &|it| self.who(it)));
             }
-            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => rows.extend(plan::rows(act)),
+            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => {
+                rows.extend(plan::rows(act, &|it| self.who(it)))
+            }
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
             Act::Motion(motion) => {
@@ -119,7 +121,7 @@ impl<'a> View<'a> {
             | Act::Close(_) => {}
             other => {
                 rows.extend(money::rows(self, other));
-                rows.extend(partners::rows(other));
+                rows.extend(partners::rows(self, other));
                 rows.extend(recovery::rows(other, self.book));
             }
         }

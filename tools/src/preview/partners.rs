@@ -3,7 +3,7 @@
 use talea_ledger::pact::Pact;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::Entry;
-use talea_protocol::federation::{Accord, Send, Turnover};
+use talea_protocol::federation::{Accord, Balance, Send, Turnover};
 use talea_protocol::hash::Hash;
 
 use super::{Rows, View};
@@ -64,7 +64,7 @@ pub(super) fn line(told: &View<'_>, act: &Act) -> String {
 }
 
 /// What else there is to say.
-pub(super) fn rows(act: &Act) -> Rows {
+pub(super) fn rows(told: &View<'_>, act: &Act) -> Rows {
     match act {
         Act::Link(it) => it.speakers.iter().map(|key| ("speaks for it", key.to_string())).collect(),
         Act::Countersign(it) => vec![
@@ -83,11 +83,11 @@ pub(super) fn rows(act: &Act) -> Rows {
             let logs = it.evidence.iter().map(|cited| ("log cited", cited.node.to_string()));
             fund.into_iter().chain(logs).collect()
         }
-        Act::Statement(it) => vec![
-            ("lower id", turnover(it.balance.one)),
-            ("other", turnover(it.balance.other)),
-            ("countersigned", it.device.to_string()),
-        ],
+        Act::Statement(it) => {
+            let mut rows = sides(told, &it.balance);
+            rows.push(("countersigned", it.device.to_string()));
+            rows
+        }
         Act::AttestCredential(it) => {
             let until = it.until.map(|day| ("until", show_day(day)));
             let rows = [("document", it.document.to_string()), ("from", show_day(it.from))];
@@ -97,8 +97,20 @@ pub(super) fn rows(act: &Act) -> Rows {
     }
 }
 
-fn turnover(of: Turnover) -> String {
-    format!("{} sent, {} got, in minor units", count(of.sent), count(of.received))
+fn turnover(told: &View<'_>, accord: &Hash, of: Turnover) -> String {
+    let sum = |sum: u64| in_accord(told, accord, i64::try_from(sum).unwrap_or(i64::MAX));
+    format!("{} sent, {} received", sum(of.sent), sum(of.received))
+}
+
+/// What went both ways: what we have first, where it is known which side that is.
+fn sides(told: &View<'_>, balance: &Balance) -> Rows {
+    let own = told.book.map(|book| book.register().cooperative());
+    let row = |name, of| (name, turnover(told, &balance.accord, of));
+    match pact(told, &balance.accord).map(|pact| Some(pact.accord.one) == own) {
+        Some(true) => vec![row("we", balance.one), row("they", balance.other)],
+        Some(false) => vec![row("we", balance.other), row("they", balance.one)],
+        None => vec![row("lower id", balance.one), row("other", balance.other)],
+    }
 }
 
 fn charter(bytes: &[u8]) -> Option<(String, String)> {

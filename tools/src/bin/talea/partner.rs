@@ -232,7 +232,7 @@ fn proof(common: &Common, send: &str, output: &Path) -> Outcome {
     let mut desk = Desk::reading(common)?;
     desk.open_key()?;
     let id = desk.book.find(send)?;
-    let entry = desk.book.entry(&id).cloned();
+    let entry = desk.entry(&id);
     let sent = |entry: &Signed| matches!(entry.content(), Content::Known(Act::Send(_)));
     let entry = entry.filter(sent).ok_or_else(|| {
         Failure::usage(format!("`{send}` sends nothing"), "name an entry of `talea partner send`")

@@ -115,6 +115,7 @@ pub enum Giving {
         dispute: String,
     },
     /// Correct a contribution of yours: less than was claimed, or a part of that again
+    #[command(group(clap::ArgGroup::new("by").required(true).args(["less", "more"])))]
     Correct {
         /// The contribution
         contribution: String,
@@ -122,7 +123,7 @@ pub enum Giving {
         #[arg(long, value_name = "QUANTITY", allow_hyphen_values = true, value_parser = number)]
         less: Option<String>,
         /// Give so much back
-        #[arg(long, value_name = "QUANTITY", conflicts_with = "less", required_unless_present = "less", allow_hyphen_values = true, value_parser = number)]
+        #[arg(long, value_name = "QUANTITY", allow_hyphen_values = true, value_parser = number)]
         more: Option<String>,
         /// Why; kept erasable
         #[arg(long, value_name = "WORDS")]
