@@ -11,7 +11,7 @@ use talea_protocol::charter::{Roster, Visibility};
 use talea_protocol::key::SecretKey;
 use talea_protocol::message::Payload;
 use talea_tools::play::Play;
-use talea_tools::scenario::{Scenario, Step};
+use talea_tools::scenario::Scenario;
 
 use crate::handmade::{Handmade, roster_keys};
 
@@ -24,9 +24,6 @@ pub const JANUARY: u32 = 53;
 pub const CLOSED: u32 = 128;
 /// Its last step: the result is allocated.
 pub const LAST: u32 = 139;
-/// The agreement (99), which the scenario does not yet write as its act; and the vote of a
-/// member that has left (137), which no device of the cooperative can write.
-const LEFT_OUT: [u32; 2] = [99, 137];
 
 /// The quarter's cooperative up to a step, with every log holding everything, settled.
 #[must_use]
@@ -60,9 +57,9 @@ pub fn unsettled(file: &str, until: u32) -> Handmade {
         Play::found(&scenario, by_handle, (roster, Visibility::Private), &[7; 32])
             .expect("a charter");
     let mut made = vec![charter];
-    let played = |step: &&Step| step.n <= until && !LEFT_OUT.contains(&step.n);
-    for step in scenario.steps().iter().skip(1).filter(played) {
-        made.push(play.step(step, &[7; 32]).expect("the step counts"));
+    for step in scenario.steps().iter().skip(1).filter(|step| step.n <= until) {
+        let step_made = play.step(step, &[7; 32]).expect("the step counts");
+        made.extend(Some(step_made).filter(|made| made.refused.is_none()));
         made.extend(play.follow(step, &[7; 32]).expect("so does what follows from it"));
     }
     let payload = |made: &talea_tools::play::Made| {

@@ -26,6 +26,7 @@ use crate::draft::{self, Undraftable};
 use crate::names::{Called, Words};
 use crate::remedy;
 
+mod agreement;
 mod bodies;
 mod council;
 mod founding;
@@ -280,6 +281,15 @@ impl<'a> Script<'a> {
             Ok(Some(Planned { author, time: step.time()?, act, payload: None }))
         };
         planned().map_err(|fault| step.fault(fault))
+    }
+
+    /// Whether the file expects that this vote is by somebody who may not vote.
+    #[must_use]
+    pub fn is_ineligible(&self, step: &Step) -> bool {
+        let named = |field: &str| step.body.get(field).and_then(Value::as_str).unwrap_or_default();
+        let decision = &self.scenario.expected["decisions"][named("proposal")];
+        let votes = decision["ineligible_votes"].as_array().into_iter().flatten();
+        step.kind == "vote" && votes.into_iter().any(|voter| *voter == step.author)
     }
 
     /// Remembers what a step has become.
