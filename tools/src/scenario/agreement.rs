@@ -38,8 +38,7 @@ enum Action {
 pub(super) fn agreement(step: &Step, book: &Book) -> Result<(Act, Option<String>), StepFault> {
     let Pact { id, peer: handle, clauses } = step.body()?;
     let peer = Party::Member(person(book, &handle)?);
-    let mut parties =
-        vec![Party::Cooperative, peer, Party::Member(person(book, &step.author)?)];
+    let mut parties = vec![Party::Cooperative, peer, Party::Member(person(book, &step.author)?)];
     parties.sort_unstable();
     parties.dedup();
     let clause = |side: &Side| {

@@ -258,7 +258,7 @@ fn month_told(scenario: &Scenario, play: &Play<'_>, book: &Book) -> Outcome<usiz
     let period = month(MONTH).map_err(|fault| Failure::usage(fault.to_string(), "report this"))?;
     let expected = &scenario.expected;
     let all: Vec<Figure> =
-        figures::compare(expected, book, period, play.proposals(), &scenario.shares());
+        figures::of_month(expected, book, period, play.proposals(), &scenario.shares());
     tell::compared(&all);
     match all.iter().filter(|figure| !figure.agrees()).count() {
         0 => Ok(all.len()),
