@@ -1,5 +1,5 @@
 //! What must be refused or void, case by case: the design's domain, section 4, in its order. The
-//! README's section 2 has the table: case, rule, test. Each test says what the rule refuses, and
+//! README of `tests` has the table: case, rule, test. Each test says what the rule refuses, and
 //! that its neighbour counts.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
