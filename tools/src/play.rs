@@ -215,12 +215,6 @@ impl<'a> Play<'a> {
         &mut self.book
     }
 
-    /// The entries that the file's proposals have become, by the file's names.
-    #[must_use]
-    pub const fn proposals(&self) -> &BTreeMap<String, EntryId> {
-        self.script.proposals()
-    }
-
     /// A member's key.
     #[must_use]
     pub fn key(&self, handle: &str) -> Option<&SecretKey> {

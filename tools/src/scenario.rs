@@ -126,8 +126,6 @@ pub struct Scenario {
 #[derive(Debug, Deserialize)]
 struct Person {
     name: String,
-    #[serde(default)]
-    shares: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,12 +181,6 @@ impl Scenario {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.entries
-    }
-
-    /// What each member pays in for shares, in minor units, by handle.
-    #[must_use]
-    pub fn shares(&self) -> BTreeMap<String, i64> {
-        self.members.iter().map(|(handle, person)| (handle.clone(), person.shares)).collect()
     }
 
     /// The members' handles; the founders' numbers are their places in this order.
@@ -306,12 +298,6 @@ impl<'a> Script<'a> {
             }
             _ => {}
         }
-    }
-
-    /// The entries that the file's proposals have become, by the file's names.
-    #[must_use]
-    pub const fn proposals(&self) -> &BTreeMap<String, EntryId> {
-        &self.proposals
     }
 
     fn act(&self, step: &Step, book: &Book) -> Result<(Act, Option<String>), StepFault> {

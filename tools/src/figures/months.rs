@@ -1,12 +1,7 @@
 //! What the file expects of a month: its run, what members may still claim, what was paid.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-use talea_ledger::account::{Account, Unit};
 use talea_ledger::state::State;
-use talea_ledger::view::accounts::claim;
-use talea_ledger::view::contributions::contributions;
 use talea_ledger::view::runs::Run;
 use talea_protocol::bytes::Month;
 use talea_protocol::cut::Cut;
@@ -115,26 +110,6 @@ impl Figures<'_> {
         }
     }
 
-    /// Claims as they are now, right after the run of a month.
-    pub(super) fn claims(&mut self, period: Month) {
-        let name = show_month(period);
-        let expected = &self.expected["runs"][&name];
-        let given = contributions(self.book.state());
-        for member in self.members_of_book() {
-            let who = self.book.handle(member);
-            let after = claim(self.book.state().books(), member);
-            let minutes: i64 =
-                given.iter().filter(|given| given.author == member).map(|given| given.care).sum();
-            for (what, at, found) in [
-                ("livelihood after", &expected["liv_after"][&who], after.livelihood),
-                ("love after", &expected["lov_after"][&who], after.love),
-                ("care minutes", &expected["claims_before"]["care_minutes"][&who], minutes.into()),
-            ] {
-                self.add_or_zero(format!("{name} {who} {what}"), at, found);
-            }
-        }
-    }
-
     pub(super) fn payments(&mut self, period: Month) {
         let name = show_month(period);
         let expected = &self.expected["payments"][&name];
@@ -145,57 +120,6 @@ impl Figures<'_> {
             let found: i64 =
                 paid.filter(|paid| paid.member == member).map(|paid| paid.amount).sum();
             self.add_or_zero(format!("{name} {who} paid out"), &expected[&who], found);
-        }
-    }
-
-    /// Balances follow from the months up to this one: what came in, was spent and was paid.
-    pub(super) fn accounts(&mut self, period: Month, shares: &BTreeMap<String, i64>) {
-        let net = |account: &Account| self.book.state().books().net(account, Unit::Money);
-        let upto = |name: &str| month(name).is_ok_and(|month| month <= period);
-        let sum = |values: &Value, part: fn(&Value) -> i64| -> i64 {
-            let months = values.as_object().into_iter().flatten();
-            months.filter(|(name, _)| upto(name)).map(|(_, month)| part(month)).sum()
-        };
-        let whole = |month: &Value| -> i64 {
-            month.as_object().into_iter().flatten().filter_map(|(_, part)| part.as_i64()).sum()
-        };
-        let runs = &self.expected["runs"];
-        let received = sum(runs, |month| month["R"].as_i64().unwrap_or(0));
-        let spent = sum(runs, |month| month["X"].as_i64().unwrap_or(0));
-        let due = runs.as_object().into_iter().flatten().filter(|(name, _)| upto(name));
-        let due: i64 = due.map(|(_, month)| whole(&month["total"])).sum();
-        let payments = self.expected["payments"].as_object().into_iter().flatten();
-        let paid: i64 =
-            payments.filter(|(name, _)| upto(name)).map(|(_, month)| whole(month)).sum();
-        let capital: i64 = shares.values().sum();
-        let spent_here: i128 = self
-            .book
-            .state()
-            .books()
-            .iter()
-            .filter(|(account, unit, _)| {
-                matches!(account, Account::Expense(_)) && *unit == Unit::Money
-            })
-            .map(|(_, _, balance)| balance.net())
-            .sum();
-        let accounts = [
-            ("bank", capital + received - spent - paid, net(&Account::Bank)),
-            ("sales", -received, net(&Account::Sales)),
-            ("members' pay", due, net(&Account::Pay)),
-            ("expenses", spent, spent_here),
-        ];
-        let of_members: Vec<(String, i64, i128)> = shares
-            .iter()
-            .filter_map(|(who, amount)| {
-                let found = net(&Account::Shares(self.book.member(who)?));
-                Some((format!("shares of {who}"), -amount, found))
-            })
-            .collect();
-        for (what, expected, found) in accounts {
-            self.add(what, &Value::from(expected), found);
-        }
-        for (what, expected, found) in of_members {
-            self.add(what, &Value::from(expected), found);
         }
     }
 }

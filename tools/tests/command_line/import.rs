@@ -47,7 +47,7 @@ fn figures(folder: &Path, node: &Node) -> (String, Vec<Figure>) {
     let root = audit.sum.as_ref().map(|sum| sum.root.to_string()).expect("a charter");
     let book = Book::of(audit).expect("a charter");
     let scenario = Scenario::parse(QUARTER).expect("a scenario");
-    (root, figures::of_all(&scenario.expected, &book))
+    (root, figures::compare(&scenario.expected, &book))
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn quarter_told(scenario: &Scenario, book: &Book) -> Outcome<usize> {
     chapter(6, "Payouts and balances");
     tell::balances(book);
     chapter(7, "Compared with the figures worked out by hand");
-    let all: Vec<Figure> = figures::of_all(&scenario.expected, book);
+    let all: Vec<Figure> = figures::compare(&scenario.expected, book);
     tell::compared(&all);
     match all.iter().filter(|figure| !figure.agrees()).count() {
         0 => Ok(all.len()),

@@ -98,7 +98,7 @@ pub fn run(common: &Common, import: &Import) -> Outcome {
         )?;
     }
     let whole = import.until.is_none() && !scenario.expected.is_null();
-    let figures = whole.then(|| figures::of_all(&scenario.expected, play.book()));
+    let figures = whole.then(|| figures::compare(&scenario.expected, play.book()));
     tell(common, &play, &made, ((!dry).then_some(statuses.len()), figures));
     Ok(())
 }
