@@ -1,8 +1,6 @@
 //! Rules 65 to 78: money, months, runs, redirects, payments. One test each: what the rule refuses,
 //! and that its neighbour counts.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
-
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::verdict::{Need, Verdict};
 use talea_protocol::act::{Act, Close, Invoice, Pay, Subscribe};

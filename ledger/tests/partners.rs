@@ -1,8 +1,6 @@
 //! Rules 142 to 149: two cooperatives that hold nothing of each other's log. One test each: what
 //! the rule refuses, and that its neighbour counts.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
-
 use talea_ledger::account::{Account, Unit};
 use talea_protocol::act::Act;
 use talea_protocol::bytes::Octets;
