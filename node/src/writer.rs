@@ -454,6 +454,7 @@ impl Loop {
             Alarm::Unsound(peer) => (AlarmKind::Unsound, peer, "its log holds what is no entry"),
             Alarm::Root(peer) => (AlarmKind::Root, peer, "it signed a root its leaves do not have"),
             Alarm::State(peer) => (AlarmKind::State, peer, "it has another state for the same cut"),
+            Alarm::Split(peer) => (AlarmKind::Split, peer, "it signed two histories of its log"),
             Alarm::Fork(device, seq) => {
                 self.it.metrics.alarm(AlarmKind::Fork);
                 error!(%cooperative, %device, seq, "alarm: it signed two entries for one place");

@@ -284,9 +284,13 @@ impl Replica {
         }
         self.own.last = self.now;
         self.show_receipts();
+        self.weigh_words();
         let Some(register) = &self.register else { return };
         let mut leaves = Vec::new();
         for mirror in self.mirrors.values_mut().filter(|it| it.news && !it.differs) {
+            if self.splits.is_known(&mirror.node) {
+                continue;
+            }
             mirror.news = false;
             leaves.push(
                 Peer {

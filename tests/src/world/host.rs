@@ -347,6 +347,7 @@ impl World {
             Alarm::Unsound(node) => ("alarms: unsound leaf", node),
             Alarm::Root(node) => ("alarms: another root", node),
             Alarm::State(node) => ("alarms: another state", node),
+            Alarm::Split(node) => ("alarms: two histories of a log", node),
             Alarm::Fork(device, seq) => return self.on_fork(island, host, *device, *seq),
         };
         self.faults.count(kind);
