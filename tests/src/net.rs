@@ -206,6 +206,12 @@ impl Net {
         }
     }
 
+    /// Something happens to a node that no other node has done: a message in another's name.
+    pub fn befall(&mut self, node: usize, input: Input) {
+        self.tell(node, input);
+        self.settle_down();
+    }
+
     fn tell(&mut self, node: usize, input: Input) {
         self.nodes[node].replica.handle(Moment(self.now), input);
     }

@@ -22,6 +22,7 @@ mod torsion;
 mod trace;
 mod links;
 mod host;
+mod backups;
 mod lies;
 mod wallets;
 mod strangers;
@@ -353,6 +354,8 @@ impl World {
             What::Fork { author, mask, length } => self.fork(author, mask, length),
             What::Sign { author, dice } => self.sign(author, dice),
             What::Later { node, author } => self.run_later(node, author),
+            What::Backup { node } => self.back_up(node),
+            What::PutBack { node, down } => self.put_back(number, node, down),
         }
     }
 

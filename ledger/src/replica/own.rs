@@ -197,7 +197,8 @@ impl Replica {
         if own.under_way.is_some() || (own.batch.is_empty() && own.hashes.is_empty()) {
             return;
         }
-        if self.past.holds() && !self.past.covers(own.tree.size()) {
+        // Without new leaves it would sign again what may be less than it has signed since.
+        if self.past.holds() && (own.hashes.is_empty() || !self.past.covers(own.tree.size())) {
             return;
         }
         let checkpoint = self.checkpoint();

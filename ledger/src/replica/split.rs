@@ -170,8 +170,10 @@ impl Replica {
         Some(opened.checkpoint().clone()).filter(|checkpoint| checkpoint.size > 0)
     }
 
-    /// The root that a log had at so many leaves, as it is checked here; none if it has fewer.
-    fn root_at(&self, node: &NodeKey, size: u64) -> Option<TreeHash> {
+    /// The root that another node's log had at so many leaves, as it is checked here; none if it
+    /// has fewer.
+    #[must_use]
+    pub fn root_at(&self, node: &NodeKey, size: u64) -> Option<TreeHash> {
         let mirror = self.mirrors.get(node).filter(|it| size <= it.checked.size())?;
         mirror.root_at(size, |index, order| self.hash_of(mirror, index, order))
     }

@@ -174,6 +174,19 @@ pub enum What {
         /// Draws what.
         dice: u64,
     },
+    /// A copy is made of what a node's disk has synced.
+    Backup {
+        /// Which.
+        node: usize,
+    },
+    /// A node's disk is replaced by its last copy, once all honest nodes hold what it has signed
+    /// since, and it is started again so many ms later.
+    PutBack {
+        /// Which.
+        node: usize,
+        /// For how long it is down.
+        down: u64,
+    },
     /// A node is stopped, runs a later version for a while, which accepts an act that this one
     /// does not know, and is started again as it was.
     Later {
@@ -301,6 +314,14 @@ impl Scenario {
         for _ in 0..chance.below(3) {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Sign { author, dice });
+        }
+        // Whoever is put back asks the others, of whom no more may lie than the charter says.
+        let may = self.nodes > 1 && self.liars.len() <= usize::from(self.faulty);
+        if chance.percent(30) && may && !self.island {
+            let (node, down) = (chance.index(self.nodes), chance.between(100, 5_000));
+            let at = chance.below(self.storm);
+            self.steps.push(Step { at: at / 2, what: What::Backup { node } });
+            self.steps.push(Step { at, what: What::PutBack { node, down } });
         }
         if chance.percent(15) {
             let (node, author) = (chance.index(self.nodes), chance.number());
