@@ -223,7 +223,10 @@ impl Replica {
         let number = self.roster_number(&log).filter(|_| accepted);
         let origin = number.map(|number| (number, leaf));
         match self.place(entry.clone(), origin) {
-            Placing::Placed(_) => self.seat_waiting(id),
+            Placing::Placed(_) => {
+                self.bring_receipts(id);
+                self.seat_waiting(id);
+            }
             Placing::Known(_) => {}
             Placing::Waits(awaited, _) => {
                 self.ground(&entry, awaited);

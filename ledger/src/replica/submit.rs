@@ -133,6 +133,7 @@ impl Replica {
             let contender = self.is_taken(&entry).then(|| entry.clone());
             match self.place(entry, None) {
                 Placing::Placed(leaf) => {
+                    self.bring_receipts(&id);
                     if let Some(payload) = submission.payload {
                         self.keep_payload(&payload);
                     }

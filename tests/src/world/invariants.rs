@@ -54,6 +54,8 @@ pub enum Invariant {
     NoPlaceSettlesTwice,
     /// What was settled anywhere stays settled, and is in the end settled everywhere.
     SettledStaysSettled,
+    /// Nothing settles behind the cut that has ended its chain.
+    NothingSettlesBehindACut,
     /// In each unit, debits and credits are equal.
     EveryUnitAddsUpToZero,
     /// No node signs two roots for one size, or a smaller size than before.
@@ -460,6 +462,7 @@ impl World {
         for host in self.honest() {
             self.nothing_acknowledged_is_missing(island, host)?;
             self.settled_stays_settled(island, host)?;
+            self.nothing_settles_behind_a_cut(island, host)?;
             self.every_unit_adds_up_to_zero(island, host)?;
         }
         self.no_honest_wallet_forks(island)?;

@@ -174,6 +174,23 @@ pub enum What {
         /// Draws what.
         dice: u64,
     },
+    /// A further device of a member is enrolled and stolen: the thief writes with it at some nodes.
+    /// The member reports it, and the registrar revokes it.
+    Theft {
+        /// Whose, modulo the devices that there are.
+        author: u64,
+        /// At which nodes, by their numbers' bits.
+        mask: u64,
+        /// How many entries the thief writes.
+        entries: u64,
+        /// How many ms later it is reported.
+        after: u64,
+    },
+    /// A member without a role leaves.
+    Leave {
+        /// One of its devices, modulo those that there are.
+        author: u64,
+    },
     /// A copy is made of what a node's disk has synced.
     Backup {
         /// Which.
@@ -307,13 +324,26 @@ impl Scenario {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Forge { author, dice });
         }
-        if chance.percent(25) {
+        // Where no node is reckoned to lie, one that some do not hear any more leaves a forked entry
+        // settled for those who do.
+        let garbage = self.liars.iter().any(|(_, lie)| matches!(lie, Lie::Garbage(_)));
+        let may_fork = self.faulty > 0 || !garbage;
+        if chance.percent(25) && may_fork {
             let (author, mask, length) = (chance.number(), chance.number(), chance.between(1, 3));
             self.push(chance, What::Fork { author, mask, length });
         }
         for _ in 0..chance.below(3) {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Sign { author, dice });
+        }
+        if chance.percent(20) {
+            let (author, mask, entries) = (chance.number(), chance.number(), chance.between(1, 4));
+            let after = chance.below(4_000);
+            self.push(chance, What::Theft { author, mask, entries, after });
+        }
+        if chance.percent(12) {
+            let author = chance.number();
+            self.push(chance, What::Leave { author });
         }
         // Whoever is put back asks the others, of whom no more may lie than the charter says.
         let may = self.nodes > 1 && self.liars.len() <= usize::from(self.faulty);
