@@ -12,7 +12,10 @@ const ASK_MS: u64 = 100;
 impl World {
     /// A copy is made of what a node's disk has synced.
     pub(super) fn back_up(&mut self, node: usize) {
-        if self.hosts[node].lie.is_some() || self.calm {
+        // A disk with nothing on it is a new one, and no older day.
+        let has_signed =
+            |it: &super::Island| self.hosts[node].disk.promised(&it.cooperative).is_some();
+        if self.hosts[node].lie.is_some() || self.calm || !self.islands.iter().all(has_signed) {
             return;
         }
         let mut copy = self.hosts[node].disk.clone();

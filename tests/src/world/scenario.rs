@@ -336,12 +336,13 @@ impl Scenario {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Sign { author, dice });
         }
-        if chance.percent(20) {
+        // What one cooperative waits for is no other's business: nothing is waited for beside one.
+        if chance.percent(20) && !self.island {
             let (author, mask, entries) = (chance.number(), chance.number(), chance.between(1, 4));
             let after = chance.below(4_000);
             self.push(chance, What::Theft { author, mask, entries, after });
         }
-        if chance.percent(12) {
+        if chance.percent(12) && !self.island {
             let author = chance.number();
             self.push(chance, What::Leave { author });
         }
@@ -380,7 +381,12 @@ impl Scenario {
         let lies = |what: &What| {
             matches!(
                 what,
-                What::Fork { .. } | What::Swap { .. } | What::Forge { .. } | What::Flood { .. }
+                What::Fork { .. }
+                    | What::Swap { .. }
+                    | What::Forge { .. }
+                    | What::Flood { .. }
+                    | What::Theft { .. }
+                    | What::Leave { .. }
             )
         };
         self.steps.retain(|step| !lies(&step.what));
