@@ -24,6 +24,9 @@ use crate::chance::Chance;
 
 mod acts;
 mod closings;
+mod endings;
+
+pub use endings::Ending;
 
 /// A device that writes, by its number.
 pub struct Author {

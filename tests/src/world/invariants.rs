@@ -15,7 +15,7 @@ use talea_protocol::checkpoint::Checkpoint;
 use talea_protocol::entry::{Entry, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::{DeviceKey, NodeKey};
-use talea_protocol::leaf::{ACCEPT, accepted};
+use talea_protocol::leaf::{ACCEPT, Leaf, accepted};
 use talea_protocol::message::Message;
 use talea_protocol::sync::FRAMES;
 
@@ -54,6 +54,8 @@ pub enum Invariant {
     NoPlaceSettlesTwice,
     /// What was settled anywhere stays settled, and is in the end settled everywhere.
     SettledStaysSettled,
+    /// Nothing settles behind the cut that has ended its chain.
+    NothingSettlesBehindACut,
     /// In each unit, debits and credits are equal.
     EveryUnitAddsUpToZero,
     /// No node signs two roots for one size, or a smaller size than before.
@@ -141,6 +143,10 @@ impl World {
     }
 
     pub(super) fn on_start(&mut self, island: usize, host: usize) {
+        // What was put back to an older day fetches the rest first; it is asked when all agree.
+        if self.hosts[host].is_older {
+            return;
+        }
         let checked = self.nothing_acknowledged_is_missing(island, host);
         self.note_violation(checked);
     }
@@ -380,6 +386,7 @@ impl World {
             && self.cuts(island, &honest).len() == 1
             && self.wrong_states_are_noticed(island)
             && self.every_met_equivocation_is_proven(island)
+            && self.every_met_split_is_proven(island)
     }
 
     /// Whether a host holds everything for settled that honest wallets have stated.
@@ -410,6 +417,38 @@ impl World {
         all.len() <= 1
     }
 
+    /// Whoever has shown one log to one honest node and another log to another one is proven to have
+    /// done so, in the logs of all, if one of the two has said what it saw.
+    fn every_met_split_is_proven(&self, island: usize) -> bool {
+        let honest = self.honest();
+        let twins = self.hosts.iter().filter(|host| host.is_twin).map(|host| host.node);
+        twins.into_iter().all(|node| {
+            let proven = |host: &usize| {
+                let replica = self.islands[island].replicas[*host].as_ref();
+                replica.is_some_and(|it| it.splits().any(|(named, _)| *named == node))
+            };
+            let count = honest.iter().filter(|host| proven(host)).count();
+            count == honest.len()
+                || (count == 0 && !honest.iter().any(|host| self.is_met(island, *host, node)))
+        })
+    }
+
+    /// Whether what a host has said of a node's log is not what another honest one has of it.
+    fn is_met(&self, island: usize, host: usize, node: NodeKey) -> bool {
+        let held = &self.islands[island];
+        let mut leaves: Vec<&Vec<u8>> = self.hosts[host].disk.leaves(&held.cooperative).collect();
+        leaves.reverse();
+        let said = leaves.into_iter().find_map(|leaf| match Leaf::parse(leaf) {
+            Ok(Leaf::Peer(peer)) if peer.node == node => Some(peer),
+            _ => None,
+        });
+        let Some(said) = said else { return false };
+        self.honest()
+            .into_iter()
+            .filter_map(|other| held.replicas[other].as_ref())
+            .any(|other| other.root_at(&node, said.size).is_some_and(|root| root != said.root))
+    }
+
     fn wrong_states_are_noticed(&self, island: usize) -> bool {
         let wrong = self.hosts.iter().filter(|host| host.lie == Some(Lie::WrongState));
         let nodes: Vec<NodeKey> = wrong.map(|host| host.node).collect();
@@ -423,6 +462,7 @@ impl World {
         for host in self.honest() {
             self.nothing_acknowledged_is_missing(island, host)?;
             self.settled_stays_settled(island, host)?;
+            self.nothing_settles_behind_a_cut(island, host)?;
             self.every_unit_adds_up_to_zero(island, host)?;
         }
         self.no_honest_wallet_forks(island)?;
