@@ -111,7 +111,7 @@ impl Drop for Node {
 }
 
 /// The node's program, beside the one under test; built where it is absent, as all tests do it.
-fn talead(folder: &Path) -> PathBuf {
+pub fn talead(folder: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_talea")).with_file_name("talead");
     if !path.exists() {
         drop(Talead::new(folder.join("first")));

@@ -16,7 +16,7 @@ use talea_tools::book::Book;
 use talea_tools::word::{self, Calling, Leaving};
 
 use crate::acts;
-use crate::cli::{Common, Role};
+use crate::cli::Common;
 use crate::desk::{self, Desk, SIGN};
 use crate::devices::{cut, give, list_of};
 use crate::failure::{Failure, Outcome};
@@ -81,9 +81,9 @@ pub fn remove(common: &Common, member: &str, decision: Option<&str>) -> Outcome 
 }
 
 /// `talea hand-over`.
-pub fn hand_over(common: &Common, role: Role, member: &str, decision: Option<&str>) -> Outcome {
+pub fn hand_over(common: &Common, role: &str, member: &str, decision: Option<&str>) -> Outcome {
     let mut desk = Desk::signing(common)?;
-    let (office, holder) = (Office::from(role), acts::member(&desk.book, member)?);
+    let (office, holder) = (acts::office(&desk.book, role)?, acts::member(&desk.book, member)?);
     let ordered = |effect: &Effect| *effect == Effect::Appoint(office, holder);
     let decision = decided(&desk.book, decision, ordered)?;
     let register = desk.book.register();
@@ -98,7 +98,7 @@ pub fn hand_over(common: &Common, role: Role, member: &str, decision: Option<&st
 }
 
 /// The decision that orders this and has not been carried out.
-fn decided(
+pub fn decided(
     book: &Book,
     named: Option<&str>,
     ordered: impl Fn(&Effect) -> bool,
@@ -110,8 +110,8 @@ fn decided(
     orders.next().map(|(id, _)| *id).ok_or_else(|| {
         Failure::rule(
             "rule 28: no decision that is settled here orders this, or it has been carried out",
-            "have the members decide first: `talea propose … --remove` or `--appoint`, votes, \
-             `talea decide`; then `talea fetch`",
+            "have the members decide first: `talea propose …` with what it shall do (--remove, \
+             --appoint, --allocate, --admit, --advance), votes, `talea decide`; then `talea fetch`",
         )
     })
 }
