@@ -97,10 +97,37 @@ impl Freezes {
             Act::Welcome(it) if !state.backs(act) => {
                 Err(Refusal::Undecided { decision: it.decision })
             }
-            // Locks would have to be carried over, which this version does not do.
-            Act::Reform(it) => Err(Refusal::Undecided { decision: it.decision }),
+            Act::Reform(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
+            Act::Reform(it) => match register.returning(&it.roster) {
+                Some(node) => Err(Refusal::Returning { node }),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
+    }
+
+    /// Whether a cut leaves out something that the logs of an earlier roster hold: rule 25. `held`
+    /// says up to which length they hold entries of a device, of one role if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::Held`].
+    pub fn ask_locks(
+        register: &Register,
+        entry: &Entry,
+        held: impl Fn(u32, Option<Office>) -> u32,
+    ) -> Result<(), Refusal> {
+        let Content::Known(act) = entry.content() else { return Ok(()) };
+        let Some((role, devices, cut)) = ending(register, act) else { return Ok(()) };
+        for device in devices {
+            let (length, held) = (cut.length(device), held(device, role));
+            let writes = register.record(device).is_some_and(|it| it.end.is_none());
+            if writes && held > length {
+                return Err(Refusal::Held { device, length, held });
+            }
+        }
+        Ok(())
     }
 
     /// Since which place, and why, a chain is given no place for such an act.

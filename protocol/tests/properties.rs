@@ -136,6 +136,7 @@ proptest! {
             Ok(Leaf::Erased(erased)) => prop_assert_eq!(erased.leaf(), bytes),
             Ok(Leaf::Closed(closed)) => prop_assert_eq!(closed.leaf(), bytes),
             Ok(Leaf::Shown(shown)) => prop_assert_eq!(shown.leaf(), bytes),
+            Ok(Leaf::Renewed(renewed)) => prop_assert_eq!(renewed.leaf(), bytes),
             Ok(Leaf::Accept(_) | Leaf::Resolve(_) | Leaf::Other(_)) | Err(_) => {}
         }
     }

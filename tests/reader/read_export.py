@@ -3,7 +3,7 @@
 
 Checked: digest, frames, leaves, headers, every signature, chains, register order, enrolment, trees, checkpoints,
 cosignatures, mirrored logs, forks, settlement, payloads. Not checked: what acts mean, but for which branch of a fork a
-settled heal adopts; its evidence is believed. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
+settled heal adopts; its evidence is believed. A change of the roster is not followed: such a file is INCOMPLETE. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
 3 incomplete, 4 forked.
 """
 import base64, hashlib, json, re, struct, sys
@@ -194,6 +194,8 @@ class Reader:
         try:
             if leaf[:1] == b"\4":
                 self.fork(leaf[1:])
+            elif leaf[:1] in (b"\7", b"\x09"):
+                self.say(INCOMPLETE, f"{log} is closed: the roster was replaced, and this reader counts the charter's alone")
             elif leaf[:1] in (b"", b"\1", b"\5"):
                 entry = Entry(leaf[1:])
                 if leaf[:1] == b"\5":

@@ -24,7 +24,7 @@ impl Sync {
     /// What is followed at nobody is followed at its owner, or at whoever has more of it. Leaves
     /// are asked for by name while every roster node is there to bring the entries.
     pub(super) fn choose(&mut self) {
-        let all = self.roster.iter().all(|node| self.peers.contains_key(node));
+        let all = self.writers.iter().all(|node| self.peers.contains_key(node));
         let form = if all { Form::Named } else { Form::Whole };
         for log in self.logs() {
             if let Some(source) = self.source_of(log) {

@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::SignedHeader;
 use talea_protocol::fork::{Fork, ForkFault};
 use talea_protocol::hash::EntryId;
-use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, Shown, accept, resolve};
+use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, Renewed, Shown, accept, resolve};
 use talea_protocol::receipt::Receipt;
 use talea_protocol::tree::leaf_hash;
 
@@ -62,7 +62,7 @@ fn shown(extra: Vec<u8>) -> Shown {
     Shown { entry: entry.id(), node: key.node(), receipt }
 }
 
-fn leaves() -> [(&'static str, Vec<u8>, Value); 8] {
+fn leaves() -> [(&'static str, Vec<u8>, Value); 9] {
     let fork = forked();
     let (one, redirect, order) = (fork.one.id(), redirect(), EntryId([0x17; 32]));
     let forked = |held| Forked { fork, held }.leaf();
@@ -83,6 +83,7 @@ fn leaves() -> [(&'static str, Vec<u8>, Value); 8] {
         ("leaf, closed", closed.leaf(), json!(closed)),
         ("leaf, shown", shown(Vec::new()).leaf(), says(&shown(Vec::new()))),
         ("leaf, shown with its bytes", shown(with.clone()).leaf(), says(&shown(with))),
+        ("leaf, renewed", Renewed { entry: one }.leaf(), json!({"entry": one})),
     ]
 }
 

@@ -122,6 +122,7 @@ pub fn leaf(input: &[u8]) {
         Ok(Leaf::Erased(erased)) => assert_eq!(erased.leaf(), input),
         Ok(Leaf::Closed(closed)) => assert_eq!(closed.leaf(), input),
         Ok(Leaf::Shown(shown)) => assert_eq!(shown.leaf(), input),
+        Ok(Leaf::Renewed(renewed)) => assert_eq!(renewed.leaf(), input),
         Ok(Leaf::Other(kind)) => assert_eq!(Some(&kind), input.first()),
         Err(fault) => assert!(!fault.to_string().is_empty()),
     }

@@ -10,6 +10,7 @@ mod import;
 mod nodes;
 mod program;
 mod recovery;
+mod roster;
 mod session;
 mod transcript;
 

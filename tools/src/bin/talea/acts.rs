@@ -6,9 +6,10 @@ use talea_protocol::act::{
     Propose, Redirect, Stream, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, Day, List, Malformed, Month, Quantity};
-use talea_protocol::charter::{Amendment, Change, Charter, Member};
+use talea_protocol::charter::{Amendment, Change, Charter, Member, Roster};
 use talea_protocol::entry::Refusal;
 use talea_protocol::hash::EntryId;
+use talea_protocol::key::NodeKey;
 use talea_protocol::recovery::Erase;
 use talea_tools::amount::{self, DAY_MS, Unread};
 use talea_tools::book::Book;
@@ -171,9 +172,33 @@ fn proposal(book: &Book, propose: &cli::Propose) -> Outcome<Act> {
 }
 
 /// What a proposal does that does not change the charter.
+/// The nodes that shall keep the log. What it must be is rule 33.
+fn roster(propose: &cli::Propose) -> Outcome<Roster> {
+    let unsafe_roster = |what: &str| {
+        Failure::usage(
+            format!("rule 33: {what}"),
+            "name each node once by its whole key (`talead id`); with n nodes of which f may lie, \
+             more than (n + f) / 2 settle, and at most n - f",
+        )
+    };
+    let key = |text: &String| text.trim().parse::<NodeKey>();
+    let keys: Result<Vec<NodeKey>, _> = propose.roster.iter().map(key).collect();
+    let mut keys = keys.map_err(|_| unsafe_roster("that is no node's key"))?;
+    keys.sort_unstable();
+    let (count, faulty) = (keys.len(), propose.faulty);
+    let fewest = (count + usize::from(faulty)) / 2 + 1;
+    let quorum = propose.quorum.or_else(|| u8::try_from(fewest).ok()).unwrap_or(u8::MAX);
+    let nodes = List::new(keys).ok_or_else(|| unsafe_roster("a roster has 16 nodes at most"))?;
+    let roster = Roster { nodes, faulty, quorum };
+    if roster.is_safe() { Ok(roster) } else { Err(unsafe_roster("that roster is not safe")) }
+}
+
 fn effect(book: &Book, propose: &cli::Propose) -> Outcome<Effect> {
     if let Some(handle) = &propose.remove {
         return Ok(Effect::Remove(member(book, handle)?));
+    }
+    if !propose.roster.is_empty() {
+        return Ok(Effect::Reform(roster(propose)?));
     }
     let Some(text) = &propose.appoint else { return Ok(Effect::Policy) };
     let parts = text.split_once('=');

@@ -324,6 +324,12 @@ pub enum Command {
         #[arg(long, value_name = "ENTRY")]
         decision: Option<String>,
     },
+    /// Replace the nodes whose receipts count, by decision (registrar)
+    Reform {
+        /// The decision [default: the one that says so]
+        #[arg(long, value_name = "ENTRY")]
+        decision: Option<String>,
+    },
     /// Call for another registrar, if the one there is is silent or lies
     Call {
         /// Who shall go on with the register
@@ -483,6 +489,20 @@ pub struct Propose {
     /// Give a role to a member: treasurer=bruno
     #[arg(long, value_name = "ROLE=MEMBER", conflicts_with_all = ["set", "month", "remove"])]
     pub appoint: Option<String>,
+    /// Replace the nodes: the keys of all that shall keep the log, with commas between
+    #[arg(
+        long,
+        value_name = "KEY,KEY",
+        value_delimiter = ',',
+        conflicts_with_all = ["set", "month", "remove", "appoint"]
+    )]
+    pub roster: Vec<String>,
+    /// How many of them may lie
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "roster")]
+    pub faulty: u8,
+    /// How many of them settle an entry [default: as few as are safe]
+    #[arg(long, value_name = "NUMBER", requires = "roster")]
+    pub quorum: Option<u8>,
 }
 
 /// An answer.
