@@ -12,7 +12,8 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Call, Heal, Report};
+use talea_protocol::key::NodeKey;
+use talea_protocol::recovery::{Call, Heal, Reform, Report};
 
 use crate::heal::{self, HealFault};
 use crate::place::{Cause, Places, Refusal, office};
@@ -100,9 +101,10 @@ impl Freezes {
             Act::Reform(it) if !state.backs(act) => {
                 Err(Refusal::Undecided { decision: it.decision })
             }
-            Act::Reform(it) => match register.returning(&it.roster) {
-                Some(node) => Err(Refusal::Returning { node }),
-                None => Ok(()),
+            Act::Reform(it) => match (register.returning(&it.roster), staying(register, it)) {
+                (Some(node), _) => Err(Refusal::Returning { node }),
+                (None, Some(node)) => Err(Refusal::Staying { node }),
+                (None, None) => Ok(()),
             },
             _ => Ok(()),
         }
@@ -260,6 +262,15 @@ fn grounded(register: &Register, author: Member, report: &Report, entry: &Entry)
     let at = register.number(&entry.header().basis);
     let writes = register.record(report.device).is_some_and(|record| record.end.is_none());
     writes && at.is_some_and(|at| register.examine_report(author, report, at).is_ok())
+}
+
+/// A node that stays although receipts of its log may be shown by others (leaves of kind 8): they do
+/// not say for which roster they stand. None are where nobody lies, nor after the first change.
+fn staying(register: &Register, reform: &Reform) -> Option<NodeKey> {
+    let old = register.roster();
+    let may_be_shown = old.faulty > 0 && register.rosters().len() == 1;
+    let mut nodes = reform.roster.nodes.iter().filter(|_| may_be_shown);
+    nodes.find(|node| old.nodes.contains(node)).copied()
 }
 
 /// The place of a fork; chains are shorter than 2^32 entries.

@@ -111,6 +111,12 @@ pub enum Refusal {
         /// The node.
         node: NodeKey,
     },
+    /// Rule 28: a node of a charter's roster that reckons with liars stays.
+    #[error("rule 28: some nodes of the roster may lie: node {node} stays only under a new key")]
+    Staying {
+        /// The node.
+        node: NodeKey,
+    },
     /// Rules 30 to 39: the charter.
     #[error(transparent)]
     Charter(#[from] crate::profile::Refusal),
@@ -162,7 +168,7 @@ impl Refusal {
             Self::Held { .. } => 25,
             Self::CutRoot => 26,
             Self::Heal(_) => 27,
-            Self::Undecided { .. } | Self::Returning { .. } => 28,
+            Self::Undecided { .. } | Self::Returning { .. } | Self::Staying { .. } => 28,
             Self::Charter(refusal) => refusal.rule(),
         }
     }

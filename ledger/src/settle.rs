@@ -85,8 +85,10 @@ pub enum Coming {
     Ready(Seen, TreeHash),
     /// Only the entry's name has come.
     Named(EntryId),
-    /// Its entry came along, and its signature is being checked; the leaf's bytes.
-    Checking(EntryId, Vec<u8>),
+    /// Its entry came along, and its signature is being checked; the leaf's kind and hash.
+    Checking(u8, TreeHash),
+    /// The same, and the signature is good.
+    Checked(Signed, u8, TreeHash),
 }
 
 /// A frame's worth of leaves that wait for their check or for entries named in them.
@@ -115,8 +117,6 @@ pub struct Mirror {
     pub order: Vec<Order>,
     /// The bytes of the leaves in `order` that are not held entries, by index.
     pub others: BTreeMap<u64, Vec<u8>>,
-    /// Entries of these frames whose signatures are good, not yet applied.
-    pub fresh: BTreeMap<EntryId, Signed>,
     /// Frames not yet applied.
     pub waiting: VecDeque<Waiting>,
     /// The note of the checkpoint up to which it is checked.
@@ -150,7 +150,6 @@ impl Mirror {
             checked: Frontier::default(),
             order: Vec::new(),
             others: BTreeMap::new(),
-            fresh: BTreeMap::new(),
             waiting: VecDeque::new(),
             note: Vec::new(),
             kept: 0,
@@ -197,7 +196,6 @@ impl Mirror {
         self.claims.split_off(&size);
         self.closings.truncate(size);
         self.waiting.clear();
-        self.fresh.clear();
         self.stalled = None;
     }
 

@@ -1,34 +1,15 @@
 //! Rules 30 to 39: which charters found a cooperative. One test each, both sides of its limit.
 
-use talea_ledger::profile::Refusal;
 use talea_ledger::register::Register;
 use talea_protocol::act::{Act, Attest};
-use talea_protocol::charter::{Charter, Founder, Kind, Member, Profile, Roster, Tier};
+use talea_protocol::charter::{Charter, Founder, Kind, Member, Roster, Tier};
 use talea_protocol::entry::{Header, SCHEME, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
 
 mod world;
+use world::founded::{changed, refused};
 use world::{bp, charter, code, consented, founding, key, list};
-
-/// The rule by which a charter is refused; 0 if it founds a cooperative.
-fn refused(charter: Charter) -> u16 {
-    Register::found(&founding(charter, 1)).err().map_or(0, |refusal: Refusal| refusal.rule())
-}
-
-fn changed(change: impl FnOnce(&mut Charter)) -> u16 {
-    let mut charter = charter();
-    change(&mut charter);
-    refused(consented(charter))
-}
-
-fn weights(charter: &mut Charter, weights: &[u16]) {
-    let colleges = charter.colleges.iter().zip(weights);
-    charter.colleges = list(colleges.map(|(college, weight)| talea_protocol::charter::College {
-        weight: bp(*weight),
-        ..college.clone()
-    }));
-}
 
 fn founder(charter: &mut Charter, number: usize, change: impl FnOnce(&mut Founder)) {
     let mut founders = charter.founders.to_vec();
@@ -61,39 +42,6 @@ fn rule_30_only_a_charter_of_these_rules_founds_a_cooperative() {
     let other = Act::Attest(Attest { contribution: EntryId([1; 32]) });
     let entry = sign(&author, &header, &other).unwrap();
     assert_eq!(Register::found(&entry).unwrap_err().rule(), 30);
-}
-
-#[test]
-fn rule_31_the_colleges_weigh_ten_thousand_together_and_each_something() {
-    assert_eq!(changed(|charter| weights(charter, &[5000, 3000, 1999])), 31);
-    assert_eq!(changed(|charter| weights(charter, &[5000, 3000, 2001])), 31);
-    let none = |charter: &mut Charter, given: &[u16]| {
-        charter.profile = Profile::None;
-        weights(charter, given);
-    };
-    assert_eq!(changed(|charter| none(charter, &[10_000, 0, 0])), 31);
-    assert_eq!(changed(|charter| none(charter, &[9_998, 1, 1])), 0);
-    assert_eq!(changed(|charter| charter.colleges = list([])), 31);
-}
-
-#[test]
-fn rule_32_a_scic_has_three_categories_of_10_to_50_percent() {
-    assert_eq!(changed(|charter| weights(charter, &[4000, 5000, 1000])), 0);
-    assert_eq!(changed(|charter| weights(charter, &[4100, 5000, 900])), 32);
-    assert_eq!(changed(|charter| weights(charter, &[5100, 2900, 2000])), 32);
-    let two = |charter: &mut Charter| {
-        let colleges = charter.colleges.to_vec();
-        charter.colleges = list(colleges.into_iter().take(2));
-        weights(charter, &[5000, 5000]);
-        let founders = charter.founders.to_vec();
-        charter.founders = list(founders.into_iter().filter(|founder| founder.college < 2));
-    };
-    assert_eq!(changed(two), 32);
-    let plain = |charter: &mut Charter| {
-        charter.profile = Profile::None;
-        two(charter);
-    };
-    assert_eq!(changed(plain), 0);
 }
 
 #[test]

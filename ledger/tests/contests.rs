@@ -90,33 +90,6 @@ fn rule_86_a_dispute_is_withdrawn_by_whose_it_is_with_any_device() {
 }
 
 #[test]
-fn rule_87_a_correction_by_another_member_is_void() {
-    let mut world = World::new();
-    let id = given(&mut world, 10);
-    assert_eq!(world.void(1, correct(id, -1)), 87);
-    world.good(0, correct(id, -1));
-}
-
-#[test]
-fn rule_88_a_correction_below_zero_is_void_and_none_adds_to_what_was_attested() {
-    let mut world = World::new();
-    let id = given(&mut world, 10);
-    assert_eq!(world.void(0, correct(id, 0)), 88);
-    assert_eq!(world.void(0, correct(id, 1)), 88);
-    assert_eq!(world.void(0, correct(id, -11)), 88);
-    world.good(0, correct(id, -10));
-    assert_eq!((quantity(&world, &id), claim(&world, 0)), (0, 0));
-    assert_eq!(world.void(0, correct(id, -1)), 88);
-    assert_eq!(world.void(0, correct(id, 11)), 88);
-    world.good(0, correct(id, 4));
-    assert_eq!((quantity(&world, &id), claim(&world, 0)), (4, 32));
-    assert_eq!(world.void(0, correct(id, i64::MIN)), 88);
-    for difference in [0, -100_001, 100_001] {
-        assert_eq!(world.void(0, ordinary(Effect::Correct(id, difference))), 88);
-    }
-}
-
-#[test]
 fn two_devices_of_an_author_never_bring_a_contribution_below_zero() {
     let mut world = World::new();
     let second = world.add_key();
@@ -199,19 +172,6 @@ fn a_correction_after_a_run_is_a_debt_that_the_next_credits_pay_off() {
     assert_eq!(line(&run(&world, 2), 0), 0);
     given(&mut world, 60);
     assert_eq!((claim(&world, 0), line(&run(&world, 2), 0)), (80, 80));
-}
-
-#[test]
-fn a_contribution_dated_in_a_closed_month_is_late_and_in_the_next_run() {
-    let mut world = World::new();
-    receive(&mut world, "J1");
-    let january = run(&world, 1);
-    world.good(DISTRIBUTOR, Act::Distribute(Box::new(january)));
-    let (period, cut) = (month(2026, 1), world.cut());
-    world.good(TREASURER, Act::Close(talea_protocol::act::Close { period, cut }));
-    given(&mut world, 100);
-    receive(&mut world, "J2");
-    assert_eq!(line(&run(&world, 2), 0), 800);
 }
 
 /// A charter by whose milestones one comes to the first stage with a word and 80 hundredths.

@@ -5,14 +5,14 @@
 
 use talea_ledger::verdict::{Verdict, Void};
 use talea_protocol::act::{
-    Act, Ballots, Candidate, Choice, Course, Decide, Delegate, Effect, Matter, Method, Motion,
-    Outcome, Propose, Rank, Scope, Tally, Welcome,
+    Act, Candidate, Choice, Course, Decide, Delegate, Effect, Matter, Method, Motion, Outcome,
+    Propose, Rank, Scope, Tally, Welcome,
 };
 use talea_protocol::charter::{Amendment, Kind, Member};
 use talea_protocol::council::{Circle, Competence, Council, Quorums};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Erase, HandOver, Office, Remove};
+use talea_protocol::recovery::{Erase, HandOver, Office};
 
 mod world;
 use world::acts::{
@@ -498,50 +498,6 @@ fn a_thousand_members_are_counted_at_once() {
 }
 
 #[test]
-fn a_decision_that_counts_a_vote_of_a_non_binding_stage_is_void() {
-    let mut world = council();
-    let proposal = world.good(0, text(Method::Headcount, Course::default()));
-    world.good(0, vote(proposal, Choice::Yes));
-    world.good(NOVICE, vote(proposal, Choice::Yes));
-    let good = decide(&mut world, proposal);
-    assert_eq!((good.tally.colleges[0].eligible, good.tally.colleges[0].yes), (6, 1));
-    let mut both = good.clone();
-    both.tally.colleges = list([Ballots { eligible: 7, yes: 2, no: 0, abstain: 0 }]);
-    assert_eq!(world.void(REGISTRAR, Act::Decide(both)), 64);
-    world.good(REGISTRAR, Act::Decide(good));
-}
-
-#[test]
-fn a_decision_that_counts_a_first_vote_beside_the_second_is_void() {
-    let mut world = council();
-    let proposal = world.good(0, text(Method::Headcount, Course::default()));
-    world.good(0, vote(proposal, Choice::Yes));
-    world.good(0, vote(proposal, Choice::No));
-    let good = decide(&mut world, proposal);
-    assert_eq!((good.tally.colleges[0].yes, good.tally.colleges[0].no), (0, 1));
-    let mut both = good.clone();
-    both.tally.colleges = list([Ballots { eligible: 6, yes: 1, no: 1, abstain: 0 }]);
-    assert_eq!(world.void(REGISTRAR, Act::Decide(both)), 64);
-    let mut first = good.clone();
-    first.tally.colleges = list([Ballots { eligible: 6, yes: 1, no: 0, abstain: 0 }]);
-    assert_eq!(world.void(REGISTRAR, Act::Decide(first)), 64);
-    world.good(REGISTRAR, Act::Decide(good));
-}
-
-#[test]
-fn a_credit_weighted_method_on_a_statutory_proposal_is_void() {
-    let mut world = council();
-    let mut proposal = ask(Method::Consent, Effect::Policy);
-    proposal.statutory = true;
-    let credits = fallback(Method::CreditWeighted);
-    assert_eq!(world.void(0, motion(proposal.clone(), credits.clone())), 90);
-    proposal.method = Method::CreditWeighted;
-    assert_eq!(world.void(0, motion(proposal.clone(), Course::default())), 90);
-    proposal.statutory = false;
-    assert_eq!(world.void(0, Act::Propose(proposal)), 90, "nor on any other, in the first place");
-}
-
-#[test]
 fn a_machine_neither_ranks_nor_blocks_nor_moves_a_motion() {
     let mut world = council();
     let proposal = world.good(0, text(Method::Ranked, options(&["a", "b"])));
@@ -549,27 +505,6 @@ fn a_machine_neither_ranks_nor_blocks_nor_moves_a_motion() {
     assert_eq!(world.void(MACHINE, text(Method::Consent, Course::default())), 58);
     let consent = world.good(0, text(Method::Consent, Course::default()));
     assert_eq!(world.reasoned(MACHINE, vote(consent, Choice::Block)), Verdict::Void(Void::Machine));
-}
-
-#[test]
-fn a_member_that_is_removed_neither_attests_nor_votes() {
-    let mut world = council();
-    let given = world.good(0, Act::Contribution(work(10)));
-    let proposal = world.good(0, Act::Propose(ask(Method::Headcount, Effect::Remove(Member(6)))));
-    let decision = carry(&mut world, proposal);
-    let cut = world.cut_of(&[]);
-    let member = Member(6);
-    world.good(REGISTRAR, Act::Remove(Remove { member, decision, cut }));
-    let (head, key) = (world.register.head().0, world.keys[6].device());
-    assert_eq!(world.register.device(&key, head), None, "rule 12 refuses what it writes now");
-    assert!(world.register.device(&key, head - 1).is_some());
-    let later = world.good(0, text(Method::Headcount, Course::default()));
-    let entry = world.sign_under(world.register.cooperative(), 6, vote(later, Choice::Yes));
-    world.place(6, entry.clone());
-    let verdict = world.verdict(&entry.id());
-    assert_eq!(verdict, Verdict::Void(Void::NotElector { member }), "however it got a place");
-    assert_eq!(count(&world, &later).0.colleges[0].eligible, 5);
-    assert!(world.state.work().record(&given).unwrap().attestations.is_empty());
 }
 
 #[test]

@@ -1,50 +1,17 @@
 //! Rules 65 to 78: money, months, runs, redirects, payments. One test each: what the rule refuses,
 //! and that its neighbour counts.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
-
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::verdict::{Need, Verdict};
-use talea_protocol::act::{Act, Close, Distribute, Invoice, Pay, Redirect, Subscribe};
+use talea_protocol::act::{Act, Close, Invoice, Pay, Subscribe};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Signature;
 
 mod world;
 use world::acts::{DISTRIBUTOR, TREASURER, attest, expense, income, invoice, work};
-use world::{TODAY, World, bp, charter, code, consented, day, list, month, quantity};
-
-const JANUARY: (u32, u32) = (2026, 1);
-
-/// 1,200 received for 100 loaves, and two members with claims of 800 and 400; livelihood only.
-fn earned() -> World {
-    let mut simple = charter();
-    (simple.formula.care, simple.formula.livelihood) = (bp(0), bp(10_000));
-    let mut world = World::of(consented(simple));
-    world.good(TREASURER, Act::Invoice(invoice("J1", 1, 100, 1200)));
-    world.good(TREASURER, income("J1", 1200, day(TODAY)));
-    for (member, units) in [(0, 100), (1, 50)] {
-        let id = world.good(member, Act::Contribution(work(units)));
-        world.good(2, attest(id));
-    }
-    world
-}
-
-fn distribute(world: &World, (year, of_year): (u32, u32)) -> Distribute {
-    let basis = world.register.head().0;
-    let period = month(year, of_year);
-    world.state.distribute(&world.register, basis, period, &world.cut()).unwrap()
-}
-
-/// A run of January: 1,200, of which a fifth is retained.
-fn run(world: &mut World) -> EntryId {
-    let run = distribute(world, JANUARY);
-    world.good(DISTRIBUTOR, Act::Distribute(Box::new(run)))
-}
-
-fn redirect(run: EntryId, to: u32, amount: i64) -> Act {
-    Act::Redirect(Redirect { run, to: Member(to), amount: quantity(amount) })
-}
+use world::runs::{JANUARY, distribute, earned, redirect, run};
+use world::{TODAY, World, code, day, month, quantity};
 
 fn pay(world: &World, run: EntryId) -> Act {
     Act::Pay(Pay { run, cut: world.cut(), date: day(TODAY) })
@@ -196,38 +163,6 @@ fn what_an_earlier_run_has_not_counted_the_next_one_does() {
 }
 
 #[test]
-fn rule_74_a_month_is_distributed_once_and_in_order() {
-    let mut world = earned();
-    let first = run(&mut world);
-    let again = distribute(&world, JANUARY);
-    assert_eq!(world.void(DISTRIBUTOR, Act::Distribute(Box::new(again))), 74);
-    let before = distribute(&world, (2025, 12));
-    assert_eq!(world.void(DISTRIBUTOR, Act::Distribute(Box::new(before))), 74);
-    let next = distribute(&world, (2026, 2));
-    world.good(DISTRIBUTOR, Act::Distribute(Box::new(next)));
-    let periods: Vec<_> = world.state.runs().iter().map(|(id, run)| (*id, run.period)).collect();
-    assert_eq!(periods[0], (first, month(2026, 1)));
-}
-
-#[test]
-fn rule_75_a_run_with_one_cent_moved_is_void() {
-    let mut world = earned();
-    let good = distribute(&world, JANUARY);
-    assert_eq!(good.totals.paid, 960);
-    let mut lines = good.lines.to_vec();
-    lines[0].livelihood += 1;
-    lines[1].livelihood -= 1;
-    let moved = Distribute { lines: list(lines), ..good.clone() };
-    assert_eq!(world.void(DISTRIBUTOR, Act::Distribute(Box::new(moved))), 75);
-    let mut kept = good.clone();
-    kept.totals.retained += 1;
-    assert_eq!(world.void(DISTRIBUTOR, Act::Distribute(Box::new(kept))), 75);
-    let nobody = Distribute { lines: list([]), ..good.clone() };
-    assert_eq!(world.void(DISTRIBUTOR, Act::Distribute(Box::new(nobody))), 75);
-    world.good(DISTRIBUTOR, Act::Distribute(Box::new(good)));
-}
-
-#[test]
 fn a_run_counts_what_is_inside_its_cut_and_nothing_else() {
     let mut world = earned();
     let act = distribute(&world, JANUARY);
@@ -236,18 +171,6 @@ fn a_run_counts_what_is_inside_its_cut_and_nothing_else() {
     world.good(DISTRIBUTOR, Act::Distribute(Box::new(act)));
     let claims = |member| -world.state.books().net(&Account::Claim(member), Unit::Livelihood);
     assert_eq!((claims(Member(0)), claims(Member(1)), claims(Member(3))), (160, 80, 200));
-}
-
-#[test]
-fn rule_76_nobody_passes_on_more_than_a_run_owes_them() {
-    let mut world = earned();
-    let run = run(&mut world);
-    assert_eq!(world.void(0, redirect(run, 4, 641)), 76);
-    world.good(0, redirect(run, 4, 600));
-    assert_eq!(world.void(0, redirect(run, 4, 41)), 76);
-    world.good(0, redirect(run, 1, 40));
-    assert_eq!(world.void(4, redirect(run, 0, 1)), 76, "what is passed on is not passed on again");
-    assert_eq!(world.void(0, redirect(run, 9, 1)), 43);
 }
 
 #[test]

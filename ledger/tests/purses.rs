@@ -69,17 +69,6 @@ fn rule_50_what_is_taken_in_counts() {
 }
 
 #[test]
-fn rule_130_a_transfer_above_the_wallet_is_void() {
-    let mut world = world::coffers::world();
-    let given = world.good(TREASURER, transfer(fund("kitchen"), wallet(4), "meal", 30, &[]));
-    let pay = |amount, takes: &[EntryId]| transfer(wallet(4), wallet(5), "meal", amount, takes);
-    assert_eq!(world.void(4, pay(1, &[])), 130, "given, and not taken in");
-    assert_eq!(world.void(4, pay(31, &[given])), 130);
-    world.good(4, pay(30, &[given]));
-    assert_eq!(world.void(4, pay(1, &[])), 130);
-}
-
-#[test]
 fn rule_130_mutual_credit_and_issue_have_their_limits() {
     let mut world = world::coffers::world();
     let pay = |amount| transfer(wallet(4), wallet(5), "hour", amount, &[]);

@@ -251,18 +251,6 @@ fn rule_55_tags_ascend() {
 }
 
 #[test]
-fn rule_56_nobody_attests_their_own_work_with_any_device() {
-    let mut world = World::new();
-    let second = world.add_key();
-    let act = enrol(&world, second, 0, 0);
-    world.good(REGISTRAR, Act::Enrol(act));
-    let id = world.good(0, Act::Contribution(work(10)));
-    assert_eq!(world.void(0, attest(id)), 56);
-    assert_eq!(world.void(u32::try_from(second).unwrap(), attest(id)), 56);
-    world.good(1, attest(id));
-}
-
-#[test]
 fn rule_57_a_device_attests_once() {
     let mut world = World::new();
     let id = world.good(0, Act::Contribution(work(10)));

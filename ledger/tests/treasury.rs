@@ -8,14 +8,13 @@ use talea_ledger::account::{Account, Unit};
 use talea_ledger::register::Register;
 use talea_ledger::result::result;
 use talea_protocol::act::{Act, Choice, Close, Effect, Expense, Income, Matter};
-use talea_protocol::charter::{Charter, Member, Profile};
+use talea_protocol::charter::{Charter, Member};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Signature;
 use talea_protocol::money::{Allocate, Held, Part, Purse, Redeem, Reserve};
-use talea_protocol::recovery::{Depart, departure};
 
 mod world;
-use world::acts::{DISTRIBUTOR, REGISTRAR, TREASURER, attest, expense, income, invoice, work};
+use world::acts::{DISTRIBUTOR, TREASURER, attest, expense, income, invoice, leave, work};
 use world::coffers::{
     allocation, close, decided, fund, january, open, pay_out, reconcile, redeem, rich, share,
     wallet,
@@ -81,19 +80,6 @@ fn rule_121_the_member_signs_its_redemption_also_after_it_has_left() {
     world.good(TREASURER, Act::Redeem(act));
     assert_eq!(net(&world, &Account::Shares(Member(4))), 0);
     assert_eq!(net(&world, &Account::Bank), 9_000);
-}
-
-fn leave(world: &mut World, member: u32) {
-    world.good(member, Act::Leave);
-    let key = &world.keys[world::index(member)];
-    let signed = departure(&world.register.cooperative(), Member(member));
-    let signature = key.sign(talea_protocol::key::Purpose::Departure, &signed);
-    let word = talea_protocol::act::Approval { device: key.device(), signature };
-    let length = world.state.length(member);
-    let mut lengths = vec![0; world::index(member)];
-    lengths.push(length);
-    let cut = world.cut_of(&lengths);
-    world.good(REGISTRAR, Act::Depart(Depart { member: Member(member), cut, word }));
 }
 
 #[test]
@@ -419,19 +405,6 @@ fn rule_138_the_parts_are_the_result_to_the_cent() {
 }
 
 #[test]
-fn rule_139_an_allocation_with_57_4_percent_in_reserve_is_void() {
-    let (mut world, decision) = resolved(Choice::Yes);
-    let good = allocation(decision);
-    let less = Allocate { statutory: 4_240, other: 4_260, ..good.clone() };
-    assert_eq!(allocate(&mut world, less), 139);
-    let one_less = Allocate { statutory: 4_249, other: 4_251, ..good.clone() };
-    assert_eq!(allocate(&mut world, one_less), 139);
-    let not_legal = Allocate { legal: 1_499, statutory: 4_251, ..good.clone() };
-    assert_eq!(allocate(&mut world, not_legal), 139);
-    world.good(TREASURER, Act::Allocate(Box::new(good)));
-}
-
-#[test]
 fn a_legal_reserve_at_its_ceiling_needs_no_more() {
     let mut charter = rich();
     charter.treasury.legal_ceiling = Some(quantity(1_000));
@@ -446,23 +419,6 @@ fn a_legal_reserve_at_its_ceiling_needs_no_more() {
     let less = Allocate { statutory: 4_499, other: 4_501, ..good.clone() };
     assert_eq!(allocate(&mut world, less), 139);
     world.good(TREASURER, Act::Allocate(Box::new(good)));
-}
-
-#[test]
-fn rule_140_an_allocation_with_a_refund_is_void_under_fr_scic() {
-    let (mut world, decision) = resolved(Choice::Yes);
-    let part = Part { member: Member(4), amount: quantity(10) };
-    let refund = Allocate { other: 4_240, refunds: list([part]), ..allocation(decision) };
-    assert_eq!(allocate(&mut world, refund.clone()), 140);
-    let mut charter = rich();
-    charter.profile = Profile::None;
-    let mut world = World::of(consented(charter));
-    world.good(TREASURER, Act::Invoice(invoice("J1", 0, 1_000, 10_000)));
-    let act = close(&world, 1);
-    world.good(TREASURER, act);
-    let decision = decided(&mut world, Matter::Allocation, Effect::Policy, Choice::Yes);
-    world.good(TREASURER, Act::Allocate(Box::new(Allocate { decision, ..refund })));
-    assert_eq!(net(&world, &Account::Due(Member(4))), -10);
 }
 
 #[test]

@@ -10,10 +10,13 @@ use talea_protocol::bytes::{List, Octets};
 use talea_protocol::charter::{Roster, Visibility};
 use talea_protocol::key::SecretKey;
 use talea_protocol::message::Payload;
-use talea_tools::play::Play;
-use talea_tools::scenario::{Scenario, Step};
+use talea_tools::play::{Made, Play};
+use talea_tools::scenario::Scenario;
 
 use crate::handmade::{Handmade, roster_keys};
+
+/// The salt of every payload.
+const SALT: [u8; 32] = [7; 32];
 
 /// The scenario's file.
 pub const FILE: &str = include_str!("../data/passerelles-q1.json");
@@ -24,9 +27,6 @@ pub const JANUARY: u32 = 53;
 pub const CLOSED: u32 = 128;
 /// Its last step: the result is allocated.
 pub const LAST: u32 = 139;
-/// The agreement (99), which the scenario does not yet write as its act; and the vote of a
-/// member that has left (137), which no device of the cooperative can write.
-const LEFT_OUT: [u32; 2] = [99, 137];
 
 /// The quarter's cooperative up to a step, with every log holding everything, settled.
 #[must_use]
@@ -45,33 +45,41 @@ pub fn played_from(file: &str, until: u32) -> Handmade {
 /// The same without a frontier: a test goes on, and then settles.
 #[must_use]
 pub fn unsettled(file: &str, until: u32) -> Handmade {
+    let mut made = signed(file, until);
+    made.retain(|made| made.refused.is_none());
+    let payload = |made: &Made| {
+        let (entry, payload) = (made.entry.id(), made.payload.as_ref()?);
+        let bytes = Octets::new(payload.read()?)?;
+        Some(Payload { entry, salt: SALT, bytes })
+    };
+    let payloads = made.iter().filter_map(payload).collect();
+    let keys = (1_u8..).take(members(file).len()).map(|n| SecretKey::from_seed(&[n; 32])).collect();
+    Handmade::of(keys, made.into_iter().map(|made| made.entry).collect(), payloads)
+}
+
+/// What the members of a file sign up to a step, in the file's order; with what follows from a
+/// step, and with what is refused.
+#[must_use]
+pub fn signed(file: &str, until: u32) -> Vec<Made> {
     let scenario = Scenario::parse(file).expect("a scenario");
-    let names: Vec<&str> = scenario.handles().collect();
-    let keys: Vec<SecretKey> =
-        (1_u8..).take(names.len()).map(|n| SecretKey::from_seed(&[n; 32])).collect();
-    let by_handle: BTreeMap<String, SecretKey> = names
-        .iter()
-        .zip(1_u8..)
-        .map(|(name, n)| ((*name).to_owned(), SecretKey::from_seed(&[n; 32])))
-        .collect();
     let nodes = roster_keys().iter().map(SecretKey::node).collect();
     let roster = Roster { nodes: List::new(nodes).expect("three"), faulty: 0, quorum: 2 };
     let (mut play, charter) =
-        Play::found(&scenario, by_handle, (roster, Visibility::Private), &[7; 32])
+        Play::found(&scenario, members(file), (roster, Visibility::Private), &SALT)
             .expect("a charter");
     let mut made = vec![charter];
-    let played = |step: &&Step| step.n <= until && !LEFT_OUT.contains(&step.n);
-    for step in scenario.steps().iter().skip(1).filter(played) {
-        made.push(play.step(step, &[7; 32]).expect("the step counts"));
-        made.extend(play.follow(step, &[7; 32]).expect("so does what follows from it"));
+    for step in scenario.steps().iter().skip(1).filter(|step| step.n <= until) {
+        made.push(play.step(step, &SALT).expect("the step counts"));
+        made.extend(play.follow(step, &SALT).expect("so does what follows from it"));
     }
-    let payload = |made: &talea_tools::play::Made| {
-        let (entry, payload) = (made.entry.id(), made.payload.as_ref()?);
-        let bytes = Octets::new(payload.read()?)?;
-        Some(Payload { entry, salt: [7; 32], bytes })
-    };
-    let payloads = made.iter().filter_map(payload).collect();
-    Handmade::of(keys, made.into_iter().map(|made| made.entry).collect(), payloads)
+    made
+}
+
+/// The members' keys, by handle.
+fn members(file: &str) -> BTreeMap<String, SecretKey> {
+    let scenario = Scenario::parse(file).expect("a scenario");
+    let keys = (1_u8..).map(|n| SecretKey::from_seed(&[n; 32]));
+    scenario.handles().map(str::to_owned).zip(keys).collect()
 }
 
 /// Every node states what is settled, and has seen the others' logs.

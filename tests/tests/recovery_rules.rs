@@ -257,3 +257,13 @@ fn rule_28_a_new_roster_carries_out_a_settled_decision_and_names_nobody_who_was_
     let (node, act) = (all.nodes[2], Act::Reform(Reform { roster: all, decision }));
     assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Returning { node }));
 }
+
+#[test]
+fn rule_28_where_nodes_may_lie_none_stays_under_its_key() {
+    let mut coop = Coop::of(4, 1, 3, 3);
+    let all = coop.net.nodes[0].replica.register().unwrap().roster().clone();
+    let (node, roster) = (all.nodes[0], Roster { quorum: 3, ..all });
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
+    let act = Act::Reform(Reform { roster, decision });
+    assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Staying { node }));
+}

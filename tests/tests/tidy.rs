@@ -188,6 +188,24 @@ fn quoted(readme: &str) -> Vec<&str> {
     rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect()
 }
 
+/// The cases of the design that must be refused or void are all in their table.
+#[test]
+fn every_case_that_must_be_refused_is_in_the_table() {
+    let path = root().join("ledger/tests/refused.rs");
+    let text = fs::read_to_string(path).expect("the cases");
+    let readme = fs::read_to_string(root().join("tests/README.md")).expect("a README");
+    let named = quoted(&readme);
+    let tests: Vec<&str> = text
+        .split("#[test]\nfn ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("()").map(|(name, _)| name))
+        .collect();
+    assert!(tests.len() > 20, "the cases are read: {}", tests.len());
+    for test in tests {
+        assert!(named.contains(&test), "no row of the table names {test}");
+    }
+}
+
 #[test]
 fn every_test_that_the_tables_name_is_there() {
     let readme = fs::read_to_string(root().join("tests/README.md")).expect("a README");

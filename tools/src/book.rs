@@ -182,9 +182,19 @@ impl Book {
     /// The header of the next entry of a device's chain, under the register's newest entry.
     #[must_use]
     pub fn header(&self, device: &DeviceKey, time: u64) -> Option<Header> {
-        let (at, basis) = self.register.head();
-        let number = self.register.device(device, at)?;
-        Some(Header {
+        let (at, _) = self.register.head();
+        Some(self.next(self.register.device(device, at)?, device, time))
+    }
+
+    /// The same of a device that has ended: nobody gives its entry a place (rule 12).
+    #[must_use]
+    pub fn ended_header(&self, device: &DeviceKey, time: u64) -> Option<Header> {
+        Some(self.next(self.register.known(device)?, device, time))
+    }
+
+    fn next(&self, number: u32, device: &DeviceKey, time: u64) -> Header {
+        let (_, basis) = self.register.head();
+        Header {
             version: VERSION,
             scheme: SCHEME,
             cooperative: self.register.cooperative(),
@@ -194,7 +204,7 @@ impl Book {
             basis,
             time,
             payload: None,
-        })
+        }
     }
 
     /// The verdict that an entry would get if it were added now.

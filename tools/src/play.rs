@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use talea_ledger::place::Refusal as Refused;
 use talea_ledger::verdict::{Need, Verdict, Void};
 use talea_protocol::charter::{Roster, Visibility};
 use talea_protocol::entry::{Header, Refusal, SCHEME, Signed, VERSION};
@@ -97,6 +98,8 @@ pub struct Made {
     pub entry: Signed,
     /// Its payload.
     pub payload: Option<Payload>,
+    /// Why it has no place, if it is one that the file expects to have none.
+    pub refused: Option<Refused>,
 }
 
 /// A scenario under way.
@@ -140,12 +143,16 @@ impl<'a> Play<'a> {
         Ok((Self { script, book }, made))
     }
 
-    /// Plays the next step: signed, and added up.
+    /// Plays the next step: signed, and added up. A vote that the file says is nobody's who may
+    /// vote, by a member that has left, is signed all the same, and refused.
     ///
     /// # Errors
     /// [`PlayFault`]; the play is over.
     pub fn step(&mut self, step: &Step, salt: &[u8; 32]) -> Result<Made, PlayFault> {
         let planned = self.script.plan(step, &self.book)?;
+        if self.script.is_ineligible(step) {
+            return self.refuse(step.n, &planned, salt);
+        }
         let made = self.make(step.n, &planned, salt)?;
         self.script.done(step, made.entry.id(), &planned.act);
         Ok(made)
@@ -176,6 +183,19 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Signs what has no place, and says by which rule. If it has one, it is added.
+    fn refuse(&mut self, n: u32, planned: &Planned, salt: &[u8; 32]) -> Result<Made, PlayFault> {
+        let key = self.script.key(&planned.author).ok_or_else(|| nobody(n, &planned.author))?;
+        let header = self.book.ended_header(&key.device(), planned.time);
+        let header = header.ok_or_else(|| nobody(n, &planned.author))?;
+        let made = sign(n, planned, header, key, salt)?;
+        match self.book.add(made.entry.clone()) {
+            Ok(()) => Ok(made),
+            Err(Unplaced::Refused(refused)) => Ok(Made { refused: Some(refused), ..made }),
+            Err(unplaced) => Err(PlayFault::Unplaced { n, unplaced }),
+        }
+    }
+
     /// Adds an entry that is no step of the scenario.
     ///
     /// # Errors
@@ -193,12 +213,6 @@ impl<'a> Play<'a> {
     /// The same, to compute the state's root.
     pub const fn book_mut(&mut self) -> &mut Book {
         &mut self.book
-    }
-
-    /// The entries that the file's proposals have become, by the file's names.
-    #[must_use]
-    pub const fn proposals(&self) -> &BTreeMap<String, EntryId> {
-        self.script.proposals()
     }
 
     /// A member's key.
@@ -220,7 +234,7 @@ fn sign(
     let draft = Draft::new(header, &planned.act, payload).map_err(refused)?;
     let entry = draft.sign(key).map_err(refused)?;
     let author = planned.author.clone();
-    Ok(Made { n, author, entry, payload: draft.payload().cloned() })
+    Ok(Made { n, author, entry, payload: draft.payload().cloned(), refused: None })
 }
 
 fn read_names(book: &mut Book, made: &Made, planned: &Planned) {
@@ -241,10 +255,6 @@ pub(crate) mod tests {
     /// The worked quarter.
     pub(crate) const QUARTER: &str = include_str!("../../tests/data/passerelles-q1.json");
 
-    /// The agreement with another cooperative (99), and the vote of a member that has left (137),
-    /// which no device of the cooperative can write.
-    const LEFT_OUT: [u32; 2] = [99, 137];
-
     /// Plays the worked quarter up to and with a step.
     pub(crate) fn played(scenario: &Scenario, until: u32) -> Result<Play<'_>, PlayFault> {
         let keys = (1_u8..)
@@ -255,8 +265,7 @@ pub(crate) mod tests {
         let nodes = List::try_from(vec![node]).unwrap();
         let roster = Roster { nodes, faulty: 0, quorum: 1 };
         let (mut play, _) = Play::found(scenario, keys, (roster, Visibility::Private), &[7; 32])?;
-        let played = |step: &&Step| step.n <= until && !LEFT_OUT.contains(&step.n);
-        for step in scenario.steps().iter().skip(1).filter(played) {
+        for step in scenario.steps().iter().skip(1).filter(|step| step.n <= until) {
             play.step(step, &[7; 32])?;
             play.follow(step, &[7; 32])?;
         }
@@ -290,7 +299,23 @@ pub(crate) mod tests {
             assert_eq!(play.book().verdict(&entry.id()), Some(Verdict::Counted));
         }
         // Without the vote of who has left; with the departure, which the file does not count.
-        assert_eq!(play.book().entries().count(), 139 - LEFT_OUT.len() + 1);
+        assert_eq!(play.book().entries().count(), 139 - 1 + 1);
+    }
+
+    #[test]
+    fn a_vote_by_who_has_left_is_signed_and_refused_as_the_file_expects() {
+        let scenario = Scenario::parse(QUARTER).unwrap();
+        let mut play = played(&scenario, 136).unwrap();
+        let step = &scenario.steps()[136];
+        assert_eq!((step.n, step.author.as_str()), (137, "gael"));
+        let made = play.step(step, &[7; 32]).unwrap();
+        assert_eq!(made.refused.map(|refused| refused.rule()), Some(12));
+        assert_eq!(play.book().entries().count(), 137);
+        let elsewhere = QUARTER.replacen("\"ineligible_votes\": [\n", "\"others\": [\n", 1);
+        assert!(elsewhere.len() < QUARTER.len(), "the file names them");
+        let scenario = Scenario::parse(&elsewhere).unwrap();
+        let fault = played(&scenario, 137).err().unwrap();
+        assert!(matches!(fault, PlayFault::Author { n: 137, .. }), "{fault}");
     }
 
     #[test]

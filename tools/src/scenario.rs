@@ -26,6 +26,7 @@ use crate::draft::{self, Undraftable};
 use crate::names::{Called, Words};
 use crate::remedy;
 
+mod agreement;
 mod bodies;
 mod council;
 mod founding;
@@ -125,8 +126,6 @@ pub struct Scenario {
 #[derive(Debug, Deserialize)]
 struct Person {
     name: String,
-    #[serde(default)]
-    shares: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,12 +181,6 @@ impl Scenario {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.entries
-    }
-
-    /// What each member pays in for shares, in minor units, by handle.
-    #[must_use]
-    pub fn shares(&self) -> BTreeMap<String, i64> {
-        self.members.iter().map(|(handle, person)| (handle.clone(), person.shares)).collect()
     }
 
     /// The members' handles; the founders' numbers are their places in this order.
@@ -282,6 +275,15 @@ impl<'a> Script<'a> {
         planned().map_err(|fault| step.fault(fault))
     }
 
+    /// Whether the file expects that this vote is by somebody who may not vote.
+    #[must_use]
+    pub fn is_ineligible(&self, step: &Step) -> bool {
+        let named = |field: &str| step.body.get(field).and_then(Value::as_str).unwrap_or_default();
+        let decision = &self.scenario.expected["decisions"][named("proposal")];
+        let votes = decision["ineligible_votes"].as_array().into_iter().flatten();
+        step.kind == "vote" && votes.into_iter().any(|voter| *voter == step.author)
+    }
+
     /// Remembers what a step has become.
     pub fn done(&mut self, step: &Step, id: EntryId, act: &Act) {
         self.steps.insert(step.n, id);
@@ -296,12 +298,6 @@ impl<'a> Script<'a> {
             }
             _ => {}
         }
-    }
-
-    /// The entries that the file's proposals have become, by the file's names.
-    #[must_use]
-    pub const fn proposals(&self) -> &BTreeMap<String, EntryId> {
-        &self.proposals
     }
 
     fn act(&self, step: &Step, book: &Book) -> Result<(Act, Option<String>), StepFault> {

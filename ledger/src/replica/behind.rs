@@ -216,7 +216,6 @@ impl Replica {
         held.signed.extend(signed);
         for mirror in self.mirrors.values_mut() {
             mirror.waiting.clear();
-            mirror.fresh.clear();
             mirror.stalled = None;
         }
     }

@@ -25,12 +25,6 @@ impl Replica {
         !self.restoring && self.reload.is_none() && !self.past.holds() && self.grows()
     }
 
-    /// Whether another entry has this entry's place.
-    pub(super) fn is_taken(&self, entry: &Entry) -> bool {
-        let Some(register) = &self.register else { return false };
-        matches!(self.places.ask(register, entry), Err(Refusal::Fork { .. }))
-    }
-
     /// Whether a fork of this chain, there or before, is proven already.
     pub(super) fn is_proven(&self, entry: &Entry, seq: u64) -> bool {
         let Some(register) = &self.register else { return false };

@@ -7,10 +7,10 @@ use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, bundled};
+use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, accept, bundled, resolve};
 use talea_protocol::message::Item;
 use talea_protocol::sync::Chunk;
-use talea_protocol::tree::leaf_hash;
+use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::own::OwnLeaf;
 use super::submit::Placing;
@@ -70,7 +70,7 @@ impl Replica {
     fn read_leaf(&self, leaf: &[u8], fresh: &mut Vec<Entry>) -> Option<Coming> {
         let hash = leaf_hash(leaf);
         match leaf.split_first()? {
-            (&(ACCEPT | RESOLVE), bytes) => {
+            (&kind @ (ACCEPT | RESOLVE), bytes) => {
                 let entry = Entry::parse(bytes.to_vec()).ok()?;
                 let id = entry.id();
                 // The same statement signed twice has another leaf than the one here: its signature
@@ -79,7 +79,7 @@ impl Replica {
                     return Some(Coming::Named(id));
                 }
                 fresh.push(entry);
-                Some(Coming::Checking(id, leaf.to_vec()))
+                Some(Coming::Checking(kind, hash))
             }
             (_, _) => {
                 Leaf::parse(leaf).ok()?;
@@ -127,14 +127,17 @@ impl Replica {
         };
         frame.check = None;
         let peer = frame.peer;
-        let mut sound = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry {
-                Ok(entry) => sound.push(entry),
-                Err(_) => return self.accuse(Alarm::Unsound(peer), peer, log),
+        let Ok(entries) = entries.into_iter().collect::<Result<Vec<Signed>, _>>() else {
+            return self.accuse(Alarm::Unsound(peer), peer, log);
+        };
+        let mut entries = entries.into_iter();
+        for coming in &mut frame.leaves {
+            if let Coming::Checking(kind, hash) = *coming
+                && let Some(entry) = entries.next()
+            {
+                *coming = Coming::Checked(entry, kind, hash);
             }
         }
-        mirror.fresh.extend(sound.into_iter().map(|entry| (entry.id(), entry)));
     }
 
     /// Goes on with every log that may go on.
@@ -192,15 +195,9 @@ impl Replica {
                     None => return Some(coming),
                 },
             },
-            Coming::Checking(id, leaf) => {
-                let hash = leaf_hash(&leaf);
-                self.seat(log, &id, leaf.first() == Some(&ACCEPT));
-                let held = self.held(&id).filter(|(device, seq)| {
-                    self.places.at(*device, *seq).is_some_and(|place| place.hash == hash)
-                });
-                let claim = Seen::Claim(id, leaf);
-                (held.map_or(claim, |(device, seq)| Seen::Held(device, seq)), hash)
-            }
+            Coming::Checked(entry, kind, hash) => (self.seat(log, entry, kind, hash), hash),
+            // No frame is applied before its check was answered.
+            Coming::Checking(..) => return Some(coming),
         };
         if let Seen::Other(leaf) = &seen
             && !self.heed(peer, log, leaf)
@@ -213,29 +210,45 @@ impl Replica {
         None
     }
 
-    /// Gives an entry that came in another's log its place here, unless that place is taken.
-    fn seat(&mut self, log: NodeKey, id: &EntryId, accepted: bool) {
-        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
-        let leaf = u32::try_from(mirror.frontier.size()).unwrap_or(u32::MAX);
-        let Some(entry) = mirror.fresh.remove(id) else { return };
+    /// Gives an entry that came in another's log its place here, unless that place is taken. Says
+    /// how this node refers to the leaf in which it came, by that leaf's kind and hash.
+    fn seat(&mut self, log: NodeKey, entry: Signed, kind: u8, hash: TreeHash) -> Seen {
+        let (id, accepted) = (entry.id(), kind == ACCEPT);
+        let resolved = (!accepted).then(|| resolve(&entry));
+        let size = self.mirrors.get(&log).map_or(0, |mirror| mirror.frontier.size());
+        let leaf = u32::try_from(size).unwrap_or(u32::MAX);
         // Unknown while the charter is not here: the charter itself has no origin.
         // Only accept leaves are sent back by reference.
         let number = self.node_number(&log).filter(|_| accepted);
         let origin = number.map(|number| (number, leaf));
-        match self.place(entry.clone(), origin) {
-            Placing::Placed(_) => self.seat_waiting(id),
-            Placing::Known(_) => {}
-            Placing::Waits(awaited, _) => {
-                self.ground(&entry, awaited);
-                self.stray(entry);
+        let (entry, known) = match self.place(entry, origin, accepted.then_some(hash)) {
+            Placing::Placed(leaf) => {
+                self.seat_waiting(&id);
+                let held = self.holding(leaf, hash);
+                return held.unwrap_or_else(|| Seen::Claim(id, resolved.unwrap_or_default()));
             }
-            Placing::Refused(refusal) => {
+            Placing::Known(leaf, entry) => (entry, self.holding(leaf, hash)),
+            Placing::Waits(awaited, entry) => {
+                self.ground(&entry, awaited);
+                self.stray(entry.clone());
+                (entry, None)
+            }
+            Placing::Refused(refusal, entry) => {
                 if let Refusal::Fork { held, .. } = refusal {
                     self.contradict(&entry, held);
                 }
-                self.stray(entry);
+                self.stray(entry.clone());
+                (entry, None)
             }
-        }
+        };
+        known.unwrap_or_else(|| Seen::Claim(id, resolved.unwrap_or_else(|| accept(&entry))))
+    }
+
+    /// The entry that this own leaf gives a place, if another's leaf of this hash accepts the same.
+    fn holding(&self, leaf: u64, hash: TreeHash) -> Option<Seen> {
+        let (device, seq) = self.own_leaf(leaf)?.place()?;
+        let same = self.places.at(device, seq)?.hash == hash;
+        same.then_some(Seen::Held(device, seq))
     }
 
     fn stall(&mut self, log: NodeKey, coming: Coming) {
@@ -254,7 +267,6 @@ impl Replica {
             |mirror: &&mut Mirror| mirror.stalled.is_some_and(|since| now >= since.after(STALL_MS));
         for mirror in self.mirrors.values_mut().filter(overdue) {
             mirror.waiting.clear();
-            mirror.fresh.clear();
             mirror.stalled = None;
             self.sync.ask_again(mirror.node, mirror.frontier.size());
         }

@@ -223,33 +223,37 @@ impl Replica {
             return Ok(None);
         }
         let (id, spot) = (entry.id(), Spot::of(&entry));
-        match self.place_kept(entry.clone(), resolves) {
+        match self.place_kept(entry, resolves) {
             Placing::Placed(_) => Ok(None),
             // It stands on a branch that another has replaced.
-            Placing::Waits(..) | Placing::Refused(_) if !resolves && !taken.is_empty() => {
+            Placing::Waits(_, entry) | Placing::Refused(_, entry)
+                if !resolves && !taken.is_empty() =>
+            {
                 self.bury(index, &entry, leaf);
                 Ok(None)
             }
-            Placing::Refused(_) if resolves && !taken.has(&spot) => Ok(Some((spot, id))),
+            Placing::Refused(..) if resolves && !taken.has(&spot) => Ok(Some((spot, id))),
             Placing::Waits(awaited, _) => Err(Unreadable::Early { index, awaited }),
-            Placing::Known(_) => Err(Unreadable::Twice { index }),
-            Placing::Refused(reason) => Err(Unreadable::Place { index, reason: Box::new(reason) }),
+            Placing::Known(..) => Err(Unreadable::Twice { index }),
+            Placing::Refused(reason, _) => {
+                Err(Unreadable::Place { index, reason: Box::new(reason) })
+            }
         }
     }
 
     /// Gives an entry of the own log its place again, by the leaf that it had.
     fn place_kept(&mut self, entry: Signed, resolves: bool) -> Placing {
         if !resolves {
-            return self.place(entry, None);
+            return self.place(entry, None, None);
         }
         let Some(register) = &self.register else {
-            return Placing::Waits(self.cooperative, Box::new(entry));
+            return Placing::Waits(self.cooperative, entry);
         };
         let (device, basis) = match self.places.ask(register, &entry) {
             Ok(Standing::Free { device, basis }) => (device, basis),
-            Ok(Standing::Known(leaf)) => return Placing::Known(leaf),
-            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, Box::new(entry)),
-            Err(refusal) => return Placing::Refused(refusal),
+            Ok(Standing::Known(leaf)) => return Placing::Known(leaf, entry),
+            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, entry),
+            Err(refusal) => return Placing::Refused(refusal, entry),
         };
         let bytes = resolve(&entry);
         let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);

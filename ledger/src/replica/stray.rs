@@ -179,7 +179,7 @@ impl Replica {
     /// Tries to give a stray a place like any other entry.
     fn let_in(&mut self, entry: Signed) -> bool {
         let id = entry.id();
-        let Placing::Placed(_) = self.place(entry, None) else { return false };
+        let Placing::Placed(_) = self.place(entry, None, None) else { return false };
         self.bring_receipts(&id);
         self.seat_waiting(&id);
         true

@@ -6,7 +6,7 @@ use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::leaf::{accept, resolve};
 use talea_protocol::message::{ASK_MAX, Message, Payload};
-use talea_protocol::tree::leaf_hash;
+use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::own::OwnLeaf;
 use super::{
@@ -22,11 +22,11 @@ pub(super) enum Placing {
     /// This leaf of the log, just now.
     Placed(u64),
     /// This leaf, long since.
-    Known(u64),
+    Known(u64, Signed),
     /// It waits for another entry.
-    Waits(EntryId, Box<Signed>),
+    Waits(EntryId, Signed),
     /// Nothing.
-    Refused(Refusal),
+    Refused(Refusal, Signed),
 }
 
 impl Replica {
@@ -147,8 +147,7 @@ impl Replica {
     fn seat_line(&mut self, mut line: Vec<(Submission, Signed)>) {
         while let Some((submission, entry)) = line.pop() {
             let (id, ticket) = (entry.id(), submission.ticket);
-            let contender = self.is_taken(&entry).then(|| entry.clone());
-            match self.place(entry, None) {
+            match self.place(entry, None, None) {
                 Placing::Placed(leaf) => {
                     if let Some(payload) = submission.payload {
                         self.keep_payload(&payload);
@@ -156,16 +155,16 @@ impl Replica {
                     self.own.acknowledge(leaf, ticket, Reply::Placed(leaf));
                     line.extend(self.room.leave(&id).into_iter().rev());
                 }
-                Placing::Known(leaf) => self.answer(ticket, Reply::Known(leaf)),
+                Placing::Known(leaf, _) => self.answer(ticket, Reply::Known(leaf)),
                 Placing::Waits(awaited, entry) => {
-                    let reply = match self.room.enter(self.now, awaited, submission, *entry) {
+                    let reply = match self.room.enter(self.now, awaited, submission, entry) {
                         Ok(()) => Reply::Waiting(awaited),
                         Err(_) => Reply::Busy,
                     };
                     self.reply(ticket, reply);
                 }
-                Placing::Refused(refusal) => {
-                    if let (Refusal::Fork { held, .. }, Some(entry)) = (refusal, contender) {
+                Placing::Refused(refusal, entry) => {
+                    if let Refusal::Fork { held, .. } = refusal {
                         self.contradict(&entry, held);
                     }
                     self.reply(ticket, Reply::Refused(refusal));
@@ -184,8 +183,14 @@ impl Replica {
         }
     }
 
-    /// Gives an entry its place, if it is free and nothing is missing.
-    pub(super) fn place(&mut self, entry: Signed, origin: Option<(u8, u32)>) -> Placing {
+    /// Gives an entry its place, if it is free and nothing is missing. `hash`: of the leaf that
+    /// accepts it, where it is known.
+    pub(super) fn place(
+        &mut self,
+        entry: Signed,
+        origin: Option<(u8, u32)>,
+        hash: Option<TreeHash>,
+    ) -> Placing {
         let standing = match &self.register {
             Some(register) => self.places.ask(register, &entry),
             None if entry.id() == self.cooperative => self.found(&entry),
@@ -193,14 +198,14 @@ impl Replica {
         };
         let (device, basis) = match standing {
             Ok(Standing::Free { device, basis }) => (device, basis),
-            Ok(Standing::Known(leaf)) => return Placing::Known(leaf),
-            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, Box::new(entry)),
-            Err(refusal) => return Placing::Refused(refusal),
+            Ok(Standing::Known(leaf)) => return Placing::Known(leaf, entry),
+            Ok(Standing::Waits(awaited)) => return Placing::Waits(awaited, entry),
+            Err(refusal) => return Placing::Refused(refusal, entry),
         };
         if let Err(refusal) = self.bar(device, &entry) {
-            return Placing::Refused(refusal);
+            return Placing::Refused(refusal, entry);
         }
-        Placing::Placed(self.give(device, basis, entry, origin))
+        Placing::Placed(self.give(device, basis, entry, origin, hash))
     }
 
     /// Gives an entry its place; returns its leaf. A place that this log has given to another
@@ -211,17 +216,19 @@ impl Replica {
         basis: u32,
         entry: Signed,
         origin: Option<(u8, u32)>,
+        hash: Option<TreeHash>,
     ) -> u64 {
         let id = entry.id();
         let seq = u32::try_from(self.places.chain(device).len()).unwrap_or(u32::MAX);
-        let hash = leaf_hash(&accept(&entry));
+        let accept = accept(&entry);
+        let hash = hash.unwrap_or_else(|| leaf_hash(&accept));
         let leaf = if self.dead.is_given(device, seq) {
             let bytes = resolve(&entry);
             let own = OwnLeaf::Resolve { device, seq };
             self.own.append(&self.cooperative, bytes.clone(), leaf_hash(&bytes), own)
         } else {
             let own = OwnLeaf::Accept { device, seq, origin };
-            self.own.append(&self.cooperative, accept(&entry), hash, own)
+            self.own.append(&self.cooperative, accept, hash, own)
         };
         self.keep_place(device, basis, Place { id, hash, leaf }, entry);
         leaf

@@ -7,8 +7,10 @@ use talea_protocol::act::{
 use talea_protocol::bytes::{Day, List};
 use talea_protocol::charter::{Amendment, Change, Kind, Member};
 use talea_protocol::hash::EntryId;
+use talea_protocol::key::Purpose;
+use talea_protocol::recovery::{Depart, departure};
 
-use super::{DAY_MS, TODAY, World, code, day, list, month, quantity};
+use super::{DAY_MS, TODAY, World, code, day, index, list, month, quantity};
 
 pub const TREASURER: u32 = 0;
 pub const REGISTRAR: u32 = 1;
@@ -97,4 +99,18 @@ pub fn income(job: &str, amount: i64, date: Day) -> Act {
 pub fn expense(account: &str, amount: i64, date: Day) -> Act {
     let (account, payee, amount) = (code(account), code("edf"), quantity(amount));
     Act::Expense(Expense { account, payee, amount, date, decision: None })
+}
+
+/// A member leaves, and the registrar numbers it.
+pub fn leave(world: &mut World, member: u32) {
+    world.good(member, Act::Leave);
+    let key = &world.keys[index(member)];
+    let signed = departure(&world.register.cooperative(), Member(member));
+    let signature = key.sign(Purpose::Departure, &signed);
+    let word = Approval { device: key.device(), signature };
+    let length = world.state.length(member);
+    let mut lengths = vec![0; index(member)];
+    lengths.push(length);
+    let cut = world.cut_of(&lengths);
+    world.good(REGISTRAR, Act::Depart(Depart { member: Member(member), cut, word }));
 }

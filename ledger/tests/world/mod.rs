@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
+use talea_ledger::place::{Place, Places, office};
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
@@ -17,10 +18,15 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
+use talea_protocol::leaf::accept;
 use talea_protocol::treasury::Treasury;
+use talea_protocol::tree::leaf_hash;
 
 pub mod acts;
 pub mod coffers;
+pub mod founded;
+pub mod pair;
+pub mod runs;
 
 pub const DAY_MS: u64 = 86_400_000;
 /// Founders of [`charter`]: three workers who may vote, one who may not yet, two beneficiaries,
@@ -279,6 +285,20 @@ impl World {
         self.place(device, entry);
         self.counts(&id);
         id
+    }
+
+    /// The rule by which an entry has no place where all that was written has one; 0 if it has.
+    pub fn refused(&self, entry: &Signed) -> u16 {
+        let mut places = Places::default();
+        for (device, chain) in (0..).zip(&self.chains) {
+            for entry in chain {
+                let basis = self.register.number(&entry.header().basis).unwrap_or(0);
+                let (id, hash) = (entry.id(), leaf_hash(&accept(entry)));
+                let place = Place { id, hash, leaf: 0, receipts: 0 };
+                places.give(device, basis, office(entry.content()), place);
+            }
+        }
+        places.ask(&self.register, entry).err().map_or(0, |refusal| refusal.rule())
     }
 
     /// The cut of everything so far.

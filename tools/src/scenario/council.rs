@@ -13,6 +13,7 @@ use talea_protocol::key::{Purpose, Signature};
 use talea_protocol::money::{Allocate, Redeem, redemption};
 use talea_protocol::recovery::{Approval, Depart, departure};
 
+use super::agreement::agreement;
 use super::bodies::{Shares, Target};
 use super::{Script, Step, StepFault, code, person, place};
 use crate::book::Book;
@@ -95,6 +96,7 @@ impl Script<'_> {
                 let to = Some(person(book, &to)?);
                 plain(Act::Delegate(Delegate { to, scope, until: u64::MAX }))
             }
+            "agreement" => agreement(step, book),
             "member.leave" => plain(Act::Leave),
             "share.redeem" => plain(Act::Redeem(self.redeem(step, book)?)),
             "allocation" => plain(Act::Allocate(Box::new(allocate(step, book)?))),

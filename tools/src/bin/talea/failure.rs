@@ -94,6 +94,11 @@ impl Failure {
         Self { kind, code: String::new(), what: what.into(), next: next.into() }
     }
 
+    /// Whether a node refuses something by this rule.
+    pub fn is_rule(&self, rule: u16) -> bool {
+        self.code == format!("rule-{rule}")
+    }
+
     /// Whether a node says that it does not hold what was asked for.
     pub fn is_absence(&self) -> bool {
         self.code == ABSENT

@@ -5,12 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use talea_ledger::place::Refusal;
 use talea_ledger::verdict::Verdict;
+use talea_protocol::act::Content;
 use talea_protocol::bytes::List;
 use talea_protocol::charter::{Roster, Visibility};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
+use talea_tools::figures::{self, Figure};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::play::{Made, Play};
 use talea_tools::preview;
@@ -88,9 +91,15 @@ pub fn run(common: &Common, import: &Import) -> Outcome {
         outbox.send_all()?;
         let cooperative = play.book().register().cooperative();
         let key = made.first().and_then(|charter| play.key(&charter.author));
-        outbox.settle(cooperative, key, made.len())?;
+        outbox.settle(
+            cooperative,
+            key,
+            made.iter().filter(|made| made.refused.is_none()).count(),
+        )?;
     }
-    tell(common, &play, &made, (!dry).then_some(statuses.len()));
+    let whole = import.until.is_none() && !scenario.expected.is_null();
+    let figures = whole.then(|| figures::compare(&scenario.expected, play.book()));
+    tell(common, &play, &made, ((!dry).then_some(statuses.len()), figures));
     Ok(())
 }
 
@@ -103,16 +112,20 @@ struct Outbox<'a> {
 
 impl Outbox<'_> {
     /// Gives each entry to another node. What a node says is `waiting` is in its memory only: it
-    /// stays here and is given to the next node.
+    /// stays here and is given to the next node. What has no place is given too, to be refused.
     fn send_all(&mut self) -> Outcome {
         let mut ticker = Ticker::new();
         let nodes = self.statuses.iter().cycle().skip(self.round);
         let all = std::mem::take(&mut self.waiting);
         for (place, (made, status)) in all.iter().copied().zip(nodes).enumerate() {
             ticker.show(&format!("sent {place} of {}", all.len()));
-            let answer = Node::at(&status.http).submit(&made.entry, made.payload.as_ref())?;
-            if answer.status == "waiting" {
-                self.waiting.push(made);
+            let answer = Node::at(&status.http).submit(&made.entry, made.payload.as_ref());
+            match (made.refused, answer) {
+                (Some(refused), Err(failure)) if failure.is_rule(refused.rule()) => {}
+                (_, Err(failure)) => return Err(failure),
+                (_, Ok(answer)) if answer.status == "waiting" => self.waiting.push(made),
+                (None, Ok(_)) => {}
+                (Some(refused), Ok(_)) => return Err(placed(made.n, status, &refused)),
             }
         }
         ticker.clear();
@@ -136,7 +149,7 @@ impl Outbox<'_> {
                 seen.push(overview.map_or(0, here));
             }
             ticker.show(&format!("settled of {wanted}: {seen:?}"));
-            if seen.iter().all(|settled| *settled == wanted) {
+            if self.waiting.is_empty() && seen.iter().all(|settled| *settled == wanted) {
                 ticker.clear();
                 return Ok(());
             }
@@ -151,6 +164,12 @@ impl Outbox<'_> {
             "see whether the nodes reach each other (`talea node status`); those that run go on by themselves",
         ))
     }
+}
+
+/// A node has given a place to what every node has to refuse.
+fn placed(n: u32, status: &Status, refused: &Refusal) -> Failure {
+    let what = format!("step {n} has a place at node {}, against {refused}", status.node);
+    Failure::rule(what, "the node does not keep the rules: see its log and its version")
 }
 
 /// Each member's key: random, or made from a word for tests.
@@ -225,39 +244,70 @@ fn make_wallets(
         KeyFile::seal(key, &passphrase)?.create(&wallet.key())?;
         wallet.know(&known)?;
         let mut journal = wallet.journal(&known.cooperative)?;
-        for made in made.iter().filter(|made| made.author == handle) {
+        let placed = made.iter().filter(|made| made.refused.is_none());
+        for made in placed.filter(|made| made.author == handle) {
             journal.adopt(&made.entry)?;
         }
     }
     Ok(())
 }
 
-/// Says what was made, and on how many nodes it is settled, if it was sent.
-fn tell(common: &Common, play: &Play<'_>, made: &[Made], settled: Option<usize>) {
+/// Says what was made, on how many nodes it is settled if it was sent, and how it compares with
+/// what the file expects.
+fn tell(
+    common: &Common,
+    play: &Play<'_>,
+    made: &[Made],
+    (settled, figures): (Option<usize>, Option<Vec<Figure>>),
+) {
     let book = play.book();
     let counted =
         made.iter().filter(|made| book.verdict(&made.entry.id()) == Some(Verdict::Counted)).count();
+    let refused: Vec<&Made> = made.iter().filter(|made| made.refused.is_some()).collect();
+    let entries = made.len() - refused.len();
+    let differing: Vec<&Figure> =
+        figures.iter().flatten().filter(|figure| !figure.agrees()).collect();
+    let compared = figures.as_ref().map(Vec::len);
     let value = json!({
         "cooperative": book.register().cooperative(),
-        "entries": made.len(),
+        "entries": entries,
         "counted": counted,
+        "refused": refused.iter().map(|made| refusal(made)).collect::<Vec<Value>>(),
         "settled_on": settled.unwrap_or(0),
+        "figures": compared,
+        "differing": differing,
     });
     desk::form(common).give(&value, |_| {
         let name = &book.register().charter().name;
         out::say(&format!("{name}  {}", book.register().cooperative()));
-        for made in made {
-            if let talea_protocol::act::Content::Known(act) = made.entry.content() {
-                let (n, author) = (made.n, &made.author);
-                out::say(&format!("{n:>4}  {author:<10} {}", preview::line(act, Some(book))));
-            }
-        }
-        out::say(&format!("{counted} of {} entries count", made.len()));
+        made.iter().for_each(|made| out::say(&line(play, made)));
+        out::say(&format!("{counted} of {entries} entries count"));
         match settled {
             Some(nodes) => out::say(&format!("settled on all nodes: {nodes} of {nodes}")),
             None => {
                 out::note("Nothing was sent: name the roster's nodes with --node to carry it out.");
             }
         }
+        let Some(compared) = compared else { return };
+        out::say(&format!("{} of {compared} figures are as expected", compared - differing.len()));
+        for Figure { what, expected, found } in &differing {
+            let expected = expected.map_or_else(|| "nothing".to_owned(), |sum| sum.to_string());
+            out::say(&format!("  {what}: {expected} is expected, and {found} found"));
+        }
     });
+}
+
+/// A step as a line: its number, its author, and what it does, or by which rule it does nothing.
+fn line(play: &Play<'_>, made: &Made) -> String {
+    let act = match made.entry.content() {
+        Content::Known(act) => preview::line(act, Some(play.book())),
+        Content::Unknown(tag) => format!("an act of a later version (tag {tag})"),
+    };
+    let refused = made.refused.map(|refused| format!("; as expected, {refused}"));
+    format!("{:>4}  {:<10} {act}{}", made.n, made.author, refused.unwrap_or_default())
+}
+
+fn refusal(made: &Made) -> Value {
+    let rule = made.refused.map(|refused| refused.rule());
+    json!({ "step": made.n, "author": made.author, "rule": rule })
 }

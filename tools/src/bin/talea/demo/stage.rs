@@ -101,6 +101,23 @@ impl Stage {
         self.servers.get(place).map(|server| server.name).ok_or_else(no_node)
     }
 
+    /// The same, or what a node has to say of an entry that must not get a place.
+    pub fn give_or_be_refused(&mut self, made: Made) -> Outcome<String> {
+        let Some(refused) = made.refused else {
+            return Ok(format!("through {}", self.give(made)?));
+        };
+        match self.submit(&made, 0) {
+            Err(failure) if failure.is_rule(refused.rule()) => {
+                Ok(format!("refused: rule {}", refused.rule()))
+            }
+            Err(failure) => Err(failure),
+            Ok(_) => Err(Failure::rule(
+                format!("step {} has a place, against {refused}", made.n),
+                "report this",
+            )),
+        }
+    }
+
     /// Sends what is in the outboxes once more, through other nodes.
     fn resend(&mut self, round: usize) -> Outcome {
         for (place, made) in std::mem::take(&mut self.outbox).into_iter().enumerate() {

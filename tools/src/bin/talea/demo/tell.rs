@@ -1,4 +1,4 @@
-//! What the demonstration shows of the month: the decision, the run, balances and payouts.
+//! What the demonstration shows of the quarter: decisions, runs, balances and payouts.
 //!
 //! Everything is read from a book that was made from a node's export.
 
@@ -21,10 +21,15 @@ pub fn decided(book: &Book) {
         let Some(decision) = question.decision else { continue };
         let tally = &question.tally;
         let outcome = format!("{:?}", decision.outcome).to_lowercase();
+        let head = format!("  {}  {}", book.label(&question.id), styled(GOOD, &outcome));
+        if tally.blocks > 0 {
+            // What credits decide after a block is counted in hundredths of them.
+            let [yes, no] = [tally.yes, tally.no].map(|credits| money(i128::from(credits), 2));
+            out::say(&format!("{head}: blocked, so credits decide: {yes} for, {no} against"));
+            continue;
+        }
         out::say(&format!(
-            "  {}  {}: {} for, {} against, participation {}",
-            book.label(&question.id),
-            styled(GOOD, &outcome),
+            "{head}: {} for, {} against, participation {}",
             percent(tally.yes),
             percent(tally.no),
             percent(tally.participation)

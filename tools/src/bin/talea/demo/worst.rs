@@ -24,7 +24,7 @@ const REGISTRAR: &str = "bruno";
 /// Whose wallet is put back.
 const RESTORED: &str = "farida";
 /// Whose telephone is stolen.
-const ROBBED: &str = "gael";
+const ROBBED: &str = "chloe";
 /// Whose entry comes between a node's backup and its loss.
 const BETWEEN: &str = "alba";
 /// The node whose disk dies.
