@@ -4,13 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::SecretKey;
-use talea_tests::wire::Wire;
 use talea_tools::charter_file::{CharterFile, TEMPLATE};
 use talea_tools::founding;
 use talea_tools::keyfile::KeyFile;
@@ -27,11 +23,8 @@ const MEMBERS: [&str; 3] = ["nadia", "bruno", "chloe"];
 /// Members, their node and what they have founded.
 pub struct Founded {
     folder: tempfile::TempDir,
-    /// The first node of the roster.
+    /// The only node of the roster.
     pub node: Node,
-    /// The others.
-    pub others: Vec<Node>,
-    quorum: u8,
     /// The members' keys.
     pub keys: Vec<SecretKey>,
     /// The charter.
@@ -41,22 +34,15 @@ pub struct Founded {
 impl Founded {
     /// Founds: everything is settled, and fetched by all, when this returns.
     pub fn new() -> Self {
-        Self::by(&[], 1)
-    }
-
-    /// The same with these nodes besides, of which so many settle an entry.
-    pub fn by(others: &[&'static str], quorum: u8) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let node = Node::in_folder(folder.path(), "a");
-        let others: Vec<Node> =
-            others.iter().map(|name| Node::in_folder(folder.path(), name)).collect();
         let keys: Vec<SecretKey> = (1..=3).map(|n| SecretKey::from_seed(&[n; 32])).collect();
-        let text = charter_text(&keys, &roster(&node, &others), quorum);
+        let text = charter_text(&keys, &node.key);
         let file = CharterFile::parse(&text).expect("a charter file");
         let device = Some(keys[0].device());
         let draft = founding::draft(&file, device, (FOUNDED_MS, &[7; 32])).expect("a charter");
         let charter = draft.sign(&keys[0]).expect("an entry");
-        let founded = Self { folder, node, others, quorum, keys, charter };
+        let founded = Self { folder, node, keys, charter };
         for (name, key) in MEMBERS.iter().zip(&founded.keys) {
             founded.make_wallet(name, key);
         }
@@ -64,9 +50,6 @@ impl Founded {
         let mut journal = wallet.journal(&founded.cooperative()).expect("a journal");
         journal.promise(&draft).expect("the first place");
         drop(journal);
-        for other in &founded.others {
-            founded.host(other, true);
-        }
         let (id, data) = (founded.cooperative().to_string(), founded.node.folder().to_owned());
         talea(&founded.wallet("nadia"), &["node", "host", &id, "--data", path(&data)]).good();
         let sent = talea(&founded.wallet("nadia"), &["send", "--json"]).json();
@@ -83,11 +66,8 @@ impl Founded {
         let wallet = Wallet::open(&self.wallet(name)).expect("a wallet");
         let sealed = KeyFile::seal(key, PASSPHRASE).expect("a passphrase");
         sealed.create(&wallet.key()).expect("a new wallet");
-        let server = |node: &Node| Server {
-            node: node.key.parse().expect("a key"),
-            http: format!("http://{}", node.http),
-        };
-        let nodes = std::iter::once(&self.node).chain(&self.others).map(server).collect();
+        let http = format!("http://{}", self.node.http);
+        let nodes = vec![Server { node: self.node.key.parse().expect("a key"), http }];
         let known = Known { cooperative: self.cooperative(), name: "fournil".to_owned(), nodes };
         wallet.know(&known).expect("room on the disk");
     }
@@ -104,27 +84,7 @@ impl Founded {
 
     /// The charter file with every founder's consent.
     pub fn charter_text(&self) -> String {
-        charter_text(&self.keys, &roster(&self.node, &self.others), self.quorum)
-    }
-
-    /// One more node below the same folder, of which nobody knows.
-    pub fn node(&self, name: &'static str) -> Node {
-        Node::in_folder(self.folder.path(), name)
-    }
-
-    /// Has a node keep the cooperative, with the roster's first nodes for peers; it brings the
-    /// charter, or asks them for it.
-    pub fn host(&self, node: &Node, charter: bool) {
-        let all = std::iter::once(&self.node).chain(&self.others);
-        let peers: Vec<Value> = all
-            .filter(|peer| peer.key != node.key)
-            .map(|peer| json!({ "node": peer.key, "address": peer.quic }))
-            .collect();
-        let charter = charter.then(|| STANDARD.encode(self.charter.bytes()));
-        let body = json!({ "cooperative": self.cooperative(), "peers": peers, "charter": charter });
-        let mut control = Wire::unix(&node.folder().join("control.sock")).expect("it listens");
-        let hosted = control.ask("POST", "/host", "", body.to_string().as_bytes());
-        assert_eq!(hosted.expect("an answer").status, 200);
+        charter_text(&self.keys, &self.node.key)
     }
 
     /// Writes a file beside the wallets.
@@ -135,20 +95,12 @@ impl Founded {
     }
 }
 
-/// The keys of the roster, ascending, as they stand in a charter file.
-fn roster(node: &Node, others: &[Node]) -> String {
-    let mut keys: Vec<String> =
-        std::iter::once(node).chain(others).map(|node| format!("\"{}\"", node.key)).collect();
-    keys.sort_unstable();
-    keys.join(", ")
-}
-
-/// The template with these founders and their consents, and these nodes.
-fn charter_text(keys: &[SecretKey], nodes: &str, quorum: u8) -> String {
+/// The template with these founders and their consents, and this node alone.
+fn charter_text(keys: &[SecretKey], node: &str) -> String {
     let (before, rest) = TEMPLATE.split_once("nodes = [").expect("a roster");
     let (_, after) = rest.split_once(']').expect("its end");
-    let mut text = format!("{before}nodes = [{nodes}]{after}");
-    text = text.replacen("quorum = 2", &format!("quorum = {quorum}"), 1);
+    let mut text = format!("{before}nodes = [\"{node}\"]{after}");
+    text = text.replacen("quorum = 2", "quorum = 1", 1);
     for (place, key) in keys.iter().enumerate() {
         text = text.replace(&format!("{:064}", 11 + place), &key.device().to_string());
     }

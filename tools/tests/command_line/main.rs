@@ -4,13 +4,14 @@
 //! the clock is masked there. `bad_input`, `recovery` and `import` run the program directly. Nothing here
 //! looks inside it.
 
+mod acts;
+mod bad_acts;
 mod bad_input;
 mod founded;
 mod import;
 mod nodes;
 mod program;
 mod recovery;
-mod roster;
 mod session;
 mod transcript;
 
@@ -19,6 +20,16 @@ use transcript::Transcript;
 #[test]
 fn the_first_hour_of_a_cooperative_reads_as_it_is_written_down() {
     Transcript::of("first-hour.md").holds();
+}
+
+#[test]
+fn two_people_have_an_attested_contribution_in_ten_commands_and_a_payout_soon_after() {
+    Transcript::of("ten-commands.md").holds_from_nothing();
+}
+
+#[test]
+fn every_other_act_is_stated_as_it_is_written_down() {
+    Transcript::of("every-act.md").holds_from_nothing();
 }
 
 #[test]
