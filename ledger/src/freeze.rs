@@ -265,7 +265,8 @@ fn grounded(register: &Register, author: Member, report: &Report, entry: &Entry)
 }
 
 /// A node that stays although receipts of its log may be shown by others (leaves of kind 8): they do
-/// not say for which roster they stand. None are where nobody lies, nor after the first change.
+/// not say for which roster they stand. Where nobody lies they are true; after the first change none
+/// count.
 fn staying(register: &Register, reform: &Reform) -> Option<NodeKey> {
     let old = register.roster();
     let may_be_shown = old.faulty > 0 && register.rosters().len() == 1;

@@ -51,8 +51,11 @@ use stray::{Dead, Strays};
 
 /// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
 pub const AHEAD_MS_MAX: u64 = 10 * 60 * 1_000;
-/// How long a log may stand before a name until its bytes are asked for, in ms.
+/// How long a log may stand before a name, while no other log brings entries, until its bytes are
+/// asked for, in ms.
 pub const STALL_MS: u64 = 400;
+/// The same, whatever others bring.
+const STALL_MS_MAX: u64 = 10 * STALL_MS;
 /// Between two asks for missing payloads, in ms.
 pub const ASK_MS: u64 = 1_000;
 /// Submissions in one check. Whoever drives the replica may put several checks together; each is
@@ -237,6 +240,8 @@ pub struct Replica {
     unsound: BTreeSet<NodeKey>,
     /// When a peer's frontier last equalled this node's.
     equal: BTreeMap<NodeKey, Moment>,
+    /// When an entry last had its place from another's log.
+    fed: Moment,
     /// The last frontier of each peer: cut root and state root.
     frontiers: BTreeMap<NodeKey, (talea_protocol::hash::Hash, talea_protocol::hash::Hash)>,
     freezes: Freezes,
@@ -286,6 +291,7 @@ impl Replica {
             asked: 0,
             unsound: BTreeSet::new(),
             equal: BTreeMap::new(),
+            fed: now,
             frontiers: BTreeMap::new(),
             freezes: Freezes::default(),
             strays: Strays::default(),
@@ -355,13 +361,10 @@ impl Replica {
     /// When to wake it, at the latest.
     #[must_use]
     pub fn deadline(&self) -> Moment {
-        let stalled = self.mirrors.values().filter_map(|mirror| mirror.stalled);
+        let stalled = self.mirrors.values().filter_map(|mirror| self.overdue_at(mirror));
         let past = self.past.deadline(self.now, self.own.tree.size());
         let others = [self.own.testify_at, self.ask_at, self.room.deadline(), past];
-        stalled
-            .map(|since| since.after(STALL_MS))
-            .chain(others.into_iter().flatten())
-            .fold(self.sync.deadline(), Moment::min)
+        stalled.chain(others.into_iter().flatten()).fold(self.sync.deadline(), Moment::min)
     }
 
     /// The next thing to be done. What can be done together is put off until the rest is said.

@@ -259,7 +259,11 @@ fn rules_75_and_48_a_run_under_the_previous_charter_is_void() {
     let entry = world.sign_under(at, DISTRIBUTOR, run(Cut { at, ..cut }));
     let verdict = world.state.judge(&world.register, DISTRIBUTOR, &entry);
     assert!(matches!(verdict, Verdict::Void(void) if void.rule() == 48), "{verdict:?}");
+    // Over the entries of then, it is what was right then.
+    let then = world.sign_under(at, DISTRIBUTOR, Act::Distribute(Box::new(previous)));
+    assert_eq!(world.state.judge(&world.register, DISTRIBUTOR, &then), Verdict::Counted);
     world.good(DISTRIBUTOR, Act::Distribute(Box::new(good)));
+    assert_eq!(world.refused(&then), 20);
 }
 
 #[test]

@@ -452,8 +452,14 @@ impl Loop {
 
     fn alarm(&self, cooperative: &EntryId, alarm: Alarm) {
         let (kind, peer, what) = match alarm {
-            Alarm::Unsound(peer) => (AlarmKind::Unsound, peer, "its log holds what is no entry"),
-            Alarm::Root(peer) => (AlarmKind::Root, peer, "it signed a root its leaves do not have"),
+            Alarm::Unsound(peer) => {
+                (AlarmKind::Unsound, peer, "what it sent of a log holds what is no entry")
+            }
+            Alarm::Root(peer) => (
+                AlarmKind::Root,
+                peer,
+                "what it sent of a log has not the root that the log's owner signed",
+            ),
             Alarm::State(peer) => (AlarmKind::State, peer, "it has another state for the same cut"),
             Alarm::Fork(device, seq) => {
                 self.it.metrics.alarm(AlarmKind::Fork);

@@ -153,7 +153,7 @@ impl Sync {
         self.writers.clone_from(&self.roster);
         for log in self.roster.clone() {
             let held = self.size(&log);
-            self.intakes.entry(log).or_insert_with(|| Intake::new(log, held, Form::Whole));
+            self.intakes.entry(log).or_insert_with(|| Intake::new(log, held));
         }
         self.choose();
     }
@@ -170,6 +170,10 @@ impl Sync {
         self.sizes.insert(log, size);
         if let Some(intake) = self.intakes.get_mut(&log) {
             intake.grow(size);
+            if intake.owner_waits(Some(size)) {
+                self.turn_to(log, log);
+                self.follow();
+            }
         }
         let peers: Vec<NodeKey> = self.peers.keys().copied().collect();
         for peer in peers {
@@ -274,7 +278,7 @@ impl Sync {
     pub fn ask_again(&mut self, log: NodeKey, from: u64) {
         if let Some(intake) = self.intakes.get_mut(&log) {
             intake.go_back(from);
-            intake.form = Form::Whole;
+            intake.want_bytes();
             self.follow();
         }
     }
@@ -324,6 +328,9 @@ impl Sync {
             } else if self.is_better(log, peer) {
                 self.turn_to(log, peer);
             }
+        }
+        if is_first {
+            self.choose_forms();
         }
         self.follow();
     }
@@ -418,11 +425,12 @@ pub(crate) mod tests {
         outputs.iter().filter_map(follow).collect()
     }
 
-    pub(super) fn ids(from: u64, count: u64) -> Message {
+    /// Leaves of this node's log, by name.
+    pub(super) fn ids(log: u8, from: u64, count: u64) -> Message {
         let ids = (from..from + count).map(|n| EntryId([n.to_le_bytes()[0]; 32])).collect();
         Message::Leaves {
             cooperative: COOPERATIVE,
-            log: node(2),
+            log: node(log),
             from,
             items: List::new(vec![Item::Known(List::new(ids).unwrap())]).unwrap(),
             checkpoint: Octets::default(),
@@ -433,11 +441,13 @@ pub(crate) mod tests {
     fn a_log_is_followed_at_its_owner_and_at_another_while_the_owner_is_away() {
         let mut sync = sync(1, &[1, 2, 3]);
         sync.connected(node(2));
-        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Whole), (2, 3, 0, Form::Whole)]);
+        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Whole), (2, 3, 0, Form::Named)]);
         sync.connected(node(3));
-        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Named), (3, 3, 0, Form::Named)]);
+        assert_eq!(follows(&outputs(&mut sync)), [(3, 3, 0, Form::Named)]);
+        sync.wake(Moment(HEARTBEAT_MS));
+        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Named)], "nothing is under way");
         sync.lost(node(2));
-        assert_eq!(follows(&outputs(&mut sync)), [(3, 2, 0, Form::Whole), (3, 3, 0, Form::Whole)]);
+        assert_eq!(follows(&outputs(&mut sync)), [(3, 2, 0, Form::Whole)]);
     }
 
     #[test]
@@ -445,7 +455,7 @@ pub(crate) mod tests {
         let mut sync = sync(1, &[1, 2]);
         sync.connected(node(2));
         outputs(&mut sync);
-        for message in [ids(0, 3), ids(0, 3), ids(5, 1), ids(3, 2)] {
+        for message in [ids(2, 0, 3), ids(2, 0, 3), ids(2, 5, 1), ids(2, 3, 2)] {
             sync.message(node(2), message);
         }
         let taken: Vec<u64> = outputs(&mut sync)
@@ -514,7 +524,7 @@ pub(crate) mod tests {
         sync.message(node(2), open());
         let first = follows(&outputs(&mut sync));
         assert_eq!(first, [(2, 2, 0, Form::Named)], "what was said before may have found nobody");
-        sync.message(node(2), ids(0, 3));
+        sync.message(node(2), ids(2, 0, 3));
         sync.taken(node(2), node(2));
         outputs(&mut sync);
         sync.wake(Moment(HEARTBEAT_MS));

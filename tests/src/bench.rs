@@ -118,15 +118,21 @@ pub async fn settled(node: &Running, cooperative: EntryId) -> u64 {
         .expect("the node answers")
 }
 
+async fn held(node: &Running, cooperative: EntryId) -> usize {
+    let places = |hosted: &talea_node::hosted::Hosted| hosted.replica.places().len();
+    let held = node.orders().ask(move |hosts| hosts.get(&cooperative).map_or(0, places));
+    held.await.expect("the node answers")
+}
+
 /// Waits until a node holds so many entries for settled.
 ///
 /// # Panics
 /// If it gets no further for half a minute; says then how far it and its peers are.
 pub async fn wait_settled(node: &Running, cooperative: EntryId, count: u64) {
-    let (mut last, mut since) = (0, Instant::now());
+    let (mut last, mut since) = ((0, 0), Instant::now());
     loop {
-        let now = settled(node, cooperative).await;
-        if now >= count {
+        let now = (settled(node, cooperative).await, held(node, cooperative).await);
+        if now.0 >= count {
             return;
         }
         if now > last {

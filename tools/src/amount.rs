@@ -76,6 +76,25 @@ pub fn minor(text: &str, places: u8) -> Result<i64, Unread> {
     above_zero(&plain, format!("{whole}{part:0<width$}").parse().ok())
 }
 
+/// The same, above zero, below it or zero itself: a balance.
+///
+/// # Errors
+/// [`Unread::Number`]; [`Unread::Amount`], if it is beyond an i64.
+pub fn signed(text: &str, places: u8) -> Result<i64, Unread> {
+    let plain = text.trim();
+    let (size, is_below) = match plain.strip_prefix('-') {
+        Some(size) => (size, true),
+        None => (plain.strip_prefix('+').unwrap_or(plain), false),
+    };
+    let is_zero =
+        size.chars().any(|c| c == '0') && size.chars().all(|c| matches!(c, '0' | '.' | ','));
+    match minor(size, places) {
+        Ok(size) => Ok(if is_below { -size } else { size }),
+        Err(Unread::Amount) if is_zero => Ok(0),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Reads `3h30`, `2h`, `45m` or plain minutes.
 ///
 /// # Errors
@@ -200,6 +219,16 @@ mod tests {
         for none in ["0m", "0h00", "-1h", "-3h30", "999999999999999999h", "9223372036854775808"] {
             assert_eq!(minutes(none), Err(Unread::Amount), "{none}");
         }
+    }
+
+    #[test]
+    fn a_balance_may_be_zero_or_below_it() {
+        for (text, value) in [("-5", -500), ("0", 0), ("-0.00", 0), ("+1 000.5", 100_050)] {
+            assert_eq!(signed(text, 2), Ok(value), "{text}");
+        }
+        assert!(signed("--5", 2).is_err());
+        assert_eq!(signed("x", 2), Err(Unread::Number { places: 2 }));
+        assert_eq!(signed("-92233720368547758.08", 2), Err(Unread::Amount));
     }
 
     #[test]

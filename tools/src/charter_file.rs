@@ -4,21 +4,26 @@
 //! an error. The file also gathers the founders' consents: each founder signs what the file says
 //! ([`CharterFile::charter`]), and the proof is written beside its device.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use talea_protocol::bytes::{Bp, Code, List, Malformed, Quantity, Text};
+use talea_protocol::bytes::{AMOUNT_REASON, Bp, Code, List, Malformed, Quantity, Text};
 use talea_protocol::charter::{
     Charter, College, Formula, Founder, Kind, Member, Profile, Rate, Reserves, Roles, Roster,
     Stage, Thresholds, Tier, Visibility,
 };
 use talea_protocol::entry::Refusal;
 use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey, Signature, verify_for};
-use talea_protocol::treasury::Treasury;
 
 use crate::names::{Called, Words};
 use crate::remedy;
 
 mod council;
+mod fresh;
+mod treasury;
 use council::CouncilTerms;
+pub use fresh::{Fresh, with_consent};
+use treasury::TreasuryTerms;
 
 /// A charter file with every key explained.
 pub const TEMPLATE: &str = include_str!("charter.toml");
@@ -61,7 +66,7 @@ pub enum CharterFault {
     #[error("{refusal} ({field})")]
     Value {
         /// Where.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// Why.
         refusal: Refusal,
     },
@@ -125,6 +130,8 @@ pub struct CharterFile {
     founders: Vec<FounderTerms>,
     #[serde(default)]
     council: CouncilTerms,
+    #[serde(default)]
+    treasury: TreasuryTerms,
 }
 
 /// Basis points; TOML has no integers wider than an i64.
@@ -214,9 +221,11 @@ impl CharterFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`CharterFault::Syntax`].
+    /// [`CharterFault::Syntax`]; [`CharterFault::Value`] for a number that no entry can hold.
     pub fn parse(text: &str) -> Result<Self, CharterFault> {
-        toml::from_str(text).map_err(|error| CharterFault::Syntax(Box::new(error)))
+        toml::from_str(text).map_err(|error| {
+            beyond(text, &error).unwrap_or_else(|| CharterFault::Syntax(Box::new(error)))
+        })
     }
 
     /// The charter that the file describes. Consents that are missing or do not fit are blank;
@@ -267,7 +276,7 @@ impl CharterFile {
             sponsors: self.sponsors,
             recovery: self.recovery,
             council: self.council.council(self)?,
-            treasury: Treasury::default(),
+            treasury: self.treasury.treasury()?,
         })
     }
 
@@ -377,7 +386,40 @@ fn place<'a>(
 }
 
 fn field<T>(field: &'static str, value: Result<T, Malformed>) -> Result<T, CharterFault> {
-    value.map_err(|value| CharterFault::Value { field, refusal: remedy::refusal(value) })
+    value.map_err(|value| CharterFault::Value {
+        field: Cow::Borrowed(field),
+        refusal: remedy::refusal(value),
+    })
+}
+
+/// Keys whose value is an amount.
+const AMOUNTS: [&str; 7] = [
+    "contribution_max",
+    "overdraft",
+    "expense_limit",
+    "capital_floor",
+    "legal_ceiling",
+    "limit",
+    "issues",
+];
+
+/// The fault of a whole number beyond 64 bits, which the file's language cannot tell in words.
+fn beyond(text: &str, error: &toml::de::Error) -> Option<CharterFault> {
+    let at = error.span()?.start;
+    let line =
+        text.get(..at)?.lines().count().max(1) - usize::from(!text.get(..at)?.ends_with('\n'));
+    let line = text.lines().nth(line)?;
+    let (name, value) = line.split_once('=')?;
+    let value = value.split('#').next()?.trim().replace('_', "");
+    let digits = value.trim_start_matches(['+', '-']);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    if !is_number || value.parse::<i64>().is_ok() {
+        return None;
+    }
+    let name = name.trim();
+    let reason = if AMOUNTS.contains(&name) { AMOUNT_REASON } else { "a number beyond 64 bits" };
+    let refusal = remedy::refusal(Malformed::Value(reason));
+    Some(CharterFault::Value { field: Cow::Owned(name.to_owned()), refusal })
 }
 
 fn list<T, const MAX: usize>(

@@ -3,10 +3,13 @@
 //! Each closes over everything in the book. Whoever judges the act afterwards computes the same
 //! from the same entries, so nothing here can be a matter of opinion.
 
+use talea_ledger::account::{Account, Unit};
+use talea_ledger::result::result;
 use talea_protocol::act::{Close, Decide, Distribute, Mark, Pay};
-use talea_protocol::bytes::{Day, Month};
+use talea_protocol::bytes::{Code, Day, List, Month};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
+use talea_protocol::money::{Allocate, Part, Purse, Reserve, TAKES_MAX};
 
 use crate::amount::show_month;
 use crate::book::Book;
@@ -26,6 +29,14 @@ pub enum Undraftable {
         /// Its month.
         period: Month,
     },
+    /// What members shall get, and what is carried forward, is more than the reserves leave.
+    #[error("the reserves leave {left} minor units of the result, and the parts come to {parts}")]
+    Result {
+        /// What is left.
+        left: i128,
+        /// What was asked for.
+        parts: i128,
+    },
 }
 
 impl Undraftable {
@@ -37,6 +48,7 @@ impl Undraftable {
                 "name a proposal: `talea log` lists them; it may not be settled yet"
             }
             Self::Run { .. } => "distribute more often, or to fewer members",
+            Self::Result { .. } => "give less interest, refund less, or carry less forward",
         }
     }
 }
@@ -84,4 +96,69 @@ pub fn close(book: &Book, period: Month) -> Close {
 #[must_use]
 pub fn mark(book: &Book) -> Mark {
     Mark { cut: cut(book) }
+}
+
+/// The reserves that the charter asks of a result, rounded up: the legal one, the statutory one.
+#[must_use]
+pub fn reserves(book: &Book, result: i128) -> (u128, u128) {
+    let charter = book.register().charter();
+    let part = |sum: u128, share: u16| (sum * u128::from(share)).div_ceil(10_000).min(sum);
+    let sum = result.max(0).unsigned_abs();
+    let held = -book.state().books().net(&Account::Reserve(Reserve::Legal), Unit::Money);
+    let room = charter.treasury.legal_ceiling.map(|it| (i128::from(it.value()) - held).max(0));
+    let legal = part(sum, charter.reserves.legal.value());
+    let legal = room.map_or(legal, |room| legal.min(room.unsigned_abs()));
+    (legal, part(sum - legal, charter.reserves.statutory.value()))
+}
+
+/// The allocation of a result: the charter's reserves, what members get and what is carried forward
+/// (of a loss, all of it); the rest goes to other reserves.
+///
+/// # Errors
+/// [`Undraftable::Result`].
+pub fn allocate(
+    book: &Book,
+    decision: EntryId,
+    (from, until, date): (Month, Month, Day),
+    (interest, refunds): (Vec<Part>, Vec<Part>),
+    carried: Option<i64>,
+) -> Result<Allocate, Undraftable> {
+    let whole = result(book.register(), book.state().treasury(), from, until);
+    let (legal, statutory) = reserves(book, whole);
+    let sum = |parts: &[Part]| parts.iter().map(|it| i128::from(it.amount.value())).sum::<i128>();
+    let carried = carried.map_or(whole.min(0), i128::from);
+    let parts = sum(&interest) + sum(&refunds) + carried;
+    let kept = i128::try_from(legal + statutory).unwrap_or(i128::MAX);
+    let left = whole.saturating_sub(kept);
+    let narrow = |sum: i128| i64::try_from(sum).map_err(|_| Undraftable::Result { left, parts });
+    let reserve = |sum: i128| u64::try_from(sum).map_err(|_| Undraftable::Result { left, parts });
+    let list = |parts: Vec<Part>| List::new(parts).ok_or(Undraftable::Run { period: until });
+    Ok(Allocate {
+        decision,
+        from,
+        until,
+        date,
+        result: narrow(whole)?,
+        legal: reserve(i128::try_from(legal).unwrap_or(i128::MAX))?,
+        statutory: reserve(i128::try_from(statutory).unwrap_or(i128::MAX))?,
+        other: reserve(left - parts)?,
+        interest: list(interest)?,
+        refunds: list(refunds)?,
+        carried: narrow(carried)?,
+    })
+}
+
+/// What a purse was given in a unit and has not taken in yet: as many entries as an act can name,
+/// ascending.
+#[must_use]
+pub fn takes(book: &Book, purse: &Purse, unit: &Code) -> Vec<EntryId> {
+    let units = &book.register().charter().treasury.units;
+    let place = units.iter().position(|known| known.code == *unit);
+    let place = place.and_then(|place| u8::try_from(place).ok());
+    let given = book.state().purses().untaken(purse);
+    let given = given.filter(|(_, gift)| Some(gift.unit) == place && gift.amount > 0);
+    let mut ids: Vec<EntryId> = given.map(|(id, _)| *id).take(TAKES_MAX).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }

@@ -95,9 +95,11 @@ impl<'a> View<'a> {
             Act::Contribution(given) => rows.extend(self.contribution_rows(given)),
             Act::Deliver(delivery) => {
                 rows.extend(self.contribution_rows(&delivery.work));
-                rows.extend(plan::rows(act));
+                rows.extend(plan::rows(act, &|it| self.who(it)));
             }
-            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => rows.extend(plan::rows(act)),
+            Act::Draw(_) | Act::Agreement(_) | Act::Commit(_) => {
+                rows.extend(plan::rows(act, &|it| self.who(it)))
+            }
             Act::Attest(attest) => rows.push(("in full", attest.contribution.to_string())),
             Act::Propose(propose) => rows.extend(self.proposal_rows(propose)),
             Act::Motion(motion) => {
@@ -119,7 +121,7 @@ impl<'a> View<'a> {
             | Act::Close(_) => {}
             other => {
                 rows.extend(money::rows(self, other));
-                rows.extend(partners::rows(other));
+                rows.extend(partners::rows(self, other));
                 rows.extend(recovery::rows(other, self.book));
             }
         }
@@ -146,8 +148,10 @@ impl<'a> View<'a> {
             Act::Contribution(given) => self.contribution_line(given),
             Act::Deliver(delivery) => self.contribution_line(&delivery.work),
             Act::Attest(attest) => format!("attest {}", self.label(&attest.contribution)),
-            Act::Propose(propose) => proposal_line(propose),
-            Act::Motion(motion) => proposal_line(&motion.proposal),
+            Act::Propose(propose) => council::proposed(self, propose),
+            Act::Motion(motion) => council::proposed(self, &motion.proposal),
+            Act::Advance(advance) => council::advance(self, advance),
+            Act::Rank(rank) => council::rank(self, rank),
             Act::Vote(vote) => {
                 format!("vote {} on {}", serde_name(&vote.choice), self.label(&vote.proposal))
             }
@@ -345,7 +349,7 @@ impl<'a> View<'a> {
         rows.extend(self.terms(charter));
         rows.extend(money::charter(self, &charter.treasury));
         let (q, n, f) = (charter.roster.quorum, charter.roster.nodes.len(), charter.roster.faulty);
-        rows.push(("settled by", format!("{q} of {n} nodes, {f} of which may lie")));
+        rows.push(("settled by", format!("{q} of {}, {f} of which may lie", plural(n, "node"))));
         rows.push(("protected", protection(f).to_owned()));
         rows.extend(charter.roster.nodes.iter().map(|node| ("node", node.to_string())));
         rows
@@ -392,7 +396,7 @@ impl<'a> View<'a> {
             ("at most", format!("{} units a contribution", decimal(most, 0))),
             ("love expected", format!("{} a quarter", decimal(charter.love_minimum.into(), 2))),
             ("reserves", format!("{} legal, {} of the rest", share(r.legal), share(r.statutory))),
-            ("admitted by", format!("{} sponsors", charter.sponsors)),
+            ("admitted by", plural(charter.sponsors.into(), "sponsor")),
             ("registrar replaced by", recovery(charter.recovery)),
         ]);
         rows
@@ -421,6 +425,24 @@ impl<'a> View<'a> {
         format!("{} {currency}", decimal(minor, self.places()))
     }
 
+    /// Minor units of the currency, or of one of the charter's own units, with its decimals. An amount in
+    /// another unit is told as the bare number that it is.
+    fn sum(&self, unit: &str, minor: i64) -> String {
+        let own = self.charter.and_then(|charter| {
+            charter.treasury.units.iter().find(|known| known.code.as_str() == unit)
+        });
+        let is_currency = self.charter.is_some_and(|charter| charter.currency.as_str() == unit);
+        match own.map(|own| own.exponent).or(is_currency.then(|| self.places())) {
+            Some(places) => format!("{} {unit}", decimal(minor, places)),
+            None => format!("{} minor units of {unit}", decimal(minor, 0)),
+        }
+    }
+
+    fn stage_name(&self, stage: u8) -> String {
+        let found = self.charter.and_then(|charter| charter.stages.get(usize::from(stage)));
+        found.map_or_else(|| format!("number {stage}"), |stage| stage.code.to_string())
+    }
+
     fn places(&self) -> u8 {
         self.charter.map_or(0, |charter| charter.exponent)
     }
@@ -436,7 +458,11 @@ pub const fn protection(faulty: u8) -> &'static str {
 }
 
 fn members(count: usize) -> String {
-    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+    plural(count, "member")
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn stage(stage: &Stage) -> String {
@@ -460,22 +486,6 @@ fn recovery(members: u16) -> String {
 fn admission(admit: &Admit) -> Rows {
     let Request { device, .. } = &admit.request;
     vec![("device", device.to_string()), ("vouched for by", admit.sponsors.len().to_string())]
-}
-
-fn proposal_line(propose: &Propose) -> String {
-    match &propose.effect {
-        Effect::Remove(member) => format!("propose to remove member {}", member.0),
-        Effect::Appoint(office, member) => {
-            recovery::appointment(*office, &format!("member {}", member.0))
-        }
-        Effect::Reform(roster) => format!("propose a roster of {} nodes", roster.nodes.len()),
-        Effect::Policy => format!("propose a text ({})", serde_name(&propose.matter)),
-        Effect::Amend(Change { amendments, .. }) => {
-            let all: Vec<String> = amendments.iter().map(amendment).collect();
-            format!("propose {}", all.join(", "))
-        }
-        other => council::proposed(other),
-    }
 }
 
 fn amendment(amendment: &Amendment) -> String {

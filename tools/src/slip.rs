@@ -7,10 +7,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use talea_protocol::act::{Approval, Request, Subscribe, enrolment, subscription};
-use talea_protocol::bytes::{Decode, Encode, decode, encode};
+use talea_protocol::bytes::{Decode, Encode, List, decode, encode};
 use talea_protocol::charter::Kind;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::key::{NodeKey, Purpose, SecretKey, Signature, verify_for};
+use talea_protocol::money::{Redeem, redemption};
 
 use crate::names::Called;
 
@@ -147,6 +148,62 @@ pub fn parse_subscription(text: &str, cooperative: EntryId) -> Result<Subscribe,
         .ok_or(SlipFault::Signature)
 }
 
+/// The slip with a member's consent to give shares back.
+#[must_use]
+pub fn render_redemption(cooperative: EntryId, redeem: &Redeem) -> String {
+    render("redemption", &(cooperative, redeem.clone()))
+}
+
+/// Reads a consent to give back shares of this cooperative.
+///
+/// # Errors
+/// [`SlipFault`].
+pub fn parse_redemption(text: &str, cooperative: EntryId) -> Result<Redeem, SlipFault> {
+    let (there, redeem): (EntryId, Redeem) = parse("redemption", text)?;
+    belongs(there, cooperative)?;
+    let signed = redemption(&cooperative, &redeem);
+    verify_for(Purpose::Redemption, &redeem.device, &redeem.signature, &signed)
+        .then_some(redeem)
+        .ok_or(SlipFault::Signature)
+}
+
+/// Where a cooperative is kept, for whoever is to add it to a wallet. Nobody has signed it: what
+/// the nodes then give is checked against the id.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invite {
+    /// Which.
+    pub cooperative: EntryId,
+    /// What it is called.
+    pub name: String,
+    /// Its nodes, and where they answer members.
+    pub nodes: Vec<(NodeKey, String)>,
+}
+
+/// Most nodes of an invite: as many as a roster has.
+const INVITE_NODES_MAX: usize = 16;
+
+impl Invite {
+    /// The slip. Nodes beyond the sixteenth are left out.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let nodes = self.nodes.iter().take(INVITE_NODES_MAX).cloned().collect();
+        let nodes: List<(NodeKey, String), INVITE_NODES_MAX> =
+            List::new(nodes).expect("no more were taken");
+        render("invite", &(self.cooperative, self.name.clone(), nodes))
+    }
+
+    /// Reads a slip.
+    ///
+    /// # Errors
+    /// [`SlipFault`].
+    pub fn parse(text: &str) -> Result<Self, SlipFault> {
+        let (cooperative, name, nodes): (EntryId, String, List<_, INVITE_NODES_MAX>) =
+            parse("invite", text)?;
+        let name = name.chars().filter(|c| !c.is_control()).collect();
+        Ok(Self { cooperative, name, nodes: nodes.iter().cloned().collect() })
+    }
+}
+
 pub(crate) fn belongs(there: EntryId, here: EntryId) -> Result<(), SlipFault> {
     if there == here { Ok(()) } else { Err(SlipFault::Cooperative { cooperative: there }) }
 }
@@ -188,6 +245,16 @@ mod tests {
         let other = Joining::new(HERE, Kind::Person, joining.called.clone(), &key(3));
         assert_eq!(other.approval(&word), Err(SlipFault::Signature));
         assert_eq!(joining.approval(&slip), Err(SlipFault::Kind { kind: "approval" }));
+    }
+
+    #[test]
+    fn an_invite_says_where_a_cooperative_is_kept_and_paints_over_nothing() {
+        let nodes = vec![(key(17).node(), "http://127.0.0.1:7340".to_owned())];
+        let invite = Invite { cooperative: HERE, name: "Le Fournil".to_owned(), nodes };
+        assert_eq!(Invite::parse(&invite.render()), Ok(invite.clone()));
+        let painted = Invite { name: "Le\u{1b}[2J Fournil".to_owned(), ..invite };
+        assert_eq!(Invite::parse(&painted.render()).unwrap().name, "Le[2J Fournil");
+        assert_eq!(Invite::parse("talea:request:AAAA"), Err(SlipFault::Kind { kind: "invite" }));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Words that the registrar needs in writing before it ends, guards or hands on anything: against a
-//! device, for guardians, of whoever leaves, for another registrar.
+//! device, for guardians, of whoever leaves, for another registrar, for a member's next stage.
 //!
 //! They are slips like those of `slip`: one line each, worth what their signatures are worth. What is
 //! signed is the protocol's (`recovery`); who may sign it is asked by the ledger, rules 79 to 83.
 
-use talea_protocol::act::Approval;
+use talea_protocol::act::{Advance, Approval, advance};
+use talea_protocol::bytes::{Day, encode};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, SecretKey, Signature, verify_for};
@@ -43,6 +44,51 @@ pub struct Calling {
     pub call: Call,
     /// Who calls.
     pub word: Approval,
+}
+
+/// A word for a member's next stage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StageWord {
+    /// Where.
+    pub cooperative: EntryId,
+    /// Who comes to it.
+    pub member: Member,
+    /// The stage's place in the charter.
+    pub stage: u8,
+    /// From which day it holds.
+    pub from: Day,
+    /// Who vouches.
+    pub word: Approval,
+}
+
+impl StageWord {
+    /// Signs a word; the grounds are for the registrar.
+    #[must_use]
+    pub fn new(cooperative: EntryId, moved: &Advance, key: &SecretKey) -> Self {
+        let signed = advance(&cooperative, moved);
+        let word = word(key, key.sign(Purpose::Approval, &signed));
+        let Advance { member, stage, from, .. } = *moved;
+        Self { cooperative, member, stage, from, word }
+    }
+
+    /// The slip.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let Self { cooperative, member, stage, from, word } = self.clone();
+        render("stage", &(cooperative, member, stage, from, word))
+    }
+
+    /// Reads a slip for this cooperative.
+    ///
+    /// # Errors
+    /// [`SlipFault`].
+    pub fn parse(text: &str, cooperative: EntryId) -> Result<Self, SlipFault> {
+        type Bytes = (EntryId, Member, u8, Day, Approval);
+        let (there, member, stage, from, word): Bytes = parse("stage", text)?;
+        belongs(there, cooperative)?;
+        genuine(Purpose::Approval, &word, &encode(&(cooperative, member, stage, from)))?;
+        Ok(Self { cooperative, member, stage, from, word })
+    }
 }
 
 impl Against {

@@ -9,12 +9,12 @@ use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, accept, bundled, resolve};
 use talea_protocol::message::Item;
-use talea_protocol::sync::Chunk;
+use talea_protocol::sync::{Chunk, Moment};
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::own::OwnLeaf;
 use super::submit::Placing;
-use super::{Alarm, Checking, Output, Replica, STALL_MS};
+use super::{Alarm, Checking, Output, Replica, STALL_MS, STALL_MS_MAX};
 use crate::batch::{Batch, Column};
 use crate::place::Refusal;
 use crate::settle::{Coming, Mirror, Seen, Waiting, rows};
@@ -223,6 +223,7 @@ impl Replica {
         let origin = number.map(|number| (number, leaf));
         let (entry, known) = match self.place(entry, origin, accepted.then_some(hash)) {
             Placing::Placed(leaf) => {
+                self.fed = self.now;
                 self.seat_waiting(&id);
                 let held = self.holding(leaf, hash);
                 return held.unwrap_or_else(|| Seen::Claim(id, resolved.unwrap_or_default()));
@@ -262,14 +263,20 @@ impl Replica {
 
     /// Asks for the bytes of what has been named too long ago.
     pub(super) fn ask_for_stalled(&mut self) {
-        let now = self.now;
-        let overdue =
-            |mirror: &&mut Mirror| mirror.stalled.is_some_and(|since| now >= since.after(STALL_MS));
-        for mirror in self.mirrors.values_mut().filter(overdue) {
+        let is_overdue = |it: &&Mirror| self.overdue_at(it).is_some_and(|at| self.now >= at);
+        let overdue = self.mirrors.values().filter(is_overdue).map(|mirror| mirror.node);
+        for log in overdue.collect::<Vec<_>>() {
+            let Some(mirror) = self.mirrors.get_mut(&log) else { continue };
             mirror.waiting.clear();
             mirror.stalled = None;
-            self.sync.ask_again(mirror.node, mirror.frontier.size());
+            self.sync.ask_again(log, mirror.frontier.size());
         }
+    }
+
+    /// When a log that stands before a name is to be asked for its bytes.
+    pub(super) fn overdue_at(&self, mirror: &Mirror) -> Option<Moment> {
+        let since = mirror.stalled?;
+        Some(since.max(self.fed).after(STALL_MS).min(since.after(STALL_MS_MAX)))
     }
 
     /// Compares a log's signed root with the leaves that came; if it fits, they count.

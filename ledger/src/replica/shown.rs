@@ -28,6 +28,9 @@ pub(super) struct Shows {
     lent: BTreeMap<(EntryId, u8), Vec<u8>>,
 }
 
+/// An entry, its device's number and its number in that chain.
+type Spot = (EntryId, (u32, u32));
+
 impl Replica {
     /// Shows whose receipts have settled what is settled behind forks that are open, where so few
     /// have that others might not see as many.
@@ -50,11 +53,12 @@ impl Replica {
     }
 
     /// What is to be shown, by the node whose receipts they are: of entries with at least q + f
-    /// receipts none, since q of those are of honest nodes, whose logs everybody gets.
-    fn to_show(&self) -> BTreeMap<u8, Vec<(EntryId, (u32, u32))>> {
-        let mut wanted: BTreeMap<u8, Vec<(EntryId, (u32, u32))>> = BTreeMap::new();
+    /// receipts none, since q of those are of honest nodes, whose logs everybody gets. A roster
+    /// built for no liar is helped against one.
+    fn to_show(&self) -> BTreeMap<u8, Vec<Spot>> {
+        let mut wanted: BTreeMap<u8, Vec<Spot>> = BTreeMap::new();
         let Some(roster) = self.only_roster() else { return wanted };
-        let enough = u32::from(roster.quorum) + u32::from(roster.faulty);
+        let enough = u32::from(roster.quorum) + u32::from(roster.faulty.max(1));
         let own = self.number_in(&self.me, 0);
         for (device, open) in self.freezes.forks() {
             let from = u32::try_from(open.fork.seq()).unwrap_or(u32::MAX);
@@ -76,7 +80,7 @@ impl Replica {
     }
 
     /// The leaves that show a node's receipts, made from its log as it is held here, in one pass.
-    fn receipts_of(&self, node: u8, wanted: &[(EntryId, (u32, u32))]) -> Option<Vec<Vec<u8>>> {
+    fn receipts_of(&self, node: u8, wanted: &[Spot]) -> Option<Vec<Vec<u8>>> {
         if wanted.is_empty() {
             return None;
         }

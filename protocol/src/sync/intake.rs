@@ -28,7 +28,11 @@ pub(super) struct Intake {
     again: bool,
     /// Whether it is to be asked for.
     asks: bool,
-    pub(super) form: Form,
+    /// Whether its owner is back while another is bringing some of it.
+    awaited: bool,
+    /// How its leaves are wanted, and how they were asked for last.
+    form: Form,
+    asked: Form,
     /// Who brought what cannot be this log.
     barred: BTreeSet<NodeKey>,
     /// Who said that it had more, and sent nothing.
@@ -37,7 +41,7 @@ pub(super) struct Intake {
 
 impl Intake {
     /// A log of which so much is here.
-    pub(super) const fn new(log: NodeKey, held: u64, form: Form) -> Self {
+    pub(super) const fn new(log: NodeKey, held: u64) -> Self {
         Self {
             log,
             source: None,
@@ -47,7 +51,9 @@ impl Intake {
             moved: false,
             again: false,
             asks: false,
-            form,
+            awaited: false,
+            form: Form::Named,
+            asked: Form::Named,
             barred: BTreeSet::new(),
             shy: BTreeSet::new(),
         }
@@ -86,6 +92,7 @@ impl Intake {
     /// There is no session with this peer any more.
     pub(super) fn is_lost(&mut self, peer: &NodeKey) {
         self.source.take_if(|source| source == peer);
+        self.awaited &= *peer != self.log;
     }
 
     /// Whether it waits until the next heartbeat for the return of whoever brought what is
@@ -139,6 +146,7 @@ impl Intake {
     /// It is followed at this peer from now on; whether what is unchecked goes: what another
     /// brought, or what is asked for again because it led to nothing. `held` is what is checked.
     pub(super) fn turn_to(&mut self, source: NodeKey, held: u64) -> bool {
+        self.awaited = false;
         let again = self.source == Some(source);
         let drops = self.next > held && (again || self.fed != Some(source));
         self.source = Some(source);
@@ -149,16 +157,49 @@ impl Intake {
         drops
     }
 
+    /// Its owner is back while another is bringing some of it, which is let come first.
+    pub(super) const fn await_owner(&mut self) {
+        self.awaited = true;
+    }
+
+    /// Whether its owner waits; `held` is what is checked, if it waits only for what has come.
+    pub(super) fn owner_waits(&self, held: Option<u64>) -> bool {
+        self.awaited && held.is_none_or(|held| held >= self.next)
+    }
+
     /// It is to be asked for.
     pub(super) const fn ask(&mut self) {
         self.asks = true;
     }
 
-    /// Who is to be asked for it, if it is to be: from which leaf, and how many frames may come.
-    pub(super) fn asked(&mut self) -> Option<(NodeKey, u64, u32)> {
+    /// Its leaves are wanted with the bytes of their entries: asked for so, unless they were.
+    pub(super) fn want_bytes(&mut self) {
+        self.form = Form::Whole;
+        self.asks |= self.asked != Form::Whole;
+    }
+
+    /// Names are enough: asked for so when nothing is under way, which would come twice.
+    pub(super) const fn want_names(&mut self) {
+        self.form = Form::Named;
+    }
+
+    /// Whether its leaves are wanted with the bytes of their entries.
+    pub(super) fn wants_bytes(&self) -> bool {
+        self.form == Form::Whole
+    }
+
+    /// Who is to be asked for it, if it is to be: from which leaf, how many frames may come, and
+    /// in which form.
+    pub(super) fn asked(&mut self) -> Option<(NodeKey, u64, u32, Form)> {
         let asks = std::mem::take(&mut self.asks);
         let source = self.source.filter(|_| asks)?;
-        Some((source, self.next, FRAMES.saturating_sub(self.frames)))
+        self.asked = self.form;
+        Some((source, self.next, FRAMES.saturating_sub(self.frames), self.form))
+    }
+
+    /// A heartbeat came when the source has no more than this: the wanted form is asked for.
+    pub(super) fn rest(&mut self, promised: u64) {
+        self.asks |= self.form != self.asked && self.next >= promised;
     }
 
     /// Whether a frame was dealt with since the heartbeat before.

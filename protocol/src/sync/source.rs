@@ -5,8 +5,10 @@
 //! when a session begins or ends and at heartbeats, so that no peer makes a node ask more often;
 //! only from one that has nothing it turns at once. Section 12 of the README.
 
+use std::cmp::Reverse;
+
 use super::intake::Intake;
-use super::{Form, Message, NodeKey, Output, RETRY_BEATS, Sync};
+use super::{Message, NodeKey, Output, RETRY_BEATS, Sync};
 
 impl Sync {
     /// Whether a log is better followed at this peer, who has more of it, than where it is: not at
@@ -21,21 +23,45 @@ impl Sync {
         may && is_idle && self.says(&peer, &log) > intake.next()
     }
 
-    /// What is followed at nobody is followed at its owner, or at whoever has more of it. Leaves
-    /// are asked for by name while every roster node is there to bring the entries.
+    /// What is followed at nobody is followed at its owner, or at whoever has more of it.
     pub(super) fn choose(&mut self) {
-        let all = self.writers.iter().all(|node| self.peers.contains_key(node));
-        let form = if all { Form::Named } else { Form::Whole };
         for log in self.logs() {
-            if let Some(source) = self.source_of(log) {
-                self.turn_to(log, source);
-            }
-            let Some(intake) = self.intakes.get_mut(&log) else { continue };
-            if std::mem::replace(&mut intake.form, form) != form {
-                intake.ask();
+            match self.source_of(log) {
+                // What is under way would come twice.
+                Some(owner) if owner == log && self.is_brought(log) => {
+                    self.intakes.get_mut(&log).into_iter().for_each(Intake::await_owner);
+                }
+                Some(source) => self.turn_to(log, source),
+                None => {}
             }
         }
+        self.choose_forms();
         self.follow();
+    }
+
+    /// Leaves are asked for by name where another log brings the entries: every log while all
+    /// roster nodes are there, each of which brings those that came to it first; otherwise all but
+    /// the one that promises most, and those whose names found no entries.
+    pub(super) fn choose_forms(&mut self) {
+        if self.writers.iter().all(|node| self.peers.contains_key(node)) {
+            self.intakes.values_mut().for_each(Intake::want_names);
+            return;
+        }
+        let promised = |(log, intake): (&NodeKey, &Intake)| {
+            let more = self.says(&intake.source()?, log).saturating_sub(self.size(log));
+            Some((more, intake.wants_bytes(), Reverse(*log)))
+        };
+        let most = self.intakes.iter().filter_map(promised).max();
+        if let Some(intake) = most.and_then(|(.., Reverse(log))| self.intakes.get_mut(&log)) {
+            intake.want_bytes();
+        }
+    }
+
+    /// Whether a log's source is not its owner and has more of it than has come.
+    fn is_brought(&self, log: NodeKey) -> bool {
+        let Some(intake) = self.intakes.get(&log) else { return false };
+        let brings = |it| it != log && !intake.is_shy(&it) && self.says(&it, &log) > intake.next();
+        intake.source().is_some_and(brings)
     }
 
     /// At whom a log is to be followed, if not where it is.
@@ -75,6 +101,10 @@ impl Sync {
         if is_retried {
             intake.forget_shy();
         }
+        if intake.owner_waits(None) {
+            return self.turn_to(log, log);
+        }
+        intake.rest(promised);
         if intake.beat() || (source.is_some() && more.is_empty()) {
             return;
         }
@@ -103,8 +133,8 @@ impl Sync {
     pub(super) fn follow(&mut self) {
         let cooperative = self.cooperative;
         let ask = |(log, intake): (&NodeKey, &mut Intake)| {
-            let (source, from, frames) = intake.asked()?;
-            let (log, form) = (*log, intake.form);
+            let (source, from, frames, form) = intake.asked()?;
+            let log = *log;
             Some(Output::Send(source, Message::Follow { cooperative, log, from, frames, form }))
         };
         self.outputs.extend(self.intakes.iter_mut().filter_map(ask));
@@ -123,7 +153,7 @@ impl Sync {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{COOPERATIVE, follows, ids, node, outputs, sync};
-    use super::super::{HEARTBEAT_MS, LogSize, Moment};
+    use super::super::{Form, HEARTBEAT_MS, LogSize, Moment};
     use super::*;
     use crate::bytes::List;
 
@@ -162,6 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn while_somebody_is_away_entries_come_with_the_log_that_promises_most() {
+        let mut sync = sync(1, &[1, 2, 3, 4]);
+        sync.connected(node(3));
+        says(&mut sync, 3, 3, 5);
+        outputs(&mut sync);
+        sync.connected(node(4));
+        assert_eq!(follows(&outputs(&mut sync)), [(4, 4, 0, Form::Named)]);
+        says(&mut sync, 4, 4, 9);
+        assert_eq!(follows(&outputs(&mut sync)), [(4, 4, 0, Form::Whole)]);
+        assert_eq!(takes(&mut sync, 4, ids(4, 0, 9)), 1);
+        // All are there. What is under way with its bytes is not asked for a second time.
+        says(&mut sync, 4, 4, 12);
+        sync.connected(node(2));
+        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 0, Form::Named)]);
+        sync.taken(node(4), node(4));
+        assert!(!wake(&mut sync, 1).iter().any(|it| it.1 == 4));
+        assert_eq!(takes(&mut sync, 4, ids(4, 9, 3)), 1);
+        sync.taken(node(4), node(4));
+        assert!(wake(&mut sync, 2).contains(&(4, 4, 12, Form::Named)));
+    }
+
+    #[test]
     fn an_owner_that_withholds_its_log_is_asked_twice_and_then_another() {
         let mut sync = sync(1, &[1, 2, 3]);
         sync.connected(node(2));
@@ -172,9 +224,9 @@ mod tests {
         assert_eq!(wake(&mut sync, 1), [(2, 2, 0, Form::Named)]);
         assert_eq!(wake(&mut sync, 2), [(3, 2, 0, Form::Named)]);
         // What it sends after all is taken, and it is followed again.
-        assert_eq!(takes(&mut sync, 2, ids(0, 3)), 1);
-        assert_eq!(takes(&mut sync, 3, ids(3, 1)), 0);
-        assert_eq!(takes(&mut sync, 2, ids(3, 1)), 1);
+        assert_eq!(takes(&mut sync, 2, ids(2, 0, 3)), 1);
+        assert_eq!(takes(&mut sync, 3, ids(2, 3, 1)), 0);
+        assert_eq!(takes(&mut sync, 2, ids(2, 3, 1)), 1);
     }
 
     #[test]
@@ -188,7 +240,7 @@ mod tests {
             says(&mut sync, 2, 2, 0);
             says(&mut sync, 3, 2, u64::MAX);
             asked += wake(&mut sync, beat).iter().filter(|it| (it.0, it.1) == (3, 2)).count();
-            sync.message(node(2), ids(beat - 1, 1));
+            sync.message(node(2), ids(2, beat - 1, 1));
             sync.taken(node(2), node(2));
             sync.grown(node(2), beat);
             outputs(&mut sync);
@@ -199,7 +251,11 @@ mod tests {
             asked += wake(&mut sync, beat).iter().filter(|it| (it.0, it.1) == (3, 2)).count();
         }
         assert!((1..=121).contains(&asked), "{asked}");
-        assert_eq!(takes(&mut sync, 2, ids(120, 1)), 1, "the owner's next leaf is taken at once");
+        assert_eq!(
+            takes(&mut sync, 2, ids(2, 120, 1)),
+            1,
+            "the owner's next leaf is taken at once"
+        );
     }
 
     #[test]
@@ -210,15 +266,45 @@ mod tests {
         says(&mut sync, 3, 2, 9);
         says(&mut sync, 4, 2, 9);
         outputs(&mut sync);
-        assert_eq!(takes(&mut sync, 3, ids(0, 3)), 1);
+        assert_eq!(takes(&mut sync, 3, ids(2, 0, 3)), 1);
         sync.refuse(node(3), node(2));
         assert_eq!(follows(&outputs(&mut sync)), [(4, 2, 0, Form::Whole)]);
-        assert_eq!(takes(&mut sync, 3, ids(0, 3)), 0, "it brought what cannot be that log");
-        assert_eq!(takes(&mut sync, 4, ids(0, 3)), 1);
+        assert_eq!(takes(&mut sync, 3, ids(2, 0, 3)), 0, "it brought what cannot be that log");
+        assert_eq!(takes(&mut sync, 4, ids(2, 0, 3)), 1);
         sync.connected(node(2));
+        let all = outputs(&mut sync);
+        assert!(!all.contains(&Output::Drop(node(2))), "what is under way is let come: {all:?}");
+        sync.wake(Moment(HEARTBEAT_MS));
         let all = outputs(&mut sync);
         assert!(all.contains(&Output::Drop(node(2))), "{all:?}");
         assert!(follows(&all).contains(&(2, 2, 0, Form::Named)));
+    }
+
+    #[test]
+    fn an_owner_that_comes_back_goes_on_where_another_has_come_to() {
+        let mut sync = sync(1, &[1, 2, 3]);
+        sync.connected(node(3));
+        says(&mut sync, 3, 2, 9);
+        outputs(&mut sync);
+        assert_eq!(takes(&mut sync, 3, ids(2, 0, 3)), 1);
+        sync.connected(node(2));
+        assert!(follows(&outputs(&mut sync)).is_empty());
+        assert_eq!(takes(&mut sync, 3, ids(2, 3, 6)), 1);
+        sync.grown(node(2), 3);
+        assert!(follows(&outputs(&mut sync)).is_empty());
+        sync.grown(node(2), 9);
+        assert_eq!(follows(&outputs(&mut sync)), [(2, 2, 9, Form::Named)]);
+    }
+
+    #[test]
+    fn an_owner_that_is_gone_again_is_waited_for_no_more() {
+        let mut sync = sync(1, &[1, 2, 3]);
+        sync.connected(node(3));
+        says(&mut sync, 3, 2, 9);
+        sync.connected(node(2));
+        sync.lost(node(2));
+        outputs(&mut sync);
+        assert!(wake(&mut sync, 1).iter().all(|it| it.0 == 3));
     }
 
     #[test]
@@ -226,11 +312,11 @@ mod tests {
         let mut sync = sync(1, &[1, 2]);
         sync.connected(node(2));
         outputs(&mut sync);
-        let taken: usize = (0..40).map(|from| takes(&mut sync, 2, ids(from, 1))).sum();
+        let taken: usize = (0..40).map(|from| takes(&mut sync, 2, ids(2, from, 1))).sum();
         assert_eq!(taken, 16);
         sync.taken(node(2), node(2));
         let more = Message::More { cooperative: COOPERATIVE, log: node(2), frames: 1 };
         assert_eq!(outputs(&mut sync), [Output::Send(node(2), more)]);
-        assert_eq!(takes(&mut sync, 2, ids(16, 1)) + takes(&mut sync, 2, ids(17, 1)), 1);
+        assert_eq!(takes(&mut sync, 2, ids(2, 16, 1)) + takes(&mut sync, 2, ids(2, 17, 1)), 1);
     }
 }

@@ -1,13 +1,16 @@
 //! What a statement says about work and decisions beyond the ordinary: disputes, corrections,
 //! stages, options, circles, delegations.
 
-use talea_protocol::act::{Act, Advance, Course, Delegate, Effect, Extent, Grounds, Scope, Tally};
-use talea_protocol::charter::Member;
+use talea_protocol::act::{
+    Act, Advance, Content, Course, Delegate, Effect, Extent, Grounds, Method, Propose, Rank, Scope,
+    Tally,
+};
+use talea_protocol::charter::{Change, Member};
 use talea_protocol::council::Circle;
 use talea_protocol::hash::EntryId;
 use talea_protocol::recovery::Office;
 
-use super::{Rows, WHOLE, percent, plan, serde_name};
+use super::{Rows, View, WHOLE, percent, plan, recovery, serde_name};
 use crate::amount;
 
 /// The statement in a few words; empty for an act that is told elsewhere.
@@ -20,11 +23,6 @@ pub(super) fn line(
         Act::Dispute(it) => format!("dispute {}", label(&it.contribution)),
         Act::Withdraw(it) => format!("withdraw dispute {}", label(&it.dispute)),
         Act::Correct(it) => format!("correct {} by {:+}", label(&it.contribution), it.difference),
-        Act::Advance(it) => advance(it, who, label),
-        Act::Rank(it) => {
-            let marks: Vec<String> = it.marks.iter().map(ToString::to_string).collect();
-            format!("rank or score {}: {}", label(&it.proposal), marks.join(", "))
-        }
         Act::Delegate(it) => delegate(it, who, label),
         Act::Welcome(it) => {
             format!("admit a {} by decision {}", serde_name(&it.request.kind), label(&it.decision))
@@ -37,24 +35,54 @@ pub(super) fn line(
     }
 }
 
-/// What a proposal would do that changes neither text, charter, membership nor roles.
-pub(super) fn proposed(effect: &Effect) -> String {
-    match effect {
+/// What a proposal would do.
+pub(super) fn proposed(told: &View<'_>, propose: &Propose) -> String {
+    match &propose.effect {
+        Effect::Policy => format!("propose a text ({})", serde_name(&propose.matter)),
+        Effect::Amend(Change { amendments, .. }) => {
+            let all: Vec<String> = amendments.iter().map(super::amendment).collect();
+            format!("propose {}", all.join(", "))
+        }
+        Effect::Remove(member) => format!("propose to remove {}", told.who(*member)),
+        Effect::Appoint(office, member) => recovery::appointment(*office, &told.who(*member)),
+        Effect::Reform(roster) => format!("propose a roster of {} nodes", roster.nodes.len()),
         Effect::Admit(it) => format!("propose to admit a {}, {}", serde_name(&it.kind), it.device),
         Effect::Advance(member, stage) => {
-            format!("propose stage {stage} of the charter for member {}", member.0)
+            format!("propose stage {} for {}", told.stage_name(*stage), told.who(*member))
         }
-        Effect::Resolve(dispute) => format!("propose to end dispute {dispute}"),
-        Effect::Correct(id, difference) => format!("propose to correct {id} by {difference:+}"),
-        Effect::Spend(amount) => format!("propose to let {amount} minor units be spent"),
+        Effect::Resolve(dispute) => format!("propose to end dispute {}", told.label(dispute)),
+        Effect::Correct(id, difference) => {
+            format!("propose to correct {} by {difference:+}", told.label(id))
+        }
+        Effect::Spend(amount) => format!("propose to let {} be spent", told.money(*amount)),
         Effect::Allocate(first, last) => format!(
             "propose to allocate the result of {} to {}",
             amount::show_month(*first),
             amount::show_month(*last)
         ),
-        Effect::Agree(id) => format!("propose to bind the cooperative to agreement {id}"),
-        _ => String::new(),
+        Effect::Agree(id) => {
+            format!("propose to bind the cooperative to agreement {}", told.label(id))
+        }
     }
+}
+
+/// A ranking, the best first, or a score for each option, by their names where the motion is here.
+pub(super) fn rank(told: &View<'_>, it: &Rank) -> String {
+    let entry = told.book.and_then(|book| book.entry(&it.proposal));
+    let motion = entry.and_then(|entry| match entry.content() {
+        Content::Known(Act::Motion(motion)) => Some(motion),
+        _ => None,
+    });
+    let name = |place: usize| {
+        let option = motion.and_then(|motion| motion.course.options.get(place));
+        option.map_or_else(|| format!("option {place}"), ToString::to_string)
+    };
+    let is_score = motion.is_some_and(|motion| motion.proposal.method == Method::Score);
+    let marks = it.marks.iter().enumerate().map(|(place, mark)| {
+        if is_score { format!("{} {mark}", name(place)) } else { name(usize::from(*mark)) }
+    });
+    let (verb, marks) = (if is_score { "score" } else { "rank" }, marks.collect::<Vec<_>>());
+    format!("{verb} {}: {}", told.label(&it.proposal), marks.join(", "))
 }
 
 /// Circle, options, fallback, and when voting opens.
@@ -108,17 +136,14 @@ pub(super) fn office(office: Office) -> String {
     }
 }
 
-fn advance(
-    it: &Advance,
-    who: &dyn Fn(Member) -> String,
-    label: &dyn Fn(&EntryId) -> String,
-) -> String {
+/// A member's move to a stage.
+pub(super) fn advance(told: &View<'_>, it: &Advance) -> String {
     let why = match &it.grounds {
         Grounds::Milestones { words, .. } => format!("milestones met, {} vouch", words.len()),
-        Grounds::Decision(id) => format!("decision {}", label(id)),
+        Grounds::Decision(id) => format!("decision {}", told.label(id)),
     };
-    let from = amount::show_day(it.from);
-    format!("{} comes to stage {} from {from} on ({why})", who(it.member), it.stage)
+    let (who, stage) = (told.who(it.member), told.stage_name(it.stage));
+    format!("{who} comes to stage {stage} from {} on ({why})", amount::show_day(it.from))
 }
 
 fn delegate(
@@ -133,6 +158,7 @@ fn delegate(
         Scope::Proposal(id) => format!("proposal {}", label(id)),
     };
     match it.to {
+        Some(to) if it.until == u64::MAX => format!("let {} vote on {scope}", who(to)),
         Some(to) => {
             let until = amount::show_time(it.until);
             format!("let {} vote on {scope}, if it closes by {until} UTC", who(to))

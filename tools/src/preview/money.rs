@@ -6,7 +6,7 @@ use talea_protocol::money::{Held, Purse};
 use talea_protocol::treasury::Treasury;
 
 use super::{Rows, View};
-use crate::amount::{count, show_day, show_month};
+use crate::amount::{show_day, show_month};
 
 /// The statement in a few words; empty for an act that is told elsewhere.
 pub(super) fn line(told: &View<'_>, act: &Act) -> String {
@@ -42,9 +42,8 @@ pub(super) fn line(told: &View<'_>, act: &Act) -> String {
             format!("take over {} balances of {}", it.balances.len(), show_day(it.date))
         }
         Act::Transfer(it) => format!(
-            "move {} minor units of {} from {} to {}",
-            count(it.amount.value().unsigned_abs()),
-            it.unit,
+            "move {} from {} to {}",
+            told.sum(it.unit.as_str(), it.amount.value()),
             purse(told, &it.from),
             purse(told, &it.to)
         ),
@@ -100,11 +99,12 @@ pub(super) fn charter(told: &View<'_>, treasury: &Treasury) -> Rows {
         )
     }));
     rows.extend(treasury.units.iter().map(|unit| {
-        ("unit", format!("{}, wallets to {} minor units below zero", unit.code, minor(unit.limit)))
+        let below = crate::amount::decimal(minor(unit.limit), unit.exponent);
+        ("unit", format!("{}, wallets to {below} below zero", unit.code))
     }));
     rows.extend(treasury.funds.iter().map(|fund| {
-        let below = minor(fund.issues);
-        ("fund", format!("{} in {}, to {below} minor units below zero", fund.code, fund.unit))
+        let below = told.sum(fund.unit.as_str(), minor(fund.issues));
+        ("fund", format!("{}, to {below} below zero", fund.code))
     }));
     rows
 }
@@ -119,7 +119,7 @@ fn balance(told: &View<'_>, account: &Held, amount: i64) -> String {
         Held::Carried => "carried forward".to_owned(),
         Held::Other(code) => format!("account {code}"),
         Held::Purse { purse: of, unit } => {
-            return format!("{}: {amount} minor units of {unit}", purse(told, of));
+            return format!("{}: {}", purse(told, of), told.sum(unit.as_str(), amount));
         }
     };
     format!("{name}: {}", told.cents(amount))

@@ -39,7 +39,7 @@ pub(super) fn line(
 }
 
 /// What else there is to say.
-pub(super) fn rows(act: &Act) -> Rows {
+pub(super) fn rows(act: &Act, who: &dyn Fn(Member) -> String) -> Rows {
     match act {
         Act::Deliver(it) => {
             let mut rows = vec![("kind of event", serde_name(&it.action))];
@@ -48,7 +48,7 @@ pub(super) fn rows(act: &Act) -> Rows {
             rows
         }
         Act::Draw(it) => belonging(&it.belonging),
-        Act::Agreement(it) => it.clauses.iter().map(|it| ("clause", clause(it))).collect(),
+        Act::Agreement(it) => it.clauses.iter().map(|it| ("clause", clause(it, who))).collect(),
         Act::Commit(it) => {
             let intent = it.intent.iter().map(|id| ("takes up", id.to_string()));
             let agreement = it.agreement.iter().map(|id| ("under agreement", id.to_string()));
@@ -65,10 +65,10 @@ fn belonging(it: &Belonging) -> Rows {
     circle.chain(agreement).chain(commitment).collect()
 }
 
-fn clause(it: &Clause) -> String {
-    let name = |side: &Party| party(side, &|member| format!("member {}", member.0));
-    let (provider, receiver) = (name(&it.provider), name(&it.receiver));
-    format!("{provider} to {receiver}: {}, {}", serde_name(&it.duty), resource(&it.what))
+fn clause(it: &Clause, who: &dyn Fn(Member) -> String) -> String {
+    let (provider, receiver) = (party(&it.provider, who), party(&it.receiver, who));
+    let due = it.due.map(|day| format!(", by {}", amount::show_day(day))).unwrap_or_default();
+    format!("{provider} to {receiver}: {}, {}{due}", serde_name(&it.duty), resource(&it.what))
 }
 
 fn party(it: &Party, who: &dyn Fn(Member) -> String) -> String {

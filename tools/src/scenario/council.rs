@@ -2,7 +2,6 @@
 //! delegations, departures, redemptions, allocations.
 
 use serde::Deserialize;
-use talea_ledger::result::result;
 use talea_protocol::act::{
     Act, Advance, Attest, Correct, Delegate, Dispute, Effect, Grounds, Outcome, Scope, Withdraw,
 };
@@ -168,24 +167,8 @@ fn allocate(step: &Step, book: &Book) -> Result<Allocate, StepFault> {
         let adopted = proposal.decision.as_ref().filter(|it| it.outcome == Outcome::Adopted);
         adopted.filter(|_| orders(&proposal.act.effect)).map(|it| it.id)
     });
-    let decision = decided.last().ok_or(StepFault::Named(result_of))?;
-    let whole = result(book.register(), state.treasury(), from, until);
-    let (sum, reserves) = (whole.max(0).unsigned_abs(), book.register().charter().reserves);
-    let part = |sum: u128, share: u16| (sum * u128::from(share)).div_ceil(10_000).min(sum);
-    let legal = part(sum, reserves.legal.value());
-    let statutory = part(sum - legal, reserves.statutory.value());
-    let least = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
-    Ok(Allocate {
-        decision,
-        from,
-        until,
-        date: step.day()?,
-        result: i64::try_from(whole).unwrap_or(i64::MAX),
-        legal: least(legal),
-        statutory: least(statutory),
-        other: least(sum - legal - statutory),
-        interest: List::default(),
-        refunds: List::default(),
-        carried: i64::try_from(whole.min(0)).unwrap_or(i64::MIN),
-    })
+    let decision = decided.last().ok_or_else(|| StepFault::Named(result_of.clone()))?;
+    let span = (from, until, step.day()?);
+    draft::allocate(book, decision, span, (Vec::new(), Vec::new()), None)
+        .map_err(|_| StepFault::Named(result_of))
 }

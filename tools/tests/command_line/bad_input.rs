@@ -256,7 +256,12 @@ fn a_charter_that_breaks_a_rule_is_neither_consented_to_nor_founded() {
     let beyond = text.replacen("= 100000", "= 9223372036854775808", 1);
     let file = founded.write("charter.toml", beyond.as_bytes());
     let said = talea(&nadia, &["charter", "check", path(&file)]);
-    assert_eq!(said.status, Some(1), "beyond what the file's language has: {said:?}");
+    assert_refused(&said, 6, "beyond what the file's language has");
+    let beyond = text.replacen("sponsors = 2", "sponsors = 99999999999999999999", 1);
+    let file = founded.write("charter.toml", beyond.as_bytes());
+    let said = talea(&nadia, &["charter", "check", path(&file)]);
+    assert_refused(&said, 4, "the same in a number that is no amount");
+    assert!(said.err.contains("(sponsors)"), "{said:?}");
     let unsigned = text.replacen("quorum_bp = 5000", "quorum_bp = 5001", 1);
     let file = founded.write("charter.toml", unsigned.as_bytes());
     assert_refused(&talea(&nadia, &["found", path(&file), "--yes"]), 36, "consent to another text");

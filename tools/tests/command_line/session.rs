@@ -1,6 +1,7 @@
 //! One shell in which commands are run one after another, so that its variables and functions stay.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,8 +10,8 @@ use std::time::Duration;
 /// No command takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Reads commands that end with a zero byte; ends what each says with one, and its status with
-/// another.
-const LOOP: &str = r#"while IFS= read -r -d '' command; do eval "$command" < /dev/null 2>&1; printf '\0%s\0' "$?"; done"#;
+/// another. Programs that it started aside end with it.
+const LOOP: &str = r#"trap 'kill $(jobs -p) 2> /dev/null' EXIT; while IFS= read -r -d '' command; do eval "$command" < /dev/null 2>&1; printf '\0%s\0' "$?"; done"#;
 
 /// A shell; killed when dropped.
 pub struct Session {
@@ -30,6 +31,7 @@ impl Session {
         command.env_remove("TALEA_WALLET").env("NO_COLOR", "1").env("LC_ALL", "C");
         command.envs(variables.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.process_group(0);
         let mut shell = command.spawn().expect("bash runs");
         let commands = shell.stdin.take().expect("it is piped");
         let mut output = BufReader::new(shell.stdout.take().expect("it is piped"));
@@ -62,7 +64,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let _ = self.shell.kill();
+        // The shell and all that it started, whether it ended already or not.
+        let group = format!("-{}", self.shell.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.shell.wait();
     }
 }

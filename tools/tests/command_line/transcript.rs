@@ -2,8 +2,9 @@
 //!
 //! In blocks marked `console`, a line that begins with `$ ` is run, `> ` continues it, `? n` is
 //! its exit status unless that is 0, and what follows is what it says. Before a block, a comment
-//! such as `<!-- stop b c -->` or `<!-- start b c -->` does so to nodes. `SNAPSHOTS=overwrite`
-//! writes down what is said now.
+//! such as `<!-- stop b c -->` or `<!-- start b c -->` does so to nodes, and `<!-- at most 10 commands -->`
+//! counts how often our programs were started until there. `SNAPSHOTS=overwrite` writes down what is
+//! said now.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use snapbox::{Assert, Data, Redactions, data::DataFormat};
 
-use crate::nodes::Node;
+use crate::nodes::{Node, talead};
 use crate::session::Session;
 
 /// What is not the same twice, and what stands for it. The order is that of asking.
@@ -41,10 +42,15 @@ pub struct Transcript {
 
 /// The running side of a transcript.
 struct Stage {
-    nodes: [Node; 3],
+    nodes: Vec<Node>,
     session: Session,
     said: String,
+    /// A line for each start of one of our programs, where they are counted.
+    starts: PathBuf,
 }
+
+/// Programs whose starts are counted.
+const PROGRAMS: [&str; 3] = ["talea", "talead", "talea-verify"];
 
 impl Transcript {
     /// The transcript of this name.
@@ -58,20 +64,30 @@ impl Transcript {
     /// Runs it with three new nodes and compares.
     #[track_caller]
     pub fn holds(&self) {
+        self.compare(Stage::new);
+    }
+
+    /// Runs it with nothing there, counts how often our programs are started, and compares.
+    #[track_caller]
+    pub fn holds_from_nothing(&self) {
+        self.compare(Stage::empty);
+    }
+
+    #[track_caller]
+    fn compare(&self, stage: impl Fn(&Path) -> Stage) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut redactions = Redactions::new();
         for (mask, pattern) in MASKS {
             redactions.insert(mask, Regex::new(pattern).expect("a pattern")).expect("a mask");
         }
         // Masked here, so that what is written anew is masked too.
-        let said = redactions.redact(&self.run(folder.path()));
+        let said = redactions.redact(&self.run(stage(folder.path())));
         let expected = Data::read_from(&self.path, Some(DataFormat::Text));
         Assert::new().action_env("SNAPSHOTS").eq(said, expected.raw());
     }
 
     /// The transcript with what is said now.
-    fn run(&self, folder: &Path) -> String {
-        let mut stage = Stage::new(folder);
+    fn run(&self, mut stage: Stage) -> String {
         let mut lines = self.text.lines().peekable();
         let mut inside = false;
         while let Some(line) = lines.next() {
@@ -110,7 +126,46 @@ impl Stage {
             variables.push((format!("{name}_HTTP"), node.http.clone()));
             variables.push((format!("{name}_KEY"), node.key.clone()));
         }
-        Self { nodes, session: Session::new(folder, &variables), said: String::new() }
+        let (session, nodes) = (Session::new(folder, &variables), nodes.into());
+        Self { nodes, session, said: String::new(), starts: folder.join("no-starts") }
+    }
+
+    /// No node, and programs whose starts are counted. Ports are what the system gives.
+    fn empty(folder: &Path) -> Self {
+        let (programs, work) = (folder.join("programs"), folder.join("work"));
+        for folder in [&programs, &work] {
+            std::fs::create_dir(folder).expect("a new folder");
+        }
+        let starts = folder.join("starts");
+        let real = talead(folder);
+        for name in PROGRAMS {
+            let script = format!(
+                "#!/bin/sh\necho {name} >> '{}'\nexec '{}' \"$@\"\n",
+                starts.display(),
+                real.with_file_name(name).display()
+            );
+            let path = programs.join(name);
+            std::fs::write(&path, script).expect("room on the disk");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&path, mode).expect("our own file");
+        }
+        let path = std::env::var("PATH").unwrap_or_default();
+        let any = "127.0.0.1:0".to_owned();
+        let variables = [
+            ("PATH".to_owned(), format!("{}:{path}", programs.display())),
+            ("TALEA_HTTP".to_owned(), any.clone()),
+            ("TALEA_QUIC".to_owned(), any),
+        ];
+        let session = Session::new(&work, &variables);
+        Self { nodes: Vec::new(), session, said: String::new(), starts }
+    }
+
+    /// Asks how often our programs were started until now.
+    fn count(&self, most: usize) {
+        let starts = std::fs::read_to_string(&self.starts).unwrap_or_default();
+        let number = starts.lines().count();
+        assert!(number > 0, "nothing was started, or nothing was counted");
+        assert!(number <= most, "{number} commands, and at most {most} were promised: {starts}");
     }
 
     fn write(&mut self, line: &str) {
@@ -121,7 +176,12 @@ impl Stage {
     /// Does what a comment says.
     fn direct(&mut self, line: &str) {
         let words = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
-        let mut words = words.unwrap_or_default().split(' ');
+        let words = words.unwrap_or_default();
+        let most = words.strip_prefix("at most ").and_then(|rest| rest.strip_suffix(" commands"));
+        if let Some(most) = most {
+            return self.count(most.parse().expect("a number"));
+        }
+        let mut words = words.split(' ');
         let verb = words.next().unwrap_or_default();
         for name in words {
             let node = self.nodes.iter_mut().find(|node| node.name == name).expect("a node");

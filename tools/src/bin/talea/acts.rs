@@ -1,240 +1,69 @@
 //! What members and office holders state: the typed words, made into acts.
+//!
+//! Here is what all of them share: how members, entries, amounts, days and names of the charter are
+//! read. What is typed for what, `cli` says.
 
 use clap::ValueEnum;
-use talea_protocol::act::{
-    Act, Attest, Choice, Contribution, Effect, Expense, Income, Invoice, Job, Matter, Method,
-    Propose, Redirect, Stream, Vote,
-};
-use talea_protocol::bytes::{Bp, Code, Day, List, Malformed, Month, Quantity};
-use talea_protocol::charter::{Amendment, Change, Charter, Member, Roster};
+use talea_protocol::act::{Act, Resource};
+use talea_protocol::bytes::{Code, Day, Malformed, Month, Quantity};
+use talea_protocol::charter::{Charter, Member};
 use talea_protocol::entry::Refusal;
-use talea_protocol::hash::EntryId;
-use talea_protocol::key::NodeKey;
-use talea_protocol::recovery::Erase;
-use talea_tools::amount::{self, DAY_MS, Unread};
+use talea_protocol::recovery::{Erase, Office};
+use talea_tools::amount::{self, Unread};
 use talea_tools::book::Book;
 use talea_tools::draft;
 use talea_tools::names::Words;
 use talea_tools::remedy;
 
-use crate::cli::{self, About, Answer, Command, Common, Role};
+use crate::cli::{Command, Common, Much, Role};
 use crate::clock;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 
+pub mod council;
+mod give;
+mod money;
+
+/// What is to be stated, and what is said beside it.
+pub type Stated = (Act, Option<String>);
+
 /// States what a command says.
 pub fn run(common: &Common, command: &Command) -> Outcome {
     let mut desk = Desk::signing(common)?;
-    let (act, note) = act(&desk.book, command)?;
-    desk.state(&act, Words::note(note))
+    let (act, note) = act(&desk, command)?;
+    desk.state(&act, Words::note(note.as_deref()))
 }
 
-fn act<'c>(book: &Book, command: &'c Command) -> Outcome<(Act, Option<&'c str>)> {
-    let charter = book.register().charter();
-    let plain = |act| Ok((act, None));
+fn act(desk: &Desk<'_>, command: &Command) -> Outcome<Stated> {
+    let book = &desk.book;
     match command {
-        Command::Add(add) => given(charter, add),
-        Command::Attest { contribution } => {
-            plain(Act::Attest(Attest { contribution: book.find(contribution)? }))
+        Command::Add(add) => give::given(book, add),
+        Command::Giving(command) => give::giving(book, command),
+        Command::Propose(propose) => {
+            Ok((council::proposal(book, propose)?, Some(propose.text.clone())))
         }
-        Command::Propose(propose) => Ok((proposal(book, propose)?, Some(&propose.text))),
+        Command::Council(command) => council::act(book, command),
+        Command::Money(command) => money::act(desk, command),
         Command::Erase { entry, ground } => plain(Act::Erase(Erase {
             entry: book.find(entry)?,
             ground: code("the ground", ground)?,
         })),
-        Command::Vote { proposal, choice } => {
-            let choice = match choice {
-                Answer::Yes => Choice::Yes,
-                Answer::No => Choice::No,
-                Answer::Abstain => Choice::Abstain,
-            };
-            plain(Act::Vote(Vote { proposal: book.find(proposal)?, choice }))
-        }
         Command::Decide { proposal } => {
             plain(Act::Decide(draft::decide(book, book.find(proposal)?)?))
         }
-        Command::Invoice { job, client, tier, quantity, date } => {
-            plain(invoice(charter, (job, client, tier), whole(quantity)?, date.as_deref())?)
-        }
-        Command::Income { job, client, amount, date } => plain(Act::Income(Income {
-            job: code("the job", job)?,
-            client: code("the client", client)?,
-            amount: money(charter, amount)?,
-            date: day(date.as_deref())?,
-            aid: false,
-        })),
-        Command::Expense { account, payee, amount, date, note } => {
-            let spent = Expense {
-                account: code("the account", account)?,
-                payee: code("the payee", payee)?,
-                amount: money(charter, amount)?,
-                date: day(date.as_deref())?,
-                decision: None,
-            };
-            Ok((Act::Expense(spent), note.as_deref()))
-        }
-        Command::Redirect { to, amount, run, note } => {
-            let amount = money(charter, amount)?;
-            let (run, to) = (run_of(book, month(run)?)?, member(book, to)?);
-            Ok((Act::Redirect(Redirect { run, to, amount }), note.as_deref()))
-        }
-        Command::Distribute { month: period } => {
-            plain(Act::Distribute(Box::new(draft::distribute(book, month(period)?)?)))
-        }
-        Command::Pay { month: period, date } => {
-            let run = run_of(book, month(period)?)?;
-            plain(Act::Pay(draft::pay(book, run, day(date.as_deref())?)))
-        }
-        Command::Close { month: period } => plain(Act::Close(draft::close(book, month(period)?))),
         Command::Mark => plain(Act::Mark(draft::mark(book))),
-        _ => Err(Failure::usage("this command states nothing", "see `talea help`")),
+        _ => Err(states_nothing()),
     }
 }
 
-fn given<'c>(charter: &Charter, add: &'c cli::Add) -> Outcome<(Act, Option<&'c str>)> {
-    let (stream, task, quantity, job, about) = match add {
-        cli::Add::Work(given) | cli::Add::Love(given) => {
-            let stream =
-                if matches!(add, cli::Add::Work(_)) { Stream::Livelihood } else { Stream::Love };
-            let task = task(charter, given.task.as_deref())?;
-            let unit = charter.rates.iter().find(|rate| rate.task == task);
-            let unit = unit.map_or("", |rate| rate.unit.as_str());
-            let quantity = units(unit, &given.quantity)?;
-            let job = given.job.as_deref().zip(given.tier.as_deref());
-            (stream, task, quantity, job, &given.about)
-        }
-        cli::Add::Care(care) => {
-            let task = code("the task", &care.task)?;
-            (Stream::Care, task, duration(&care.time)?, None, &care.about)
-        }
-    };
-    let job = match job {
-        Some((name, tier)) => {
-            Some(Job { code: code("the job", name)?, tier: self::tier(charter, tier)? })
-        }
-        None => None,
-    };
-    let (begin, end, tags) = when(about)?;
-    let quantity = positive(quantity)?;
-    let given = Contribution { stream, task, quantity, begin, end, job, tags };
-    Ok((Act::Contribution(given), about.note.as_deref()))
+/// An act with nothing beside it.
+pub const fn plain(act: Act) -> Outcome<Stated> {
+    Ok((act, None))
 }
 
-fn when<const MAX: usize>(about: &About) -> Outcome<(Day, Day, List<Code, MAX>)> {
-    let end = day(about.on.as_deref())?;
-    let begin = match &about.from {
-        Some(text) => day(Some(text))?,
-        None => end,
-    };
-    let mut tags = Vec::new();
-    for tag in &about.tags {
-        tags.push(code("the tag", tag)?);
-    }
-    tags.sort();
-    tags.dedup();
-    let tags = List::try_from(tags).map_err(|fault| value("the tags", fault))?;
-    Ok((begin, end, tags))
-}
-
-fn invoice(
-    charter: &Charter,
-    (job, client, tier): (&str, &str, &str),
-    quantity: i64,
-    date: Option<&str>,
-) -> Outcome<Act> {
-    let tier = self::tier(charter, tier)?;
-    let price = charter.tiers.get(usize::from(tier)).map_or(0, |tier| i64::from(tier.price));
-    let amount = quantity.checked_mul(price).ok_or(Refusal::Amount)?;
-    Ok(Act::Invoice(Invoice {
-        job: code("the job", job)?,
-        client: code("the client", client)?,
-        tier,
-        quantity: positive(quantity)?,
-        amount: positive(amount)?,
-        date: day(date)?,
-    }))
-}
-
-fn proposal(book: &Book, propose: &cli::Propose) -> Outcome<Act> {
-    let closes = amount::begins(day(Some(&propose.closes))?) + DAY_MS - 1;
-    let method = if propose.headcount { Method::Headcount } else { Method::CollegeWeighted };
-    let statutory = propose.statutory;
-    let (matter, effect) = match &propose.month {
-        None => (Matter::Ordinary, effect(book, propose)?),
-        Some(from) => {
-            let set =
-                propose.set.iter().map(|text| amendment(text)).collect::<Outcome<Vec<_>>>()?;
-            let amendments = List::try_from(set).map_err(|fault| value("--set", fault))?;
-            (Matter::Charter, Effect::Amend(Change { amendments, from: month(from)? }))
-        }
-    };
-    Ok(Act::Propose(Propose { matter, method, statutory, closes, effect }))
-}
-
-/// What a proposal does that does not change the charter.
-/// The nodes that shall keep the log. What it must be is rule 33.
-fn roster(propose: &cli::Propose) -> Outcome<Roster> {
-    let unsafe_roster = |what: &str| {
-        Failure::usage(
-            format!("rule 33: {what}"),
-            "name each node once by its whole key (`talead id`); with n nodes of which f may lie, \
-             more than (n + f) / 2 settle, and at most n - f",
-        )
-    };
-    let key = |text: &String| text.trim().parse::<NodeKey>();
-    let keys: Result<Vec<NodeKey>, _> = propose.roster.iter().map(key).collect();
-    let mut keys = keys.map_err(|_| unsafe_roster("that is no node's key"))?;
-    keys.sort_unstable();
-    let (count, faulty) = (keys.len(), propose.faulty);
-    let fewest = (count + usize::from(faulty)) / 2 + 1;
-    let quorum = propose.quorum.or_else(|| u8::try_from(fewest).ok()).unwrap_or(u8::MAX);
-    let nodes = List::new(keys).ok_or_else(|| unsafe_roster("a roster has 16 nodes at most"))?;
-    let roster = Roster { nodes, faulty, quorum };
-    if roster.is_safe() { Ok(roster) } else { Err(unsafe_roster("that roster is not safe")) }
-}
-
-fn effect(book: &Book, propose: &cli::Propose) -> Outcome<Effect> {
-    if let Some(handle) = &propose.remove {
-        return Ok(Effect::Remove(member(book, handle)?));
-    }
-    if !propose.roster.is_empty() {
-        return Ok(Effect::Reform(roster(propose)?));
-    }
-    let Some(text) = &propose.appoint else { return Ok(Effect::Policy) };
-    let parts = text.split_once('=');
-    let office = parts.and_then(|(role, _)| Role::from_str(role, false).ok());
-    let (office, (_, handle)) = office.zip(parts).ok_or_else(|| {
-        Failure::usage(
-            format!("`{text}` appoints nobody"),
-            "write ROLE=MEMBER: registrar, treasurer or distributor",
-        )
-    })?;
-    Ok(Effect::Appoint(office.into(), member(book, handle)?))
-}
-
-fn amendment(text: &str) -> Outcome<Amendment> {
-    let unread = || {
-        Failure::usage(
-            format!("`{text}` sets nothing"),
-            "write NAME=VALUE: care, retain, livelihood, quorum (basis points), attestations, \
-             sponsors, internal-price, love-minimum",
-        )
-    };
-    let (name, number) = text.split_once('=').ok_or_else(unread)?;
-    let share = || number.parse().ok().and_then(|bp| Bp::new(bp).ok()).ok_or_else(unread);
-    let small = || number.parse::<u8>().map_err(|_| unread());
-    let large = || number.parse::<u32>().map_err(|_| unread());
-    Ok(match name {
-        "care" => Amendment::Care(share()?),
-        "retain" => Amendment::Retain(share()?),
-        "livelihood" => Amendment::Livelihood(share()?),
-        "quorum" => Amendment::Quorum(share()?),
-        "attestations" => Amendment::Attestations(small()?),
-        "sponsors" => Amendment::Sponsors(small()?),
-        "internal-price" => Amendment::InternalPrice(large()?),
-        "love-minimum" => Amendment::LoveMinimum(large()?),
-        _ => return Err(unread()),
-    })
+/// This command is carried out elsewhere.
+fn states_nothing() -> Failure {
+    Failure::usage("this command states nothing", "see `talea help`")
 }
 
 fn task(charter: &Charter, name: Option<&str>) -> Outcome<Code> {
@@ -254,7 +83,7 @@ fn task(charter: &Charter, name: Option<&str>) -> Outcome<Code> {
     }
 }
 
-fn tier(charter: &Charter, name: &str) -> Outcome<u8> {
+pub fn tier(charter: &Charter, name: &str) -> Outcome<u8> {
     place(charter.tiers.iter().map(|tier| tier.code.as_str()), name, "price tier")
 }
 
@@ -278,31 +107,23 @@ pub fn member(book: &Book, handle: &str) -> Outcome<Member> {
     })
 }
 
-fn run_of(book: &Book, period: Month) -> Outcome<EntryId> {
-    let runs = book.entries().filter(|entry| match entry.content() {
-        talea_protocol::act::Content::Known(Act::Distribute(run)) => run.period == period,
-        _ => false,
-    });
-    let counted = |id: &EntryId| book.verdict(id) == Some(talea_ledger::verdict::Verdict::Counted);
-    runs.map(|entry| entry.id()).find(counted).ok_or_else(|| {
-        Failure::usage(
-            format!("{} has no run that counts yet", amount::show_month(period)),
-            "the distributor makes one with `talea distribute MONTH`",
-        )
-    })
-}
-
 /// An amount of money, in the charter's currency.
 pub fn money(charter: &Charter, text: &str) -> Outcome<Quantity> {
     positive(amount::minor(text, charter.exponent).map_err(|fault| unread(text, &fault))?)
 }
 
-fn positive(number: i64) -> Outcome<Quantity> {
+/// A number that is an amount.
+pub fn positive(number: i64) -> Outcome<Quantity> {
     Quantity::new(number).map_err(|value| remedy::refusal(value).into())
 }
 
 fn whole(text: &str) -> Outcome<i64> {
-    amount::minor(text, 0).map_err(|fault| unread(text, &fault))
+    minor(text, 0)
+}
+
+/// An amount above zero with so many decimals, in minor units.
+pub fn minor(text: &str, exponent: u8) -> Outcome<i64> {
+    amount::minor(text, exponent).map_err(|fault| unread(text, &fault))
 }
 
 /// A quantity of a task: a number, or a time where the task is counted in parts of hours.
@@ -354,6 +175,46 @@ fn unread(text: &str, fault: &Unread) -> Failure {
     }
 }
 
-fn value(what: &str, fault: Malformed) -> Failure {
+/// A value that no entry can hold.
+pub fn value(what: &str, fault: Malformed) -> Failure {
     Failure::usage(format!("{what}: {fault}"), "write it as the message says")
+}
+
+/// What, and how much of it.
+fn resource(much: &Much) -> Outcome<Resource> {
+    Ok(Resource {
+        code: code("the name", &much.resource)?,
+        unit: code("the unit", &much.unit)?,
+        quantity: positive(whole(&much.quantity)?)?,
+    })
+}
+
+/// Who is meant by `alba=…`, and what stands behind the sign.
+fn assigned<'t>(book: &Book, text: &'t str) -> Outcome<(Member, &'t str)> {
+    let (handle, rest) = text.split_once('=').ok_or_else(|| {
+        Failure::usage(format!("`{text}` names nobody"), "write MEMBER=… such as alba=12.50")
+    })?;
+    Ok((member(book, handle)?, rest))
+}
+
+/// The months of `2026-01` or `2026-01..2026-12`.
+fn months(text: &str) -> Outcome<(Month, Month)> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    Ok((month(first)?, month(last)?))
+}
+
+/// A role: that of a circle's facilitator is called `facilitator:NAME`.
+pub fn office(book: &Book, text: &str) -> Outcome<Office> {
+    if let Some(circle) = text.strip_prefix("facilitator:") {
+        let (at, _) = book.register().head();
+        let circles = book.state().terms().circles(book.register().charter(), at);
+        let circles = circles.into_iter().map(Code::as_str);
+        return Ok(Office::Facilitator(place(circles, circle, "circle")?));
+    }
+    Role::from_str(text, false).map(Office::from).map_err(|_| {
+        Failure::usage(
+            format!("`{text}` is no role"),
+            "choose one of: registrar, treasurer, distributor, controller, facilitator:CIRCLE",
+        )
+    })
 }

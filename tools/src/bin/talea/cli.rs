@@ -4,10 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod begin;
+mod council;
+mod give;
 mod grouped;
+mod money;
+mod partner;
 mod recovery;
 
+pub use begin::{CharterCommand, Fresh, Keys};
+pub use council::{Answer, Council, Kind, Propose, Way};
+pub use give::{About, Add, Belongs, Giving, Much, Take};
 pub use grouped::command;
+pub use money::Money;
+pub use partner::{Credential, Erasure, Partner};
 pub use recovery::{Device, Guardians, Phrase, Role, Words};
 
 /// Keep a cooperative's books together: sign what you gave, decide, pay, and check it all
@@ -70,21 +80,24 @@ pub enum Command {
     Found {
         /// The charter file (see `talea charter template`)
         file: PathBuf,
-        /// A node's HTTP address; once for each node
-        #[arg(long = "node", value_name = "ADDRESS")]
+        /// A node's HTTP address; or its data folder on this machine, and it keeps the cooperative
+        /// from now on; once for each node
+        #[arg(long = "node", value_name = "ADDRESS|FOLDER")]
         nodes: Vec<String>,
     },
     /// Add a cooperative to this wallet
     Join {
-        /// The cooperative's id
+        /// An invite (`talea:invite:…`), or the cooperative's id
         id: String,
         /// Call it so here
         #[arg(long)]
         name: Option<String>,
-        /// A node's HTTP address; once for each node
-        #[arg(long = "node", value_name = "ADDRESS", required = true)]
+        /// A node's HTTP address, instead of those of the invite; once for each node
+        #[arg(long = "node", value_name = "ADDRESS")]
         nodes: Vec<String>,
     },
+    /// Print the line by which others add the cooperative to their wallets
+    Invite,
     /// List the cooperatives that this wallet knows
     Cooperatives,
     /// Ask to be let in: print a request to be passed to the registrar
@@ -123,123 +136,31 @@ pub enum Command {
     /// State what you gave: paid work, work for the commons, care
     #[command(subcommand)]
     Add(Add),
-    /// Confirm another member's contribution
-    Attest {
-        /// The contribution: `bruno/4`, or the start of its id
-        contribution: String,
-    },
+    /// What members say of each other's work, and of what they offer, promise and use.
+    #[command(flatten)]
+    Giving(Giving),
     /// Ask the members
     Propose(Propose),
-    /// Answer a proposal
-    Vote {
-        /// The proposal: `chloe/2`, or the start of its id
-        proposal: String,
-        /// The answer
-        #[arg(value_enum)]
-        choice: Answer,
-    },
+    /// What members answer, and who stands where.
+    #[command(flatten)]
+    Council(Council),
     /// Count the votes on a proposal and put the decision in force (registrar)
     Decide {
         /// The proposal
         proposal: String,
     },
-    /// Consent to a subscription of shares: print a slip to be passed to the treasurer
-    Shares {
-        /// How much, in the currency: 100 or 100.00
-        #[arg(allow_negative_numbers = true)]
-        amount: String,
-        /// Tells one subscription from the next
-        #[arg(long, default_value = "first")]
-        reference: String,
-        /// The day [default: today]
-        #[arg(long, value_name = "DAY")]
-        date: Option<String>,
-    },
-    /// Enter shares that a member has consented to and paid (treasurer)
-    Subscribe {
-        /// The member's consent (`talea:shares:…`)
-        slip: String,
-    },
-    /// Enter what a client owes for a job (treasurer)
-    Invoice {
-        /// The job's reference
-        job: String,
-        /// Who owes
-        #[arg(long)]
-        client: String,
-        /// The price tier, by name
-        #[arg(long)]
-        tier: String,
-        /// Units of work
-        #[arg(long, allow_negative_numbers = true)]
-        quantity: String,
-        /// The day [default: today]
-        #[arg(long, value_name = "DAY")]
-        date: Option<String>,
-    },
-    /// Enter what a client has paid (treasurer)
-    Income {
-        /// The job's reference
-        job: String,
-        /// Who paid
-        #[arg(long)]
-        client: String,
-        /// How much, in the currency
-        #[arg(long, allow_negative_numbers = true)]
-        amount: String,
-        /// The day [default: today]
-        #[arg(long, value_name = "DAY")]
-        date: Option<String>,
-    },
-    /// Enter money spent (treasurer)
-    Expense {
-        /// Account of the plan of accounts, such as 627000
-        account: String,
-        /// Who was paid
-        #[arg(long)]
-        payee: String,
-        /// How much, in the currency
-        #[arg(long, allow_negative_numbers = true)]
-        amount: String,
-        /// The day [default: today]
-        #[arg(long, value_name = "DAY")]
-        date: Option<String>,
-        /// What for; kept erasable
-        #[arg(long)]
-        note: Option<String>,
-    },
-    /// Pass on a part of what a run owes you
-    Redirect {
-        /// Who shall get it
-        to: String,
-        /// How much, in the currency
-        #[arg(allow_negative_numbers = true)]
-        amount: String,
-        /// The run, by its month
-        #[arg(long, value_name = "MONTH")]
-        run: String,
-        /// What for; kept erasable
-        #[arg(long)]
-        note: Option<String>,
-    },
-    /// Divide a month's receipts by the charter's formula (distributor)
-    Distribute {
-        /// The month: 2026-01
-        month: String,
-    },
-    /// Pay a run, after the redirects (treasurer)
-    Pay {
-        /// The run, by its month
-        month: String,
-        /// The day [default: today]
-        #[arg(long, value_name = "DAY")]
-        date: Option<String>,
-    },
-    /// Close a month: what is dated inside and comes later is booked in the open one (treasurer)
-    Close {
-        /// The month: 2026-01
-        month: String,
-    },
+    /// What treasurer and distributor write, and what members pay each other.
+    #[command(flatten)]
+    Money(Money),
+    /// Deal with another cooperative: agree, send, receive, state what is open (treasurer)
+    #[command(subcommand)]
+    Partner(Partner),
+    /// Stand for a document about a member, or take that back
+    #[command(subcommand)]
+    Credential(Credential),
+    /// Ask that words beside an entry be erased, or refuse it
+    #[command(subcommand)]
+    Erasure(Erasure),
     /// Name a cut of everything that is known here (registrar)
     Mark,
     /// Bring what the nodes hold into this wallet
@@ -315,17 +236,10 @@ pub enum Command {
     },
     /// Hand a role over by decision (registrar)
     HandOver {
-        /// Which role
-        #[arg(value_enum)]
-        office: Role,
+        /// Which role: registrar, treasurer, distributor, controller, facilitator:CIRCLE
+        office: String,
         /// To whom
         member: String,
-        /// The decision [default: the one that says so]
-        #[arg(long, value_name = "ENTRY")]
-        decision: Option<String>,
-    },
-    /// Replace the nodes whose receipts count, by decision (registrar)
-    Reform {
         /// The decision [default: the one that says so]
         #[arg(long, value_name = "ENTRY")]
         decision: Option<String>,
@@ -370,150 +284,6 @@ pub enum Command {
     Node(Node),
     /// Show it all on this machine in a minute: eight members, three nodes, and three cheats
     Demo(Demo),
-}
-
-/// Make and show this wallet's key.
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a key, sealed with a passphrase
-    New,
-    /// Show this wallet's device: the public half of its key
-    Show,
-    /// Seal the key with another passphrase
-    Passphrase,
-}
-
-/// Write, check and consent to a charter file.
-#[derive(Debug, Subcommand)]
-pub enum CharterCommand {
-    /// Print a charter file with every key explained
-    Template,
-    /// Say what a charter file would found, and whose consent is missing
-    Check {
-        /// The charter file
-        file: PathBuf,
-    },
-    /// Consent to a charter as a founder: print the proof that goes into the file
-    Consent {
-        /// The charter file
-        file: PathBuf,
-    },
-}
-
-/// State what you gave.
-#[derive(Debug, Subcommand)]
-pub enum Add {
-    /// Paid work
-    Work(Given),
-    /// Work for the commons
-    Love(Given),
-    /// Care for each other and for the cooperative, in time: 1h, 45m
-    Care(Care),
-}
-
-/// What was given.
-#[derive(Args, Debug)]
-pub struct Given {
-    /// How much: 12000, or 3h30 for tasks counted in parts of hours
-    #[arg(allow_hyphen_values = true, value_parser = number)]
-    pub quantity: String,
-    /// The task, by name [default: the charter's only one]
-    #[arg(long)]
-    pub task: Option<String>,
-    /// The job that it was for
-    #[arg(long, requires = "tier")]
-    pub job: Option<String>,
-    /// The job's price tier, by name
-    #[arg(long, requires = "job")]
-    pub tier: Option<String>,
-    /// When, tags and words.
-    #[command(flatten)]
-    pub about: About,
-}
-
-/// Care that was given.
-#[derive(Args, Debug)]
-pub struct Care {
-    /// How long: 1h, 45m, 1h30
-    #[arg(allow_hyphen_values = true, value_parser = number)]
-    pub time: String,
-    /// The task, by name
-    #[arg(long, default_value = "care")]
-    pub task: String,
-    /// When, tags and words.
-    #[command(flatten)]
-    pub about: About,
-}
-
-/// When it was, and what to say about it.
-#[derive(Args, Debug)]
-pub struct About {
-    /// The last day of the work [default: today]
-    #[arg(long, value_name = "DAY")]
-    pub on: Option<String>,
-    /// The first day [default: the last]
-    #[arg(long, value_name = "DAY")]
-    pub from: Option<String>,
-    /// A label such as sdg:5; may be repeated
-    #[arg(long = "tag")]
-    pub tags: Vec<String>,
-    /// What it was for; kept erasable
-    #[arg(long = "for", value_name = "WORDS")]
-    pub note: Option<String>,
-}
-
-/// Ask the members.
-#[derive(Args, Debug)]
-pub struct Propose {
-    /// What is proposed, in words; kept erasable
-    pub text: String,
-    /// The last day to vote
-    #[arg(long, value_name = "DAY")]
-    pub closes: String,
-    /// Count heads instead of weighing colleges
-    #[arg(long)]
-    pub headcount: bool,
-    /// The law requires this decision
-    #[arg(long)]
-    pub statutory: bool,
-    /// Change the charter: care=1000, retain=2000, livelihood=7500, quorum=5000 (basis points),
-    /// attestations=2, sponsors=2, internal-price=12, love-minimum=40000; may be repeated
-    #[arg(long = "set", value_name = "NAME=VALUE", requires = "month")]
-    pub set: Vec<String>,
-    /// The first month in which the change is in force
-    #[arg(long = "from", value_name = "MONTH", id = "month")]
-    pub month: Option<String>,
-    /// Remove this member
-    #[arg(long, value_name = "MEMBER", conflicts_with_all = ["set", "month"])]
-    pub remove: Option<String>,
-    /// Give a role to a member: treasurer=bruno
-    #[arg(long, value_name = "ROLE=MEMBER", conflicts_with_all = ["set", "month", "remove"])]
-    pub appoint: Option<String>,
-    /// Replace the nodes: the keys of all that shall keep the log, with commas between
-    #[arg(
-        long,
-        value_name = "KEY,KEY",
-        value_delimiter = ',',
-        conflicts_with_all = ["set", "month", "remove", "appoint"]
-    )]
-    pub roster: Vec<String>,
-    /// How many of them may lie
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "roster")]
-    pub faulty: u8,
-    /// How many of them settle an entry [default: as few as are safe]
-    #[arg(long, value_name = "NUMBER", requires = "roster")]
-    pub quorum: Option<u8>,
-}
-
-/// An answer.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Answer {
-    /// For it
-    Yes,
-    /// Against it
-    No,
-    /// Present, and neither
-    Abstain,
 }
 
 /// What an applicant is.
@@ -577,15 +347,4 @@ pub struct Demo {
     /// Make the members' keys from this word instead of from random bytes
     #[arg(long, value_name = "WORD")]
     pub seed: Option<String>,
-}
-
-/// A number, were it below zero (a rule refuses that); an option that is mistyped is not taken
-/// for one.
-fn number(text: &str) -> Result<String, String> {
-    match text.strip_prefix('-') {
-        Some(rest) if !rest.starts_with(|first: char| first.is_ascii_digit()) => {
-            Err("this is no option here: see --help".to_owned())
-        }
-        _ => Ok(text.to_owned()),
-    }
 }

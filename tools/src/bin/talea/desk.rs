@@ -91,6 +91,11 @@ impl<'a> Desk<'a> {
         Self::sit(common, wallet, known, Some(key))
     }
 
+    /// A desk in this cooperative, whichever the command names, with the key that is open already.
+    pub fn at(common: &'a Common, known: Known, key: SecretKey) -> Outcome<Self> {
+        Self::sit(common, wallet(common)?, known, Some(key))
+    }
+
     fn sit(
         common: &'a Common,
         wallet: Wallet,

@@ -16,6 +16,7 @@ use talea_tools::draft::Undraftable;
 use talea_tools::founding::Unfounded;
 use talea_tools::journal::JournalFault;
 use talea_tools::keyfile::KeyFileFault;
+use talea_tools::opening::OpeningFault;
 use talea_tools::remedy;
 use talea_tools::scenario::ScenarioFault;
 use talea_tools::submission::Refused;
@@ -155,7 +156,7 @@ macro_rules! with_hint {
         })*
     };
 }
-with_hint!(KeyFileFault, WalletFault, Undraftable);
+with_hint!(KeyFileFault, WalletFault, Undraftable, OpeningFault);
 
 impl From<JournalFault> for Failure {
     fn from(fault: JournalFault) -> Self {

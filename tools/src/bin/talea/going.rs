@@ -11,12 +11,12 @@ use talea_protocol::charter::Member;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Call, Depart, HandOver, Reform, Remove, Succeed};
+use talea_protocol::recovery::{Call, Depart, HandOver, Remove, Succeed};
 use talea_tools::book::Book;
 use talea_tools::word::{self, Calling, Leaving};
 
 use crate::acts;
-use crate::cli::{Common, Role};
+use crate::cli::Common;
 use crate::desk::{self, Desk, SIGN};
 use crate::devices::{cut, give, list_of};
 use crate::failure::{Failure, Outcome};
@@ -81,9 +81,9 @@ pub fn remove(common: &Common, member: &str, decision: Option<&str>) -> Outcome 
 }
 
 /// `talea hand-over`.
-pub fn hand_over(common: &Common, role: Role, member: &str, decision: Option<&str>) -> Outcome {
+pub fn hand_over(common: &Common, role: &str, member: &str, decision: Option<&str>) -> Outcome {
     let mut desk = Desk::signing(common)?;
-    let (office, holder) = (Office::from(role), acts::member(&desk.book, member)?);
+    let (office, holder) = (acts::office(&desk.book, role)?, acts::member(&desk.book, member)?);
     let ordered = |effect: &Effect| *effect == Effect::Appoint(office, holder);
     let decision = decided(&desk.book, decision, ordered)?;
     let register = desk.book.register();
@@ -97,28 +97,8 @@ pub fn hand_over(common: &Common, role: Role, member: &str, decision: Option<&st
     desk.state(&Act::HandOver(HandOver { office, holder, decision, cut }), None)
 }
 
-/// `talea reform`.
-pub fn reform(common: &Common, decision: Option<&str>) -> Outcome {
-    let mut desk = Desk::signing(common)?;
-    let ordered = |effect: &Effect| matches!(effect, Effect::Reform(_));
-    let decision = decided(&desk.book, decision, ordered)?;
-    let mut orders = desk.book.state().votes().orders();
-    let Some(Effect::Reform(roster)) =
-        orders.find(|(id, _)| **id == decision).map(|(_, effect)| effect.clone())
-    else {
-        return Ok(());
-    };
-    drop(orders);
-    crate::out::note(
-        "Once this is settled, nodes that are left out give no more places, and new ones begin when \
-         they have the closed logs of enough old ones. Host the cooperative on the new nodes \
-         (`talea node host`), and keep the old ones running until these answer.",
-    );
-    desk.state(&Act::Reform(Reform { roster, decision }), None)
-}
-
 /// The decision that orders this and has not been carried out.
-fn decided(
+pub fn decided(
     book: &Book,
     named: Option<&str>,
     ordered: impl Fn(&Effect) -> bool,
@@ -130,8 +110,8 @@ fn decided(
     orders.next().map(|(id, _)| *id).ok_or_else(|| {
         Failure::rule(
             "rule 28: no decision that is settled here orders this, or it has been carried out",
-            "have the members decide first: `talea propose … --remove`, `--appoint` or `--roster`, votes, \
-             `talea decide`; then `talea fetch`",
+            "have the members decide first: `talea propose …` with what it shall do (--remove, \
+             --appoint, --allocate, --admit, --advance), votes, `talea decide`; then `talea fetch`",
         )
     })
 }

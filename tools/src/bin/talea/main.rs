@@ -12,6 +12,7 @@ mod desk;
 mod devices;
 mod failure;
 mod forks;
+mod founding;
 mod going;
 mod guardians;
 mod heads;
@@ -20,7 +21,9 @@ mod import;
 mod lists;
 mod nodes;
 mod out;
+mod partner;
 mod people;
+mod personal;
 mod secret;
 mod socket;
 mod source;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use cli::{Cli, Command, Common};
+use cli::{Cli, Command, Common, Council, Money};
 use failure::Outcome;
 
 fn main() -> ExitCode {
@@ -57,10 +60,11 @@ fn main() -> ExitCode {
 fn run(common: &Common, command: &Command) -> Outcome {
     match command {
         Command::Keys(command) => people::keys(common, command),
-        Command::Charter(command) => people::charter(common, command),
-        Command::Found { file, nodes } => people::found(common, file, nodes),
-        Command::Join { id, name, nodes } => people::join(common, id, name.as_deref(), nodes),
-        Command::Cooperatives => people::cooperatives(common),
+        Command::Charter(command) => founding::charter(common, command),
+        Command::Found { file, nodes } => founding::found(common, file, nodes),
+        Command::Join { id, name, nodes } => founding::join(common, id, name.as_deref(), nodes),
+        Command::Invite => founding::invite(common),
+        Command::Cooperatives => founding::cooperatives(common),
         Command::Request { handle, name, kind, of } => {
             people::request(common, handle, name, *kind, of.as_deref())
         }
@@ -68,10 +72,20 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Admit { request, college, stage, approvals } => {
             people::admit(common, request, college, stage, approvals)
         }
-        Command::Shares { amount, reference, date } => {
-            people::shares(common, amount, reference, date.as_deref())
+        Command::Money(Money::Shares { amount, back, reference, date }) => {
+            people::shares(common, amount, *back, (reference, date.as_deref()))
         }
-        Command::Subscribe { slip } => people::subscribe(common, slip),
+        Command::Money(Money::Subscribe { slip }) => people::subscribe(common, slip),
+        Command::Money(Money::Redeem { slip }) => people::redeem(common, slip),
+        Command::Council(Council::Vouch { member, stage, from }) => {
+            people::vouch(common, member, stage, from.as_deref())
+        }
+        Command::Council(Council::Welcome { request, decision }) => {
+            people::welcome(common, request, decision.as_deref())
+        }
+        Command::Partner(command) => partner::run(common, command),
+        Command::Credential(command) => personal::credential(common, command),
+        Command::Erasure(command) => personal::erasure(common, command),
         Command::Device(command) => devices::run(common, command),
         Command::Phrase(command) => guardians::phrase(common, command),
         Command::Guardians(command) => guardians::run(common, command),
@@ -79,9 +93,8 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Depart { slip } => going::depart(common, slip),
         Command::Remove { member, decision } => going::remove(common, member, decision.as_deref()),
         Command::HandOver { office, member, decision } => {
-            going::hand_over(common, *office, member, decision.as_deref())
+            going::hand_over(common, office, member, decision.as_deref())
         }
-        Command::Reform { decision } => going::reform(common, decision.as_deref()),
         Command::Call { successor } => going::call(common, successor),
         Command::Succeed { calls } => going::succeed(common, calls),
         Command::Forks { save, file } => forks::list(common, save.as_deref(), file.as_deref()),
@@ -101,17 +114,11 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Node(command) => nodes::run(common, command),
         Command::Demo(demo) => demo::run(common, demo),
         Command::Add(_)
-        | Command::Attest { .. }
+        | Command::Giving(_)
         | Command::Propose(_)
-        | Command::Vote { .. }
+        | Command::Council(_)
+        | Command::Money(_)
         | Command::Decide { .. }
-        | Command::Invoice { .. }
-        | Command::Income { .. }
-        | Command::Expense { .. }
-        | Command::Redirect { .. }
-        | Command::Distribute { .. }
-        | Command::Pay { .. }
-        | Command::Close { .. }
         | Command::Erase { .. }
         | Command::Mark => acts::run(common, command),
     }

@@ -1,32 +1,28 @@
-//! Keys, the charter, and letting people in.
+//! Keys, letting people in, and what they pass to each other.
 
-use std::path::Path;
-
-use talea_protocol::act::{Act, Admit, Subscribe, subscription};
-use talea_protocol::bytes::List;
+use talea_protocol::act::{Act, Admit, Effect, Subscribe, Welcome, subscription};
+use talea_protocol::bytes::{Code, Day, List, Quantity};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, Signature};
-use talea_tools::book::Book;
-use talea_tools::charter_file::{CharterFile, TEMPLATE};
-use talea_tools::founding;
-use talea_tools::journal::{Draft, reading};
+use talea_protocol::money::{Redeem, redemption};
+use talea_tools::amount;
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::names::{Called, Words};
 use talea_tools::preview;
 use talea_tools::remedy;
 use talea_tools::slip::{self, Joining, SlipFault};
 use talea_tools::table;
-use talea_tools::wallet::{Known, Server, Wallet};
+use talea_tools::wallet::Wallet;
 use talea_tools::witness;
+use talea_tools::word::StageWord;
 
 use crate::acts;
-use crate::cli::{CharterCommand, Common, Keys, Sort};
-use crate::clock;
+use crate::cli::{Common, Keys, Sort};
 use crate::desk::{self, Desk, SIGN};
 use crate::failure::{Failure, Outcome};
-use crate::http::Node;
-use crate::out::{self, Form};
+use crate::going::decided;
+use crate::out;
 use crate::secret;
 
 /// `talea keys`.
@@ -60,115 +56,6 @@ pub fn keys(common: &Common, command: &Keys) -> Outcome {
     desk::form(common).give(&value, |_| {
         let rows = [("device", device.to_string()), ("key file", path.display().to_string())];
         out::say(table::pairs(rows).trim_end());
-    });
-    Ok(())
-}
-
-/// `talea charter`.
-pub fn charter(common: &Common, command: &CharterCommand) -> Outcome {
-    match command {
-        CharterCommand::Template => {
-            anstream::print!("{TEMPLATE}");
-            Ok(())
-        }
-        CharterCommand::Check { file } => check(common, file),
-        CharterCommand::Consent { file } => consent(common, file),
-    }
-}
-
-fn check(common: &Common, path: &Path) -> Outcome {
-    let file = read_charter(path)?;
-    show(common, &draft(&file, None)?, "This file would found")?;
-    founding::examine(&file)?;
-    let missing = file.missing()?;
-    let value = serde_json::json!({ "missing": missing, "charter": file.charter()? });
-    desk::form(common).give(&value, |_| {
-        if missing.is_empty() {
-            out::say("Every founder has consented: found it with `talea found`.");
-        } else {
-            out::say(&format!("Consent is missing of: {}", missing.join(", ")));
-        }
-    });
-    Ok(())
-}
-
-fn consent(common: &Common, path: &Path) -> Outcome {
-    let file = read_charter(path)?;
-    show(common, &draft(&file, None)?, "To consent to")?;
-    founding::examine(&file)?;
-    let wallet = desk::wallet(common)?;
-    let key = secret::unlock(common, &wallet)?;
-    let (handle, proof) = file.consent(&key)?;
-    if !desk::confirm(common, SIGN)? {
-        return Ok(());
-    }
-    let proof = String::from(proof);
-    let value = serde_json::json!({ "handle": handle, "proof": proof });
-    desk::form(common).give(&value, |_| {
-        out::note(&format!("Write this beside founder {handle}, in the file as it is now:"));
-        out::say(&format!("proof = \"{proof}\""));
-    });
-    Ok(())
-}
-
-/// `talea found`.
-pub fn found(common: &Common, path: &Path, nodes: &[String]) -> Outcome {
-    let mut file = read_charter(path)?;
-    founding::examine(&file)?;
-    let wallet = desk::wallet(common)?;
-    let key = secret::unlock(common, &wallet)?;
-    let (handle, proof) = file.consent(&key)?;
-    file.add_consent(&handle, proof);
-    founding::consented(&file)?;
-    let draft = draft(&file, Some(key.device()))?;
-    Book::found(reading(draft.bytes())?)?;
-    show(common, &draft, "To be founded")?;
-    if !desk::confirm(common, SIGN)? {
-        return Ok(());
-    }
-    let servers = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
-    let name = file.charter()?.name.to_string();
-    let mut journal = wallet.journal(&draft.id())?;
-    journal.promise(&draft)?;
-    journal.sign(0, &key)?;
-    witness::keep(&wallet, &draft.id())?;
-    wallet.know(&Known { cooperative: draft.id(), name: name.clone(), nodes: servers })?;
-    let value = serde_json::json!({ "cooperative": draft.id(), "name": name, "status": "kept" });
-    desk::form(common).give(&value, |_| {
-        out::say(&format!("{name} is founded: {}", draft.id()));
-        out::note(
-            "Next: have each node of the roster keep it (`talea node host`), then `talea send`.",
-        );
-    });
-    Ok(())
-}
-
-/// `talea join`.
-pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> Outcome {
-    let cooperative = cooperative_id(id)?;
-    let nodes = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
-    let short = || id.get(..8).unwrap_or(id).to_owned();
-    let name = name.map_or_else(short, str::to_owned);
-    let known = Known { cooperative, name, nodes };
-    desk::wallet(common)?.know(&known)?;
-    desk::form(common).give(&known, |known| {
-        let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
-        out::say(&format!("{} is known here, at {}", known.name, nodes.join(" ")));
-        out::note(
-            "Next: `talea fetch` if you are a member, `talea request` if you want to be one.",
-        );
-    });
-    Ok(())
-}
-
-/// `talea cooperatives`.
-pub fn cooperatives(common: &Common) -> Outcome {
-    let all = desk::wallet(common)?.cooperatives()?;
-    desk::form(common).give(&all, |all| {
-        for known in all {
-            let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
-            out::say(&format!("{}  {}  {}", known.name, known.cooperative, nodes.join(" ")));
-        }
     });
     Ok(())
 }
@@ -271,29 +158,99 @@ pub fn admit(
     desk.state(&act, Some(words.payload()))
 }
 
-/// `talea shares`.
-pub fn shares(common: &Common, amount: &str, reference: &str, date: Option<&str>) -> Outcome {
-    let desk = Desk::signing(common)?;
-    let (register, member) = (desk.book.register(), me(&desk)?);
-    let mut subscribe = Subscribe {
-        member,
-        amount: acts::money(register.charter(), amount)?,
-        date: acts::day(date)?,
-        reference: acts::code("the reference", reference)?,
-        device: desk.device(),
-        signature: Signature([0; 64]),
+/// `talea welcome`.
+pub fn welcome(common: &Common, request: &str, decision: Option<&str>) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let joining = joining(request, &desk)?;
+    let device = joining.request.device;
+    let wanted = |effect: &Effect| matches!(effect, Effect::Admit(it) if it.device == device);
+    let decision = decided(&desk.book, decision, wanted)?;
+    let Some(Effect::Admit(candidate)) = desk.book.state().votes().order(&decision) else {
+        return Err(Failure::usage("the decision admits nobody", "name another with --decision"));
     };
-    let line = preview::line(&Act::Subscribe(subscribe.clone()), Some(&desk.book));
-    out::preview("To consent to", &[("subscription", line)]);
+    let (college, stage) = (candidate.college, candidate.stage);
+    let words = Words { members: vec![joining.called.clone()], note: None };
+    let (request, proof) = (joining.request, joining.proof);
+    let act = Act::Welcome(Welcome { request, proof, college, stage, decision });
+    desk.state(&act, Some(words.payload()))
+}
+
+/// `talea vouch`.
+pub fn vouch(common: &Common, member: &str, stage: &str, from: Option<&str>) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let moved = acts::council::moved(&desk.book, member, stage, from)?;
+    let rows = [
+        ("member", desk.book.handle(moved.member)),
+        ("stage", format!("{stage}, from {} on", amount::show_day(moved.from))),
+    ];
+    out::preview("To vouch for", &rows);
     if !desk::confirm(common, SIGN)? {
         return Ok(());
     }
-    let cooperative = register.cooperative();
-    let signed = subscription(&cooperative, &subscribe);
-    subscribe.signature = desk.key()?.sign(Purpose::Subscription, &signed);
-    let slip = slip::render_subscription(cooperative, &subscribe);
-    give_slip(common, "Pass this to the treasurer, with the money:", &slip);
+    let slip = StageWord::new(desk.known.cooperative, &moved, desk.key()?).render();
+    give_slip(common, "Pass this word to the registrar (`talea advance`):", &slip);
     Ok(())
+}
+
+/// What a member consents to about its shares.
+struct Consent {
+    member: Member,
+    amount: Quantity,
+    date: Day,
+    reference: Code,
+    device: DeviceKey,
+}
+
+/// `talea shares`.
+pub fn shares(
+    common: &Common,
+    amount: &str,
+    back: bool,
+    (reference, date): (&str, Option<&str>),
+) -> Outcome {
+    let desk = Desk::signing(common)?;
+    let consent = Consent {
+        member: me(&desk)?,
+        amount: acts::money(desk.book.register().charter(), amount)?,
+        date: acts::day(date)?,
+        reference: acts::code("the reference", reference)?,
+        device: desk.device(),
+    };
+    if back { consent.redemption(common, &desk) } else { consent.subscription(common, &desk) }
+}
+
+impl Consent {
+    fn subscription(self, common: &Common, desk: &Desk<'_>) -> Outcome {
+        let Self { member, amount, date, reference, device } = self;
+        let signature = Signature([0; 64]);
+        let mut act = Subscribe { member, amount, date, reference, device, signature };
+        let line = preview::line(&Act::Subscribe(act.clone()), Some(&desk.book));
+        out::preview("To consent to", &[("subscription", line)]);
+        if desk::confirm(common, SIGN)? {
+            let cooperative = desk.known.cooperative;
+            let signed = subscription(&cooperative, &act);
+            act.signature = desk.key()?.sign(Purpose::Subscription, &signed);
+            let slip = slip::render_subscription(cooperative, &act);
+            give_slip(common, "Pass this to the treasurer, with the money:", &slip);
+        }
+        Ok(())
+    }
+
+    fn redemption(self, common: &Common, desk: &Desk<'_>) -> Outcome {
+        let Self { member, amount, date, reference, device } = self;
+        let signature = Signature([0; 64]);
+        let mut act = Redeem { member, amount, date, reference, device, signature };
+        let line = preview::line(&Act::Redeem(act.clone()), Some(&desk.book));
+        out::preview("To consent to", &[("redemption", line)]);
+        if desk::confirm(common, SIGN)? {
+            let cooperative = desk.known.cooperative;
+            let signed = redemption(&cooperative, &act);
+            act.signature = desk.key()?.sign(Purpose::Redemption, &signed);
+            let slip = slip::render_redemption(cooperative, &act);
+            give_slip(common, "Pass this to the treasurer, who pays (`talea redeem`):", &slip);
+        }
+        Ok(())
+    }
 }
 
 /// `talea subscribe`.
@@ -304,32 +261,16 @@ pub fn subscribe(common: &Common, slip: &str) -> Outcome {
     desk.state(&Act::Subscribe(subscribe), None)
 }
 
-fn draft(file: &CharterFile, device: Option<DeviceKey>) -> Outcome<Draft> {
-    Ok(founding::draft(file, device, (clock::now_ms(), &*keyfile::random()?))?)
+/// `talea redeem`.
+pub fn redeem(common: &Common, slip: &str) -> Outcome {
+    let mut desk = Desk::signing(common)?;
+    let cooperative = desk.book.register().cooperative();
+    let redeem = slip::parse_redemption(slip, cooperative).map_err(slip_failure)?;
+    desk.state(&Act::Redeem(redeem), None)
 }
 
-fn show(common: &Common, draft: &Draft, title: &str) -> Outcome {
-    let payload = draft.payload_bytes();
-    let rows = preview::rows(draft.bytes(), payload.as_deref(), None)
-        .ok_or_else(|| Failure::usage("the charter cannot be shown", "report this"))?;
-    if desk::form(common) == Form::Text {
-        out::preview(title, &rows);
-    }
-    Ok(())
-}
-
-fn read_charter(path: &Path) -> Outcome<CharterFile> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
-    Ok(CharterFile::parse(&text)?)
-}
-
-/// A node by its HTTP address, which says its own name.
-pub fn server(address: &str) -> Outcome<Server> {
-    let node = Node::at(address);
-    Ok(Server { node: node.identity()?, http: node.shown().to_owned() })
-}
-
-fn cooperative_id(text: &str) -> Outcome<EntryId> {
+/// A cooperative's id.
+pub fn cooperative_id(text: &str) -> Outcome<EntryId> {
     text.parse().map_err(|_| {
         Failure::usage(
             format!("`{text}` is no cooperative's id"),

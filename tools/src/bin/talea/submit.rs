@@ -20,9 +20,9 @@ use crate::cli::Common;
 use crate::clock;
 use crate::desk::{self, SEND};
 use crate::failure::{Failure, Kind, Outcome};
+use crate::founding;
 use crate::http::{Node, Submitted};
 use crate::out::{self, DIM, Form, styled};
-use crate::people;
 use crate::secret;
 use crate::source;
 use crate::standing::{self, Enquiry, Standing, no_node};
@@ -104,7 +104,7 @@ fn cooperative(
     if nodes.is_empty() {
         return known.ok_or_else(misplaced);
     }
-    let nodes = nodes.iter().map(|address| people::server(address)).collect::<Outcome<_>>()?;
+    let nodes = nodes.iter().map(|address| founding::server(address)).collect::<Outcome<_>>()?;
     let name = known.map_or_else(|| id.to_string(), |known| known.name);
     Ok(Known { cooperative: id, name, nodes })
 }

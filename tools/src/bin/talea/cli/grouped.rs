@@ -7,30 +7,21 @@ use clap::CommandFactory;
 use super::Cli;
 
 /// The groups, in the order in which a cooperative meets them.
-const GROUPS: [(&str, &[&str]); 9] = [
-    ("Begin", &["keys", "charter", "found", "join", "cooperatives", "demo"]),
-    ("Members", &["request", "approve", "admit"]),
-    ("Give and attest", &["add", "attest", "erase"]),
-    ("Decide", &["propose", "vote", "decide"]),
-    (
-        "Money",
-        &[
-            "shares",
-            "subscribe",
-            "invoice",
-            "income",
-            "expense",
-            "distribute",
-            "redirect",
-            "pay",
-            "close",
-        ],
-    ),
+const GROUPS: [(&str, &[&str]); 13] = [
+    ("Begin", &["keys", "charter", "found", "invite", "join", "cooperatives", "demo"]),
+    ("Members", &["request", "approve", "admit", "welcome", "vouch", "advance"]),
+    ("Give and attest", &["add", "attest", "dispute", "withdraw", "correct", "comment"]),
+    ("Offer, promise, use", &["offer", "ask", "agreement", "agree", "commit", "draw"]),
+    ("Decide", &["propose", "vote", "rank", "delegate", "decide"]),
+    ("Money", &["invoice", "income", "expense", "distribute", "redirect", "pay", "close"]),
+    ("Shares and the result", &["shares", "subscribe", "redeem", "pay-out", "allocate"]),
+    ("Bank, wallets, other books", &["reconcile", "open", "transfer", "partner"]),
+    ("Persons", &["credential", "erasure", "erase"]),
     ("Look", &["outbox", "log", "show", "fetch", "export"]),
     ("Lost, stolen, restored", &["device", "phrase", "guardians", "check-head", "catch-up"]),
     (
         "Go, and hand on",
-        &["leave", "depart", "remove", "hand-over", "reform", "call", "succeed", "forks", "heal"],
+        &["leave", "depart", "remove", "hand-over", "call", "succeed", "forks", "heal"],
     ),
     ("Nodes and files", &["send", "submit", "import", "node", "mark", "help"]),
 ];

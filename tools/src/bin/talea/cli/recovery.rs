@@ -135,6 +135,8 @@ pub enum Role {
     Treasurer,
     /// Computes the runs
     Distributor,
+    /// Answers for personal data
+    Controller,
 }
 
 impl From<Role> for Office {
@@ -143,6 +145,7 @@ impl From<Role> for Office {
             Role::Registrar => Self::Registrar,
             Role::Treasurer => Self::Treasurer,
             Role::Distributor => Self::Distributor,
+            Role::Controller => Self::Controller,
         }
     }
 }
