@@ -12,7 +12,8 @@ use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Call, Heal, Report};
+use talea_protocol::key::NodeKey;
+use talea_protocol::recovery::{Call, Heal, Reform, Report};
 
 use crate::heal::{self, HealFault};
 use crate::place::{Cause, Places, Refusal, office};
@@ -97,10 +98,38 @@ impl Freezes {
             Act::Welcome(it) if !state.backs(act) => {
                 Err(Refusal::Undecided { decision: it.decision })
             }
-            // Locks would have to be carried over, which this version does not do.
-            Act::Reform(it) => Err(Refusal::Undecided { decision: it.decision }),
+            Act::Reform(it) if !state.backs(act) => {
+                Err(Refusal::Undecided { decision: it.decision })
+            }
+            Act::Reform(it) => match (register.returning(&it.roster), staying(register, it)) {
+                (Some(node), _) => Err(Refusal::Returning { node }),
+                (None, Some(node)) => Err(Refusal::Staying { node }),
+                (None, None) => Ok(()),
+            },
             _ => Ok(()),
         }
+    }
+
+    /// Whether a cut leaves out something that the logs of an earlier roster hold: rule 25. `held`
+    /// says up to which length they hold entries of a device, of one role if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::Held`].
+    pub fn ask_locks(
+        register: &Register,
+        entry: &Entry,
+        held: impl Fn(u32, Option<Office>) -> u32,
+    ) -> Result<(), Refusal> {
+        let Content::Known(act) = entry.content() else { return Ok(()) };
+        let Some((role, devices, cut)) = ending(register, act) else { return Ok(()) };
+        for device in devices {
+            let (length, held) = (cut.length(device), held(device, role));
+            let writes = register.record(device).is_some_and(|it| it.end.is_none());
+            if writes && held > length {
+                return Err(Refusal::Held { device, length, held });
+            }
+        }
+        Ok(())
     }
 
     /// Since which place, and why, a chain is given no place for such an act.
@@ -233,6 +262,16 @@ fn grounded(register: &Register, author: Member, report: &Report, entry: &Entry)
     let at = register.number(&entry.header().basis);
     let writes = register.record(report.device).is_some_and(|record| record.end.is_none());
     writes && at.is_some_and(|at| register.examine_report(author, report, at).is_ok())
+}
+
+/// A node that stays although receipts of its log may be shown by others (leaves of kind 8): they do
+/// not say for which roster they stand. Where nobody lies they are true; after the first change none
+/// count.
+fn staying(register: &Register, reform: &Reform) -> Option<NodeKey> {
+    let old = register.roster();
+    let may_be_shown = old.faulty > 0 && register.rosters().len() == 1;
+    let mut nodes = reform.roster.nodes.iter().filter(|_| may_be_shown);
+    nodes.find(|node| old.nodes.contains(node)).copied()
 }
 
 /// The place of a fork; chains are shorter than 2^32 entries.

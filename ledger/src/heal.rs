@@ -78,6 +78,17 @@ pub enum HealFault {
         /// The other.
         other: EntryId,
     },
+    /// An earlier roster might still settle another branch.
+    #[error("rule 27: the closed logs of roster {roster} do not show {branch} to be dead")]
+    Older {
+        /// The branch.
+        branch: EntryId,
+        /// The roster, by its place among all.
+        roster: usize,
+    },
+    /// A new roster is numbered and not in force yet.
+    #[error("rule 27: the roster is being replaced: a heal waits until it is")]
+    Changing,
     /// Another branch goes on, or none.
     #[error("rule 27: the evidence leaves {}, not {}", name(.left.as_ref()), name(.adopted.as_ref()))]
     Adopted {
@@ -108,8 +119,42 @@ pub fn examine(register: &Register, heal: &Heal) -> Result<(), HealFault> {
         .iter()
         .map(|evidence| cited(&cooperative, register.roster(), &key, heal.seq, evidence))
         .collect::<Result<Vec<Forked>, HealFault>>()?;
+    if register.rosters().len() > 1 {
+        return others_dead(register.roster(), &cited, heal.adopt);
+    }
     let (left, adopted) = (outcome(register.roster(), &cited)?, heal.adopt);
     if left == adopted { Ok(()) } else { Err(HealFault::Adopted { left, adopted }) }
+}
+
+/// Whether every branch is dead but the one that is adopted. That one may be dead as well: what
+/// the logs of an earlier roster hold may leave it, and forbid it to the new one.
+fn others_dead(
+    roster: &Roster,
+    cited: &[Forked],
+    adopted: Option<EntryId>,
+) -> Result<(), HealFault> {
+    let branches = branches(cited);
+    if branches.is_empty() {
+        return Err(HealFault::Nothing);
+    }
+    let mut alive = branches
+        .into_iter()
+        .filter(|branch| Some(*branch) != adopted && is_alive(roster, cited, branch));
+    match alive.next() {
+        Some(left) => Err(HealFault::Adopted { left: Some(left), adopted }),
+        None => Ok(()),
+    }
+}
+
+/// Every branch that fork leaves name. What a log holds may be a third one, which its proof does
+/// not name.
+fn branches(cited: &[Forked]) -> BTreeSet<EntryId> {
+    let named = |leaf: &Forked| [Some(leaf.fork.one.id()), Some(leaf.fork.other.id()), leaf.held];
+    cited.iter().flat_map(named).flatten().collect()
+}
+
+fn is_alive(roster: &Roster, cited: &[Forked], branch: &EntryId) -> bool {
+    cited.iter().filter(|leaf| leaf.held != Some(*branch)).count() < logs_needed(roster)
 }
 
 /// What fork leaves of different logs of the roster, all about one place, leave of its branches:
@@ -118,17 +163,11 @@ pub fn examine(register: &Register, heal: &Heal) -> Result<(), HealFault> {
 /// # Errors
 /// [`HealFault::Open`], [`HealFault::Nothing`].
 pub fn outcome(roster: &Roster, cited: &[Forked]) -> Result<Option<EntryId>, HealFault> {
-    let named = |leaf: &Forked| [Some(leaf.fork.one.id()), Some(leaf.fork.other.id()), leaf.held];
-    // What a log holds may be a third one, which its proof does not name.
-    let branches: BTreeSet<EntryId> = cited.iter().flat_map(named).flatten().collect();
+    let branches = branches(cited);
     if branches.is_empty() {
         return Err(HealFault::Nothing);
     }
-    let is_alive = |branch: &&EntryId| {
-        let against = cited.iter().filter(|leaf| leaf.held != Some(**branch));
-        against.count() < logs_needed(roster)
-    };
-    let mut alive = branches.iter().filter(is_alive);
+    let mut alive = branches.iter().filter(|branch| is_alive(roster, cited, branch));
     match (alive.next(), alive.next()) {
         (Some(one), Some(other)) => Err(HealFault::Open { one: *one, other: *other }),
         (left, _) => Ok(left.copied()),

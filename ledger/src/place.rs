@@ -10,6 +10,7 @@ use talea_protocol::act::{Act, Content};
 use talea_protocol::cut::CutRoot;
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::NodeKey;
 use talea_protocol::money::Purse;
 use talea_protocol::tree::TreeHash;
 
@@ -104,6 +105,18 @@ pub enum Refusal {
         /// The decision named.
         decision: EntryId,
     },
+    /// Rule 28: a node comes back under a key whose log is closed.
+    #[error("rule 28: an earlier roster has left node {node} out, and its log is closed")]
+    Returning {
+        /// The node.
+        node: NodeKey,
+    },
+    /// Rule 28: a node of a charter's roster that reckons with liars stays.
+    #[error("rule 28: some nodes of the roster may lie: node {node} stays only under a new key")]
+    Staying {
+        /// The node.
+        node: NodeKey,
+    },
     /// Rules 30 to 39: the charter.
     #[error(transparent)]
     Charter(#[from] crate::profile::Refusal),
@@ -130,6 +143,12 @@ pub enum Cause {
     /// Another registrar is called for.
     #[error("enough members have called for another registrar")]
     Succession,
+    /// A closed log of an earlier roster holds another entry there.
+    #[error("a log of an earlier roster holds another entry in this place")]
+    Locked,
+    /// This node is of no roster that is in force.
+    #[error("this node is not of the roster: another one of it gives places")]
+    Closed,
 }
 
 impl Refusal {
@@ -149,7 +168,7 @@ impl Refusal {
             Self::Held { .. } => 25,
             Self::CutRoot => 26,
             Self::Heal(_) => 27,
-            Self::Undecided { .. } => 28,
+            Self::Undecided { .. } | Self::Returning { .. } | Self::Staying { .. } => 28,
             Self::Charter(refusal) => refusal.rule(),
         }
     }
@@ -180,13 +199,65 @@ pub struct Place {
     pub hash: TreeHash,
     /// Its leaf in this node's log.
     pub leaf: u64,
-    /// Whose checked logs hold it: a bit for each roster node.
-    pub receipts: u16,
+}
+
+/// Whose checked logs hold an entry: for each roster, by its place among all, a bit for each node.
+///
+/// Nearly every entry has receipts of one roster alone; that one needs no allocation.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Receipts {
+    roster: usize,
+    nodes: u16,
+    #[expect(clippy::box_collection, reason = "a third of the memory, in every entry's place")]
+    others: Option<Box<BTreeMap<usize, u16>>>,
+}
+
+impl Receipts {
+    /// Notes that the log of this node of this roster holds it.
+    pub fn add(&mut self, roster: usize, node: u8) {
+        let bit = 1_u16.checked_shl(u32::from(node)).unwrap_or(0);
+        if self.nodes == 0 || self.roster == roster {
+            self.roster = roster;
+            self.nodes |= bit;
+        } else {
+            *self.others.get_or_insert_default().entry(roster).or_default() |= bit;
+        }
+    }
+
+    /// Every roster with a receipt, and whose.
+    pub fn all(&self) -> impl Iterator<Item = (usize, u16)> {
+        let first = (self.nodes != 0).then_some((self.roster, self.nodes));
+        let others = self.others.iter().flat_map(|it| it.iter());
+        first.into_iter().chain(others.map(|(roster, nodes)| (*roster, *nodes)))
+    }
+
+    /// The nodes of one roster whose logs hold it.
+    #[must_use]
+    pub fn of(&self, roster: usize) -> u16 {
+        self.all().find(|(of, _)| *of == roster).map_or(0, |(_, nodes)| nodes)
+    }
+
+    /// Whether the log of this node of this roster holds it.
+    #[must_use]
+    pub fn has(&self, roster: usize, node: u8) -> bool {
+        self.of(roster).checked_shr(u32::from(node)).unwrap_or(0) & 1 == 1
+    }
+
+    /// Whether as many nodes as one of these rosters asks for hold it. `quorums` are those of the
+    /// rosters that are or were in force.
+    #[must_use]
+    pub fn settle(&self, quorums: &[u32]) -> bool {
+        self.all().any(|(roster, nodes)| {
+            quorums.get(roster).is_some_and(|quorum| nodes.count_ones() >= *quorum)
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default)]
 struct Chain {
     places: Vec<Place>,
+    /// Of the same entries, in the same order.
+    receipts: Vec<Receipts>,
     settled: u32,
     /// Number of the newest register entry that the chain names.
     basis: u32,
@@ -254,6 +325,7 @@ impl Places {
         let chain = self.chains.get_mut(at).expect("resized above");
         let seq = u32::try_from(chain.places.len()).expect("a chain is shorter than 2^32 entries");
         chain.places.push(place);
+        chain.receipts.push(Receipts::default());
         chain.basis = basis;
         if let Some(office) = office {
             chain.offices.insert(office, seq.saturating_add(1));
@@ -312,21 +384,35 @@ impl Places {
         self.chain(device).get(index(seq))
     }
 
-    /// Notes that a roster node's checked log holds this entry.
-    pub fn receive(&mut self, device: u32, seq: u32, node: u8) {
+    /// Notes that a checked log holds this entry: that of a node of a roster.
+    pub fn receive(&mut self, device: u32, seq: u32, roster: usize, node: u8) {
         let chain = self.chains.get_mut(index(device));
-        if let Some(place) = chain.and_then(|chain| chain.places.get_mut(index(seq))) {
-            place.receipts |= 1 << node;
+        if let Some(held) = chain.and_then(|chain| chain.receipts.get_mut(index(seq))) {
+            held.add(roster, node);
         }
     }
 
-    /// The next entry of a chain that `quorum` receipts settle: called until `None` after
-    /// receipts came. Everything before it in the chain is settled then.
-    pub fn settle_next(&mut self, device: u32, quorum: u32) -> Option<(u32, Place)> {
+    /// Notes the same of all these.
+    pub fn receive_all(&mut self, device: u32, seq: u32, receipts: &Receipts) {
+        for (roster, nodes) in receipts.all() {
+            let of = |node: &u8| nodes.checked_shr(u32::from(*node)).unwrap_or(0) & 1 == 1;
+            (0..16).filter(of).for_each(|node| self.receive(device, seq, roster, node));
+        }
+    }
+
+    /// Whose checked logs hold this entry.
+    #[must_use]
+    pub fn receipts(&self, device: u32, seq: u32) -> Option<&Receipts> {
+        self.chains.get(index(device))?.receipts.get(index(seq))
+    }
+
+    /// The next entry of a chain that its receipts settle: called until `None` after receipts came.
+    /// Everything before it in the chain is settled then. `quorums` as in [`Receipts::settle`].
+    pub fn settle_next(&mut self, device: u32, quorums: &[u32]) -> Option<(u32, Place)> {
         let chain = self.chains.get_mut(index(device))?;
         let seq = chain.settled;
         let place = chain.places.get(index(seq))?;
-        if place.receipts.count_ones() < quorum {
+        if !chain.receipts.get(index(seq))?.settle(quorums) {
             return None;
         }
         chain.settled += 1;

@@ -12,7 +12,7 @@ use talea_protocol::charter::{Charter, Kind, Member, Roster};
 use talea_protocol::council::Milestone;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::{Context, EntryId, Hash};
-use talea_protocol::key::DeviceKey;
+use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::recovery::Guardians;
 pub use talea_protocol::recovery::Office;
 
@@ -76,6 +76,17 @@ pub struct Term {
     pub before: Option<(u32, u32)>,
 }
 
+/// Nodes whose receipts count, from a register entry on: once that is settled and counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reformed {
+    /// The register entry's number; 0 for the charter.
+    pub number: u32,
+    /// Its id.
+    pub order: EntryId,
+    /// The nodes.
+    pub roster: Roster,
+}
+
 /// Why an entry is not the register's next. Placing has asked before; nothing changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Misplaced {
@@ -119,6 +130,8 @@ pub struct Register {
     heals: BTreeMap<(u32, u32), Option<EntryId>>,
     /// Decisions that a register entry has carried out.
     executed: BTreeSet<EntryId>,
+    /// Every roster, in the order of numbers; the charter's first.
+    rosters: Vec<Reformed>,
 }
 
 impl Register {
@@ -141,6 +154,7 @@ impl Register {
             guardians: BTreeMap::new(),
             heals: BTreeMap::new(),
             executed: BTreeSet::new(),
+            rosters: vec![Reformed { number: 0, order: id, roster: charter.roster.clone() }],
         };
         for (number, founder) in (0_u32..).zip(&charter.founders) {
             let (college, stage, kind) = (founder.college, founder.stage, founder.kind);
@@ -164,11 +178,42 @@ impl Register {
         &self.charter
     }
 
-    /// The nodes whose receipts count: the charter's. This version gives a register entry that
-    /// would replace them no place (rule 28).
+    /// The newest roster that is numbered. Whether it is in force, its settlement says.
     #[must_use]
-    pub const fn roster(&self) -> &Roster {
-        &self.charter.roster
+    pub fn roster(&self) -> &Roster {
+        self.rosters.last().map_or(&self.charter.roster, |it| &it.roster)
+    }
+
+    /// Every roster, in the order of numbers; the charter's first.
+    #[must_use]
+    pub fn rosters(&self) -> &[Reformed] {
+        &self.rosters
+    }
+
+    /// Which roster this register entry brings: its place among them.
+    #[must_use]
+    pub fn roster_of(&self, order: &EntryId) -> Option<usize> {
+        self.rosters.iter().position(|it| it.order == *order)
+    }
+
+    /// Every node that is or was of a roster, in the order in which they came.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeKey> {
+        let mut nodes: Vec<NodeKey> = Vec::new();
+        for node in self.rosters.iter().flat_map(|it| it.roster.nodes.iter()) {
+            if !nodes.contains(node) {
+                nodes.push(*node);
+            }
+        }
+        nodes
+    }
+
+    /// A node that a new roster names although an earlier one had left it out: its log is closed.
+    #[must_use]
+    pub fn returning(&self, roster: &Roster) -> Option<NodeKey> {
+        let now = &self.roster().nodes;
+        let known = self.nodes();
+        roster.nodes.iter().find(|node| known.contains(node) && !now.contains(node)).copied()
     }
 
     /// The number of a register entry.

@@ -33,16 +33,19 @@ mod shown;
 mod split;
 mod restore;
 mod behind;
+mod reform;
 
 pub use behind::Behind;
 pub use mirrors::mirror_key;
 pub use own::{Commit, OwnLeaf, leaf_key, tile_key};
+pub use reform::Turn;
 pub use restore::{Disk, Unreadable};
 pub use serve::{Part, Parts, leaves};
 pub use submit::payload_key;
 
 use behind::Past;
 use own::OwnLog;
+use reform::Turns;
 use room::Room;
 use shown::Shows;
 use split::Splits;
@@ -258,6 +261,7 @@ pub struct Replica {
     erased: BTreeSet<EntryId>,
     /// The leaf that takes a given place over; what follows needs a restart from disk.
     reload: Option<u64>,
+    turns: Turns,
     /// Whether entries come from this node's own log, which has judged them before.
     restoring: bool,
     now: Moment,
@@ -303,6 +307,7 @@ impl Replica {
             recalls: BTreeMap::new(),
             erased: BTreeSet::new(),
             reload: None,
+            turns: Turns::default(),
             restoring: false,
             now,
             outputs: VecDeque::new(),
@@ -340,6 +345,7 @@ impl Replica {
             Input::Recalled { leaf, bytes } => self.recalled(leaf, &bytes),
             Input::Served { peer, log, from, next } => self.sync.served(peer, log, from, next),
         }
+        self.change_roster();
         self.try_strays();
         self.drain_sync();
     }
@@ -399,9 +405,11 @@ impl Replica {
         }
     }
 
-    /// Whether a peer may follow logs here: the roster, or anybody before there is one.
-    fn is_peer(&self, peer: &NodeKey) -> bool {
-        self.register.as_ref().is_none_or(|register| register.roster().nodes.contains(peer))
+    /// Whether a peer may follow logs here: the rosters, or anybody before there is one. A node that
+    /// a roster has left out is heard until all of its log is here.
+    #[must_use]
+    pub fn is_peer(&self, peer: &NodeKey) -> bool {
+        self.register.as_ref().is_none_or(|register| self.is_of_rosters(register, peer))
     }
 
     fn drain_sync(&mut self) {
@@ -430,10 +438,10 @@ impl Replica {
     /// Settles what receipts allow, in these chains.
     fn settle(&mut self, devices: BTreeSet<u32>) {
         let Some(register) = &self.register else { return };
-        let quorum = u32::from(register.roster().quorum);
+        let quorums = self.quorums();
         let before = self.settled;
         for device in devices {
-            while let Some((seq, place)) = self.places.settle_next(device, quorum) {
+            while let Some((seq, place)) = self.places.settle_next(device, &quorums) {
                 if let Some(signed) = self.unsettled.remove(&(device, seq)) {
                     self.state.settle(register, device, &signed);
                     if let Content::Known(Act::Heal(heal)) = signed.content() {
@@ -448,6 +456,7 @@ impl Replica {
             self.own.news(self.now);
             self.strays.moved();
             self.erase();
+            self.turn_over();
         }
     }
 
@@ -499,10 +508,12 @@ impl Replica {
         self.unsettled.get(&(device, seq))
     }
 
-    /// How many of the roster's checked logs hold an entry.
+    /// How many of a roster's checked logs hold an entry; of that roster which holds it most.
     #[must_use]
     pub fn receipts(&self, id: &EntryId) -> u32 {
-        self.places.find(id).map_or(0, |place| place.receipts.count_ones())
+        let held =
+            self.places.position(id).and_then(|(device, seq)| self.places.receipts(device, seq));
+        held.and_then(|it| it.all().map(|(_, nodes)| nodes.count_ones()).max()).unwrap_or(0)
     }
 
     /// The other nodes' logs.

@@ -10,9 +10,12 @@ use talea_protocol::bytes::{List, Octets};
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::Leaf;
 use talea_protocol::message::{BUNDLE_BYTES_MAX, ITEMS_MAX, Item};
 use talea_protocol::tile::push_leaf;
 use talea_protocol::tree::{Frontier, TreeHash};
+
+use crate::register::Register;
 
 /// A leaf of another node's log, as this node refers to it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +31,52 @@ pub enum Seen {
 /// Successive leaves of another node's log on disk: by reference to this node's own log, or with
 /// their bytes. The same items, with the same meaning, are in an export.
 pub type Row = List<Item, ITEMS_MAX>;
+
+/// The leaves that close a log, and the register entries that they name.
+#[derive(Clone, Debug, Default)]
+pub struct Closings(Vec<(u64, EntryId)>);
+
+impl Closings {
+    /// The next one.
+    pub fn add(&mut self, index: u64, order: EntryId) {
+        self.0.push((index, order));
+    }
+
+    /// Forgets what stands at `size` and behind.
+    pub fn truncate(&mut self, size: u64) {
+        self.0.retain(|(index, _)| *index < size);
+    }
+
+    /// For which of the register's rosters a leaf counts; nothing if the entry is not here that
+    /// closed the log before it.
+    #[must_use]
+    pub fn roster_at(&self, register: &Register, index: u64) -> Option<usize> {
+        let before = self.0.iter().take_while(|(at, _)| *at < index);
+        before
+            .map(|(_, order)| register.roster_of(order))
+            .try_fold(0, |newest, of| Some(newest.max(of?)))
+    }
+
+    /// The leaf among the first `size` that closes the log for a roster.
+    #[must_use]
+    pub fn closed(&self, register: &Register, roster: usize, size: u64) -> Option<u64> {
+        let ends = |order: &EntryId| register.roster_of(order).is_some_and(|it| it > roster);
+        let found = self.0.iter().find(|(index, order)| *index < size && ends(order));
+        found.map(|(index, _)| *index)
+    }
+
+    /// The place of the last one; 0 if there is none.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.0.last().map_or(0, |(index, _)| *index)
+    }
+
+    /// The register entry that the last one names.
+    #[must_use]
+    pub fn last(&self) -> Option<EntryId> {
+        self.0.last().map(|(_, order)| *order)
+    }
+}
 
 /// A leaf on its way into a mirror.
 #[derive(Clone, Debug)]
@@ -83,12 +132,14 @@ pub struct Mirror {
     pub accused: bool,
     /// Its owner has another state for the same settled cut: it is cosigned no more.
     pub differs: bool,
-    /// Entries of the leaves in `others` that accept or resolve one, by index.
+    /// Entries of the leaves in `others` that accept, resolve or renew one, by index.
     pub claims: BTreeMap<u64, EntryId>,
     /// The log as it was at every [`MARK`]th leaf.
     marks: Vec<Frontier>,
     /// Accept leaves checked since this node's last peer leaf about it.
     pub news: bool,
+    /// The leaves that close it.
+    pub closings: Closings,
 }
 
 /// A held entry by chain and number, or `None` for what is in [`Mirror::others`].
@@ -113,6 +164,7 @@ impl Mirror {
             claims: BTreeMap::new(),
             marks: Vec::new(),
             news: false,
+            closings: Closings::default(),
         }
     }
 
@@ -127,6 +179,13 @@ impl Mirror {
             Seen::Held(device, seq) => self.order.push(Some((device, seq))),
             Seen::Other(leaf) => {
                 self.order.push(None);
+                match Leaf::parse(&leaf) {
+                    Ok(Leaf::Closed(closed)) => self.closings.add(index, closed.order),
+                    Ok(Leaf::Renewed(renewed)) => {
+                        self.claims.insert(index, renewed.entry);
+                    }
+                    _ => {}
+                }
                 self.others.insert(index, leaf);
             }
             Seen::Claim(id, leaf) => {
@@ -145,6 +204,7 @@ impl Mirror {
         self.others.split_off(&size);
         self.claims.split_off(&size);
         self.marks.retain(|mark| mark.size() <= size);
+        self.closings.truncate(size);
         self.waiting.clear();
         self.stalled = None;
     }

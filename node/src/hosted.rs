@@ -78,8 +78,8 @@ pub struct Hosted {
     pub hosts: Vec<NodeKey>,
     /// Peers that the replica was told of.
     pub connected: BTreeSet<NodeKey>,
-    /// Whether the roster's nodes are known as such, so that they are let in.
-    pub met: bool,
+    /// How many rosters' nodes are known as such, so that they are let in.
+    pub met: usize,
     /// Why nothing is appended, as the operator was told last.
     pub behind: Option<Behind>,
     /// Whether the disk says that it came from a backup and may lack what was signed since.
@@ -104,7 +104,7 @@ impl Hosted {
             replica,
             hosts,
             connected,
-            met: false,
+            met: 0,
             behind: None,
             is_doubted: false,
             events,
@@ -132,7 +132,7 @@ impl Hosted {
     #[must_use]
     pub fn concerns(&self, peer: &NodeKey) -> bool {
         match self.replica.register() {
-            Some(register) => register.roster().nodes.contains(peer),
+            Some(_) => self.replica.is_peer(peer),
             None => self.hosts.contains(peer),
         }
     }

@@ -192,7 +192,7 @@ fn report(
     for hosted in restored.hosts.values() {
         book.list(&hosted.hosts);
         if let Some(register) = hosted.replica.register() {
-            book.list(&register.roster().nodes);
+            book.list(&register.nodes());
         }
     }
     let reason = |(cooperative, fault): (_, &restore::RestoreFault)| {

@@ -203,7 +203,7 @@ impl Loop {
         self.ages_at = steady + SLEEP_MAX;
         let mut ages: BTreeMap<NodeKey, u64> = BTreeMap::new();
         for hosted in self.it.hosts.values() {
-            let nodes = hosted.replica.register().map(|register| &register.roster().nodes);
+            let nodes = hosted.replica.roster().map(|roster| &roster.nodes);
             for peer in nodes.into_iter().flatten().filter(|peer| **peer != self.it.links.me()) {
                 let since = hosted.replica.equal_since(peer).map_or(0, |moment| moment.0);
                 let age = now.0.saturating_sub(since);
@@ -368,14 +368,15 @@ impl Loop {
         }
     }
 
-    /// Once, when the charter has come, and with it the roster.
+    /// Once for each roster: when the charter has come, and when it is replaced.
     fn meet_roster(&mut self, cooperative: &EntryId) {
-        let Some(hosted) = self.it.hosts.get_mut(cooperative).filter(|hosted| !hosted.met) else {
-            return;
-        };
+        let Some(hosted) = self.it.hosts.get_mut(cooperative) else { return };
         let Some(register) = hosted.replica.register() else { return };
-        self.it.book.list(&register.roster().nodes);
-        hosted.met = true;
+        if hosted.met >= register.rosters().len() {
+            return;
+        }
+        self.it.book.list(&register.nodes());
+        hosted.met = register.rosters().len();
         self.introduce(cooperative, &self.it.links.peers());
     }
 

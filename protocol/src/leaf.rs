@@ -38,6 +38,8 @@ pub const SHOWN: u8 = 8;
 pub const DOUBT: u8 = 9;
 /// Kind of a leaf with a [`Split`].
 pub const SPLIT: u8 = 10;
+/// Kind of a leaf with a [`Renewed`].
+pub const RENEWED: u8 = 11;
 /// Longest receipt in a leaf of kind 8, in bytes: the longest act's leaf may not fit one that
 /// carries it.
 pub const SHOWN_BYTES_MAX: usize = 60 * 1024;
@@ -87,11 +89,19 @@ pub struct Erased {
     pub order: EntryId,
 }
 
-/// The end of this log.
+/// The end of this log, as far as the roster counts it that `order` replaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
 pub struct Closed {
     /// The register entry that replaced the roster.
     pub order: EntryId,
+}
+
+/// An entry that this log has accepted before it was closed has its place for the roster too that
+/// came since.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize)]
+pub struct Renewed {
+    /// The entry.
+    pub entry: EntryId,
 }
 
 /// Another node's receipt of an entry, shown to those who do not see that node's log as it is seen
@@ -163,6 +173,8 @@ pub enum Leaf {
     Doubt(Doubt),
     /// A node has signed two histories of its log.
     Split(Box<Split>),
+    /// An entry from before the log was closed keeps its place.
+    Renewed(Renewed),
     /// Of a kind that this version keeps and passes on, never guesses at.
     Other(u8),
 }
@@ -189,6 +201,7 @@ impl Leaf {
             FORK => decode(rest, LEAF_BYTES_MAX).map(|it| Self::Fork(Box::new(it))).map_err(value),
             ERASED => decode(rest, LEAF_BYTES_MAX).map(Self::Erased).map_err(value),
             CLOSED => decode(rest, LEAF_BYTES_MAX).map(Self::Closed).map_err(value),
+            RENEWED => decode(rest, LEAF_BYTES_MAX).map(Self::Renewed).map_err(value),
             SHOWN => {
                 decode(rest, LEAF_BYTES_MAX).map(|it| Self::Shown(Box::new(it))).map_err(value)
             }
@@ -318,6 +331,14 @@ impl Closed {
     }
 }
 
+impl Renewed {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![RENEWED], encode(self)].concat()
+    }
+}
+
 impl Peer {
     /// The leaf's bytes.
     #[must_use]
@@ -372,6 +393,9 @@ mod tests {
         assert_eq!(Leaf::parse(&erased.leaf()), Ok(Leaf::Erased(erased)));
         let closed = Closed { order: EntryId([5; 32]) };
         assert_eq!(Leaf::parse(&closed.leaf()), Ok(Leaf::Closed(closed)));
+
+        let renewed = Renewed { entry: entry.id() };
+        assert_eq!(Leaf::parse(&renewed.leaf()), Ok(Leaf::Renewed(renewed)));
 
         let receipt = Octets::new(b"anything".to_vec()).unwrap();
         let shown = Shown { entry: entry.id(), node: key.node(), receipt };

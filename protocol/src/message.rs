@@ -7,7 +7,6 @@
 use crate::bytes::{
     Decode, Encode, FRAME_BYTES_MAX, List, Malformed, Octets, Text, decode, encode,
 };
-use crate::charter::ROSTER_MAX;
 use crate::entry::{ENTRY_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::fork::Fork;
 use crate::hash::EntryId;
@@ -23,6 +22,8 @@ pub const ITEMS_MAX: usize = 1024;
 pub const LEAVES_MAX: u64 = 2048;
 /// Longest checkpoint with all its cosignatures, in bytes.
 pub const CHECKPOINT_BYTES_MAX: usize = 8 * 1024;
+/// Logs of one cooperative, of all its rosters: sixteen whole changes.
+pub const LOGS_MAX: usize = 256;
 /// Payloads asked for at once; each answer is a frame of its own.
 pub const ASK_MAX: usize = 64;
 /// Longest explanation in an answer, in bytes.
@@ -108,7 +109,7 @@ pub enum Message {
         /// Which.
         cooperative: EntryId,
         /// The logs held.
-        logs: List<LogSize, ROSTER_MAX>,
+        logs: List<LogSize, LOGS_MAX>,
     },
     /// 1: asks for a log from a place on, replacing an earlier wish for the same log.
     Follow {

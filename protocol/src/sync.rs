@@ -13,7 +13,9 @@ use crate::bytes::{List, Octets};
 use crate::hash::EntryId;
 use crate::key::NodeKey;
 use crate::leaf::bundled;
-use crate::message::{CHECKPOINT_BYTES_MAX, Form, ITEMS_MAX, Item, LEAVES_MAX, LogSize, Message};
+use crate::message::{
+    CHECKPOINT_BYTES_MAX, Form, ITEMS_MAX, Item, LEAVES_MAX, LOGS_MAX, LogSize, Message,
+};
 
 mod intake;
 mod source;
@@ -114,6 +116,8 @@ pub struct Sync {
     cooperative: EntryId,
     me: NodeKey,
     roster: Vec<NodeKey>,
+    /// Those of the roster that write; nobody else brings entries.
+    writers: Vec<NodeKey>,
     /// Leaves of each log that this node can serve.
     sizes: BTreeMap<NodeKey, u64>,
     intakes: BTreeMap<NodeKey, Intake>,
@@ -132,6 +136,7 @@ impl Sync {
             cooperative,
             me,
             roster: Vec::new(),
+            writers: Vec::new(),
             sizes: BTreeMap::new(),
             intakes: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -145,10 +150,17 @@ impl Sync {
     /// not here yet.
     pub fn set_roster(&mut self, roster: &[NodeKey]) {
         self.roster = roster.iter().copied().filter(|node| *node != self.me).collect();
+        self.writers.clone_from(&self.roster);
         for log in self.roster.clone() {
             let held = self.size(&log);
             self.intakes.entry(log).or_insert_with(|| Intake::new(log, held));
         }
+        self.choose();
+    }
+
+    /// Sets who of the roster brings entries: those whose logs are not closed.
+    pub fn set_writers(&mut self, writers: &[NodeKey]) {
+        self.writers = writers.iter().copied().filter(|node| *node != self.me).collect();
         self.choose();
     }
 
@@ -363,7 +375,7 @@ impl Sync {
 
     fn say_sizes(&mut self, peer: NodeKey) {
         let sizes = self.sizes.iter().map(|(node, size)| LogSize { node: *node, size: *size });
-        let logs = List::new(sizes.collect()).unwrap_or_default();
+        let logs = List::new(sizes.take(LOGS_MAX).collect()).unwrap_or_default();
         self.send(peer, Message::Open { cooperative: self.cooperative, logs });
     }
 

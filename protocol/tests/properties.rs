@@ -138,6 +138,7 @@ proptest! {
             Ok(Leaf::Shown(shown)) => prop_assert_eq!(shown.leaf(), bytes),
             Ok(Leaf::Doubt(doubt)) => prop_assert_eq!(doubt.leaf(), bytes),
             Ok(Leaf::Split(split)) => prop_assert_eq!(split.leaf(), bytes),
+            Ok(Leaf::Renewed(renewed)) => prop_assert_eq!(renewed.leaf(), bytes),
             Ok(Leaf::Accept(_) | Leaf::Resolve(_) | Leaf::Other(_)) | Err(_) => {}
         }
     }

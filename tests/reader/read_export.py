@@ -3,7 +3,8 @@
 
 Checked: digest, frames, leaves, headers, every signature, chains, register order, enrolment, trees, checkpoints,
 cosignatures, mirrored logs, forks, shown receipts, split views, settlement, payloads. Not checked: what acts mean, but for which branch of a fork a
-settled heal adopts; its evidence is believed. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
+settled heal adopts; its evidence is believed. A change of the roster is not followed:
+such a file is INCOMPLETE. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
 3 incomplete, 4 forked.
 """
 import base64, hashlib, json, re, struct, sys
@@ -259,6 +260,8 @@ class Reader:
                 c.take(64), c.octets(ALONE_MAX)
                 if c.at != len(c.data):
                     raise Bad("no doubt")
+            elif leaf[:1] in (b"\7", b"\x0b"):
+                self.say(INCOMPLETE, f"{log} is closed: the roster was replaced, and this reader counts the charter's alone")
             elif leaf[:1] in (b"", b"\1", b"\5"):
                 entry = Entry(leaf[1:])
                 if leaf[:1] == b"\5":

@@ -88,6 +88,16 @@ impl Net {
         net
     }
 
+    /// One more node, with a key of its own and linked to nobody; it knows whom to ask for the
+    /// cooperative. Returns its number.
+    pub fn add(&mut self, key: Arc<SecretKey>) -> usize {
+        let publics: Vec<NodeKey> = self.nodes.iter().map(|node| node.key.node()).collect();
+        let replica = Replica::new(Moment(self.now), self.cooperative, key.clone(), &publics);
+        let (disk, alarms) = (Disk::default(), Vec::new());
+        self.nodes.push(Node { key, disk, replica, alarms, reloads: 0 });
+        self.nodes.len() - 1
+    }
+
     /// Opens a link.
     pub fn link(&mut self, one: usize, other: usize) {
         if self.links.insert((one.min(other), one.max(other))) {

@@ -6,7 +6,7 @@ use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Effect, Mark, Matter};
 use talea_protocol::bytes::{Code, List};
-use talea_protocol::charter::Member;
+use talea_protocol::charter::{Member, Roster};
 use talea_protocol::cut::Cut;
 use talea_protocol::entry::{Entry, check};
 use talea_protocol::hash::{EntryId, Hash};
@@ -243,10 +243,27 @@ fn rule_84_only_its_author_or_the_registrar_has_a_payload_erased() {
 }
 
 #[test]
-fn rule_28_a_new_roster_has_no_place_in_this_version_whatever_was_decided() {
+fn rule_28_a_new_roster_carries_out_a_settled_decision_and_names_nobody_who_was_left_out() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let roster = coop.net.nodes[0].replica.register().unwrap().roster().clone();
+    let all = coop.net.nodes[0].replica.register().unwrap().roster().clone();
+    let two = Roster { nodes: List::new(all.nodes[..2].to_vec()).unwrap(), faulty: 0, quorum: 2 };
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(two.clone()));
+    let other = Act::Reform(Reform { roster: all.clone(), decision });
+    assert_eq!(asked(&mut coop, 0, 0, &other), Err(Refusal::Undecided { decision }));
+    let act = Act::Reform(Reform { roster: two, decision });
+    assert!(asked(&mut coop, 0, 0, &act).is_ok());
+    coop.net.pass(6_000);
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(all.clone()));
+    let (node, act) = (all.nodes[2], Act::Reform(Reform { roster: all, decision }));
+    assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Returning { node }));
+}
+
+#[test]
+fn rule_28_where_nodes_may_lie_none_stays_under_its_key() {
+    let mut coop = Coop::of(4, 1, 3, 3);
+    let all = coop.net.nodes[0].replica.register().unwrap().roster().clone();
+    let (node, roster) = (all.nodes[0], Roster { quorum: 3, ..all });
     let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
     let act = Act::Reform(Reform { roster, decision });
-    assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Undecided { decision }));
+    assert_eq!(asked(&mut coop, 0, 0, &act), Err(Refusal::Staying { node }));
 }

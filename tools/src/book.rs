@@ -313,5 +313,5 @@ impl Book {
 
 /// A place that no node has given yet.
 fn place(entry: &Signed) -> Place {
-    Place { id: entry.id(), hash: leaf_hash(&accept(entry)), leaf: 0, receipts: 0 }
+    Place { id: entry.id(), hash: leaf_hash(&accept(entry)), leaf: 0 }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use talea_ledger::place::Places;
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
+use talea_protocol::act::{Act, Content};
 use talea_protocol::checkpoint::{CheckpointFault, Opened};
 use talea_protocol::export::ExportFault;
 use talea_protocol::hash::{EntryId, Hash};
@@ -120,8 +121,8 @@ pub struct Summary {
 pub fn audit(file: &[u8], policy: &Policy, now: u64) -> Result<Audit, ExportFault> {
     let mut shown = read::read(file)?;
     let register = found(&mut shown);
-    let cosigners = register.as_ref().map_or(&[][..], |register| &register.roster().nodes);
-    open_notes(&mut shown, cosigners);
+    let cosigners = cosigners(register.as_ref(), &shown);
+    open_notes(&mut shown, &cosigners);
     for log in shown.logs.values_mut() {
         shown.found.extend(log.weigh());
     }
@@ -154,6 +155,19 @@ fn found(shown: &mut Shown) -> Option<Register> {
             None
         }
     }
+}
+
+/// Every node that may have cosigned: of the charter's roster, or of one that is written down.
+fn cosigners(register: Option<&Register>, shown: &Shown) -> Vec<NodeKey> {
+    let mut nodes = register.map_or_else(Vec::new, Register::nodes);
+    for entry in shown.entries.values() {
+        if let Content::Known(Act::Reform(reform)) = entry.content() {
+            nodes.extend(reform.roster.nodes.iter());
+        }
+    }
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }
 
 fn open_notes(shown: &mut Shown, roster: &[NodeKey]) {
@@ -204,8 +218,8 @@ fn add_up(shown: &mut Shown, register: Register) -> Sum {
     replay.run(own, entries);
     found.append(&mut replay.found);
     fold::adopt(&mut replay, logs, entries);
-    let Replay { register, rosters, places, .. } = replay;
-    let mut settled = Settled::new(&register, &rosters, logs, entries);
+    let Replay { register, places, .. } = replay;
+    let mut settled = Settled::new(&register, logs, entries);
     found.append(&mut settled.found);
     let dead = settled.dead(&register, entries);
     found.extend(forks::dead(&dead, entries));
@@ -278,7 +292,7 @@ impl Audit {
         let own = self.shown.own();
         let last = own.checkpoints.last_key_value();
         let sum = self.sum.as_ref();
-        let roster = sum.map(|sum| sum.register.roster());
+        let roster = sum.and_then(|sum| sum.settled.roster());
         let held_by = |checkpoint: &Checkpoint| {
             let holds =
                 |node: &&NodeKey| **node == own.node || checkpoint.cosigners.contains_key(*node);

@@ -6,7 +6,7 @@ use talea_protocol::cut::Cut;
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::recovery::{HandOver, Heal};
 
-use super::{End, MemberRecord, Office, Register, Term, count};
+use super::{End, MemberRecord, Office, Reformed, Register, Term, count};
 
 impl Register {
     pub(super) fn enact(&mut self, number: u32, id: EntryId, act: &Act) {
@@ -40,6 +40,10 @@ impl Register {
             }),
             Act::Reform(reform) => {
                 self.executed.insert(reform.decision);
+                let roster = reform.roster.clone();
+                if roster.is_safe() && self.returning(&roster).is_none() {
+                    self.rosters.push(Reformed { number, order: id, roster });
+                }
             }
             Act::Heal(heal) => self.enact_heal(number, heal),
             _ => {}

@@ -222,8 +222,7 @@ impl Replica {
 
     /// How many others must answer, and how many there are.
     fn needed(&self, need: Need) -> (usize, usize) {
-        let Some(register) = &self.register else { return (0, 0) };
-        let roster = register.roster();
+        let Some(roster) = self.roster() else { return (0, 0) };
         let others = roster.nodes.iter().filter(|node| **node != self.me).count();
         let (n, quorum) = (roster.nodes.len(), usize::from(roster.quorum));
         let needed = match need {
@@ -442,8 +441,7 @@ impl Replica {
         }
         self.past.held = None;
         self.own.news(self.now);
-        let roster = self.register.as_ref().map(|register| register.roster().nodes.to_vec());
-        for node in roster.into_iter().flatten() {
+        for node in self.turns.nodes.clone() {
             let size = self.mirrors.get(&node).map_or(0, |mirror| mirror.frontier.size());
             self.sync.ask_again(node, size);
         }

@@ -16,13 +16,13 @@ use super::submit::payload_key;
 use super::{Alarm, Output, Replica};
 use crate::batch::Column;
 use crate::freeze::{Freezes, Open};
-use crate::place::Refusal;
+use crate::place::{Cause, Refusal};
 
 impl Replica {
     /// Whether this node's own log grows: it has all that it ever signed, and nothing that needs
     /// a restart from disk.
     pub(super) fn may_append(&self) -> bool {
-        !self.restoring && self.reload.is_none() && !self.past.holds()
+        !self.restoring && self.reload.is_none() && !self.past.holds() && self.grows()
     }
 
     /// Whether a fork of this chain, there or before, is proven already.
@@ -119,8 +119,11 @@ impl Replica {
 
     /// A checked proof: the chain stands still, the log says so, everybody is told.
     pub(super) fn proven(&mut self, fork: Fork) {
-        if !self.news_of(&fork) || !self.may_append() {
+        if !self.news_of(&fork) {
             return;
+        }
+        if !self.may_append() {
+            return self.put_off(fork);
         }
         let Some(register) = &self.register else { return };
         let Some(device) = register.known(&fork.device()) else { return };
@@ -166,6 +169,10 @@ impl Replica {
             }
             Ok(Leaf::Shown(shown)) => self.restore_shown(&shown),
             Ok(leaf @ (Leaf::Doubt(_) | Leaf::Split(_))) => self.restore_word(leaf),
+            Ok(Leaf::Closed(closed)) => {
+                self.turns.closings.add(leaf, closed.order);
+                self.turns.renewed.clear();
+            }
             _ => {}
         }
     }
@@ -193,15 +200,20 @@ impl Replica {
 
     /// Rules 21 and 25 to 28, unless this node's own log has judged the entry before. What a
     /// succession adopts is asked for its ground alone.
-    pub(super) fn bar(&self, device: u32, entry: &Signed) -> Result<(), Refusal> {
+    pub(super) fn bar(&mut self, device: u32, entry: &Signed) -> Result<(), Refusal> {
         let Some(register) = &self.register else { return Ok(()) };
         if self.restoring {
             return Ok(());
         }
+        if !self.grows() {
+            let from = u32::try_from(entry.header().seq).unwrap_or(u32::MAX);
+            return Err(Refusal::Frozen { from, cause: Cause::Closed });
+        }
         if !self.adopted.contains(&entry.id()) {
             self.freezes.ask(register, &self.places, &self.state, device, entry)?;
         }
-        Freezes::ask_ground(register, &self.places, &self.state, entry)
+        Freezes::ask_ground(register, &self.places, &self.state, entry)?;
+        self.bar_locked(device, entry)
     }
 
     /// An entry waits for its basis: if it is a succession with enough words, that basis is

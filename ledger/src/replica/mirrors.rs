@@ -103,7 +103,7 @@ impl Replica {
                     leaves.push_back(Coming::Ready(Seen::Claim(id, leaf.to_vec()), hash));
                     left -= 1;
                 }
-                OwnLeaf::Resolve { .. } | OwnLeaf::Other => {}
+                OwnLeaf::Resolve { .. } | OwnLeaf::Renew { .. } | OwnLeaf::Other => {}
             }
             index += 1;
         }
@@ -219,7 +219,7 @@ impl Replica {
         let leaf = u32::try_from(size).unwrap_or(u32::MAX);
         // Unknown while the charter is not here: the charter itself has no origin.
         // Only accept leaves are sent back by reference.
-        let number = self.roster_number(&log).filter(|_| accepted);
+        let number = self.node_number(&log).filter(|_| accepted);
         let origin = number.map(|number| (number, leaf));
         let (entry, known) = match self.place(entry, origin, accepted.then_some(hash)) {
             Placing::Placed(leaf) => {
@@ -282,9 +282,8 @@ impl Replica {
 
     /// Compares a log's signed root with the leaves that came; if it fits, they count.
     fn verify(&mut self, peer: NodeKey, log: NodeKey, note: &[u8]) {
-        let Some(register) = &self.register else { return };
         let Some(mirror) = self.mirrors.get_mut(&log) else { return };
-        let Ok(opened) = open(note, &self.cooperative, &log, &register.roster().nodes) else {
+        let Ok(opened) = open(note, &self.cooperative, &log, &self.turns.nodes) else {
             return self.accuse(Alarm::Root(peer), peer, log);
         };
         let checkpoint = opened.checkpoint();
@@ -305,39 +304,22 @@ impl Replica {
 
     /// The leaves of a log up to its checked size are receipts.
     fn count(&mut self, log: NodeKey, note: &[u8]) {
-        let number = self.roster_number(&log);
         let Some(mirror) = self.mirrors.get_mut(&log) else { return };
         let before = mirror.checked.size();
         mirror.checked = mirror.frontier.clone();
         mirror.note = note.to_vec();
-        let (mut touched, mut shown, mut words) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for (index, order) in mirror.applied_since(before) {
-            match (order, number) {
-                (Some((device, seq)), Some(number)) => {
-                    self.places.receive(device, seq, number);
-                    touched.insert(device);
-                }
-                (Some(_), None) => {}
-                (None, _) => {
-                    let said = mirror.others.get(&index).and_then(|leaf| frontier(leaf));
-                    self.frontiers.extend(said.map(|said| (log, said)));
-                    let other = mirror.others.get(&index);
-                    shown.extend(other.filter(|leaf| leaf.first() == Some(&SHOWN)).cloned());
-                    let about = |leaf: &&Vec<u8>| matches!(leaf.first(), Some(&(PEER | DOUBT)));
-                    words.extend(other.filter(about).cloned());
-                    let claim = mirror.claims.get(&index).zip(number);
-                    if let Some((id, number)) = claim {
-                        match self.places.position(id) {
-                            Some((device, seq)) => {
-                                self.places.receive(device, seq, number);
-                                touched.insert(device);
-                            }
-                            None => self.strays.receive(id, number),
-                        }
-                    }
-                }
+        let (mut shown, mut words) = (Vec::new(), Vec::new());
+        for leaf in mirror.others.range(before..).map(|(_, leaf)| leaf) {
+            self.frontiers.extend(frontier(leaf).map(|said| (log, said)));
+            match leaf.first() {
+                Some(&SHOWN) => shown.push(leaf.clone()),
+                Some(&(PEER | DOUBT)) => words.push(leaf.clone()),
+                _ => {}
             }
         }
+        self.turns.forget_locks();
+        let mut touched = self.receive_log(&log, before);
+        let Some(mirror) = self.mirrors.get_mut(&log) else { return };
         if !touched.is_empty() {
             mirror.news = true;
             self.own.news(self.now);
@@ -349,6 +331,35 @@ impl Replica {
         self.settle(touched);
         self.compare();
         self.sync.grown(log, size);
+    }
+
+    /// Counts the checked leaves of a log from `from` on, each for the roster for which it stands.
+    /// Returns the chains in which something may settle.
+    pub(super) fn receive_log(&mut self, log: &NodeKey, from: u64) -> BTreeSet<u32> {
+        let mut touched = BTreeSet::new();
+        let Some(mirror) = self.mirrors.get(log) else { return touched };
+        let size = mirror.checked.size();
+        let mut found = Vec::new();
+        for (index, order) in mirror.applied_since(from).take_while(|(index, _)| *index < size) {
+            let claim = mirror.claims.get(&index).copied();
+            if (order.is_some() || claim.is_some())
+                && let Some(counts) = self.counts(log, &mirror.closings, index)
+            {
+                found.push((order, claim, counts));
+            }
+        }
+        for (order, claim, (roster, node)) in found {
+            let place = order.or_else(|| self.places.position(&claim?));
+            match (place, claim) {
+                (Some((device, seq)), _) => {
+                    self.places.receive(device, seq, roster, node);
+                    touched.insert(device);
+                }
+                (None, Some(id)) => self.strays.receive(&id, roster, node),
+                (None, None) => {}
+            }
+        }
+        touched
     }
 
     /// The leaves of a log that this peer brought have not the root that the log's owner signed. If

@@ -34,11 +34,18 @@ pub enum OwnLeaf {
         device: u32,
         /// Its number there.
         seq: u32,
-        /// Whose log it came from, by number in the roster, and its leaf there.
+        /// Whose log it came from, by number among all nodes, and its leaf there.
         origin: Option<(u8, u32)>,
     },
     /// Gives a place to an entry that is settled elsewhere or healed.
     Resolve {
+        /// Its chain.
+        device: u32,
+        /// Its number there.
+        seq: u32,
+    },
+    /// Renews an entry that it had accepted before it was closed.
+    Renew {
         /// Its chain.
         device: u32,
         /// Its number there.
@@ -58,7 +65,16 @@ impl OwnLeaf {
             Self::Accept { device, seq, .. } | Self::Resolve { device, seq } => {
                 Some((*device, *seq))
             }
-            Self::Dead | Self::Other => None,
+            Self::Renew { .. } | Self::Dead | Self::Other => None,
+        }
+    }
+
+    /// Chain and number of the entry of which the leaf is a receipt.
+    #[must_use]
+    pub const fn receipt(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Renew { device, seq } => Some((*device, *seq)),
+            _ => self.place(),
         }
     }
 }
@@ -173,7 +189,7 @@ impl Replica {
     /// The latest own checkpoint that enough of the roster have cosigned to settle by.
     #[must_use]
     pub fn cosigned_note(&self) -> Option<(u64, &Note)> {
-        let quorum = usize::from(self.register.as_ref()?.roster().quorum);
+        let quorum = usize::from(self.roster()?.quorum);
         let enough = |note: &&Note| note.signatures().len() >= quorum;
         let notes = self.own.notes.iter().rev();
         notes.map(|(size, note)| (*size, note)).find(|(_, note)| enough(note))
@@ -254,21 +270,18 @@ impl Replica {
 
     /// Counts the own leaves from `from` to the published size as receipts.
     pub(super) fn receive_own(&mut self, from: u64) {
-        let Some(node) = self.roster_number(&self.me) else { return };
         let mut touched = BTreeSet::new();
         for index in from..self.own.published {
-            if let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.place()) {
-                self.places.receive(device, seq, node);
+            let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.receipt()) else {
+                continue;
+            };
+            let counts = self.counts(&self.me, &self.turns.closings, index);
+            if let Some((roster, node)) = counts {
+                self.places.receive(device, seq, roster, node);
                 touched.insert(device);
             }
         }
         self.settle(touched);
-    }
-
-    /// A node's number in the roster.
-    pub(super) fn roster_number(&self, node: &NodeKey) -> Option<u8> {
-        let nodes = &self.register.as_ref()?.roster().nodes;
-        nodes.iter().position(|key| key == node).and_then(|number| u8::try_from(number).ok())
     }
 
     /// Appends what this node has seen of its peers, and what it holds for settled, when due.
@@ -280,12 +293,18 @@ impl Replica {
             return;
         }
         self.own.testify_at = None;
-        if self.past.holds() {
+        if self.past.holds() || !self.grows() {
             return;
         }
         self.own.last = self.now;
         self.show_receipts();
         self.weigh_words();
+        self.say();
+        self.compare();
+    }
+
+    /// Appends the same whatever is due.
+    pub(super) fn say(&mut self) {
         let Some(register) = &self.register else { return };
         let mut leaves = Vec::new();
         for mirror in self.mirrors.values_mut().filter(|it| it.news && !it.differs) {
@@ -321,7 +340,6 @@ impl Replica {
             let hash = leaf_hash(&leaf);
             self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
         }
-        self.compare();
     }
 
     /// Compares the peers' last frontiers with this node's own.
@@ -347,8 +365,7 @@ impl Replica {
 
     /// A peer has cosigned one of this node's own checkpoints.
     pub(super) fn cosigned(&mut self, note: &[u8]) {
-        let Some(register) = &self.register else { return };
-        let roster = &register.roster().nodes;
+        let roster = &self.turns.nodes;
         let Ok(opened) = open(note, &self.cooperative, &self.me, roster) else { return };
         let Ok(theirs) = Note::parse(note) else { return };
         let size = opened.checkpoint().size;

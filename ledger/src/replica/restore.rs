@@ -13,7 +13,7 @@ use talea_protocol::checkpoint::{Checkpoint, open, origin};
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
-use talea_protocol::leaf::{RESOLVE, accept, accepted, bundled, resolve};
+use talea_protocol::leaf::{Leaf, RESOLVE, accept, accepted, bundled, resolve};
 use talea_protocol::message::Item;
 use talea_protocol::note::Note;
 use talea_protocol::sync::Moment;
@@ -25,7 +25,6 @@ use super::mirrors::frontier;
 use super::own::OwnLeaf;
 use super::submit::Placing;
 use crate::place::{Place, Refusal, Standing};
-use crate::register::Register;
 use crate::settle::{Mirror, Row, Seen};
 
 /// Why what is on disk is not what was written there.
@@ -211,8 +210,8 @@ impl Replica {
     ) -> Result<Option<(Spot, EntryId)>, Unreadable> {
         let Some(bytes) = accepted(&leaf) else {
             self.restore_fork(index, &leaf);
-            let hash = leaf_hash(&leaf);
-            self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
+            let (hash, own) = (leaf_hash(&leaf), self.restore_renewed(&leaf));
+            self.own.append(&self.cooperative, leaf, hash, own);
             return Ok(None);
         };
         let entry = Entry::parse(bytes.to_vec())
@@ -262,7 +261,7 @@ impl Replica {
         let hash = leaf_hash(&bytes);
         let leaf = self.own.append(&self.cooperative, bytes, hash, own);
         let hash = leaf_hash(&accept(&entry));
-        let place = Place { id: entry.id(), hash, leaf, receipts: 0 };
+        let place = Place { id: entry.id(), hash, leaf };
         self.keep_place(device, basis, place, entry);
         Placing::Placed(leaf)
     }
@@ -276,16 +275,36 @@ impl Replica {
         self.dead.bury(index, entry.id(), leaf, given);
     }
 
+    /// A leaf of this log that renews an entry, read back at start.
+    fn restore_renewed(&mut self, leaf: &[u8]) -> OwnLeaf {
+        let Ok(Leaf::Renewed(renewed)) = Leaf::parse(leaf) else { return OwnLeaf::Other };
+        self.turns.renewed.insert(renewed.entry);
+        match self.places.position(&renewed.entry) {
+            Some((device, seq)) => OwnLeaf::Renew { device, seq },
+            None => OwnLeaf::Other,
+        }
+    }
+
     /// Whose checked logs hold which own leaves: known before the entries are read, so that each
     /// settles as it comes and none piles up.
     fn holders(&self, kept: &Rows, promised: u64) -> Holders {
-        let mut runs = Vec::new();
-        runs.extend(self.roster_number(&self.me).map(|number| (0, promised, number)));
+        let mut runs = vec![(0, promised, self.me, None)];
         for (node, rows) in kept {
-            let Some(number) = self.roster_number(node) else { continue };
+            let mut order = None;
             for item in rows.iter().flat_map(|(_, row)| row) {
-                if let Item::Copy { from, count, .. } = item {
-                    runs.push((*from, from.saturating_add(u64::from(*count)), number));
+                match item {
+                    Item::Copy { from, count, .. } => {
+                        runs.push((*from, from.saturating_add(u64::from(*count)), *node, order));
+                    }
+                    Item::Bundle(bundle) => {
+                        let leaves = bundled(bundle).unwrap_or_default();
+                        let closed = leaves.iter().rev().find_map(|leaf| match Leaf::parse(leaf) {
+                            Ok(Leaf::Closed(closed)) => Some(closed.order),
+                            _ => None,
+                        });
+                        order = closed.or(order);
+                    }
+                    Item::Known(_) => {}
                 }
             }
         }
@@ -294,11 +313,20 @@ impl Replica {
     }
 
     fn restore_receipts(&mut self, index: u64, holders: &mut Holders) {
-        let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.place()) else {
+        let Some((device, seq)) = self.own_leaf(index).and_then(|leaf| leaf.receipt()) else {
             return;
         };
-        for number in holders.of(index) {
-            self.places.receive(device, seq, number);
+        for (node, order) in holders.of(index) {
+            let counts = if node == self.me {
+                self.counts(&self.me, &self.turns.closings, index)
+            } else {
+                let register = self.register.as_ref();
+                let roster = order.map_or(Some(0), |order| register?.roster_of(&order));
+                roster.and_then(|roster| Some((roster, self.number_in(&node, roster)?)))
+            };
+            if let Some((roster, node)) = counts {
+                self.places.receive(device, seq, roster, node);
+            }
         }
         self.settle(BTreeSet::from([device]));
         self.outputs.clear();
@@ -333,27 +361,7 @@ impl Replica {
                 self.restore_item(&mut mirror, item).map_err(broken)?;
             }
         }
-        let roster = self.register.as_ref().map(Register::roster);
-        let roster = roster.map(|roster| roster.nodes.to_vec()).unwrap_or_default();
-        let number = self.roster_number(&node);
-        let mut touched = BTreeSet::new();
-        if let Some(number) = number {
-            // What was taken over since it was kept is held now, though its row is not a copy.
-            for (device, seq) in mirror.order.iter().flatten() {
-                self.places.receive(*device, *seq, number);
-                touched.insert(*device);
-            }
-            for id in mirror.claims.values() {
-                match self.places.position(id) {
-                    Some((device, seq)) => {
-                        self.places.receive(device, seq, number);
-                        touched.insert(device);
-                    }
-                    None => self.strays.receive(id, number),
-                }
-            }
-        }
-        let opened = open(note, &self.cooperative, &node, &roster)
+        let opened = open(note, &self.cooperative, &node, &self.turns.nodes)
             .map_err(|_| Unreadable::MirrorRoot { node })?;
         let (size, root) = (opened.checkpoint().size, opened.checkpoint().root);
         if (size, root) != (mirror.frontier.size(), mirror.frontier.root()) {
@@ -366,6 +374,8 @@ impl Replica {
         let last = others.find_map(|leaf| frontier(leaf));
         self.frontiers.extend(last.map(|said| (node, said)));
         self.mirrors.insert(node, mirror);
+        // What was taken over since it was kept is held now, though its row is not a copy.
+        let touched = self.receive_log(&node, 0);
         self.settle(touched);
         self.restore_lent(&node);
         self.restore_words(node);
@@ -432,14 +442,14 @@ enum Reading {
 
 /// What can be given once: a place in a chain, and the number after a register entry.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Spot {
-    place: (DeviceKey, u64),
+pub(super) struct Spot {
+    pub(super) place: (DeviceKey, u64),
     /// The register entry before it, if it is one.
-    after: Option<EntryId>,
+    pub(super) after: Option<EntryId>,
 }
 
 impl Spot {
-    fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         let header = entry.header();
         let register = matches!(entry.content(), Content::Known(act) if act.is_register());
         Self { place: (header.device, header.seq), after: register.then_some(header.basis) }
@@ -473,23 +483,26 @@ impl Taken {
     }
 }
 
-/// Runs of own leaves whose entries a roster node's checked log holds: first, end, the node's
-/// number. Asked for in ascending order.
+/// A run of own leaves: first, end, whose log holds their entries, and the register entry that has
+/// closed that log before, if one has.
+type Run = (u64, u64, NodeKey, Option<EntryId>);
+
+/// Runs of own leaves whose entries checked logs hold. Asked for in ascending order.
 #[derive(Default)]
 struct Holders {
     /// Those that have not begun, the last first.
-    runs: Vec<(u64, u64, u8)>,
-    /// Those that have, by end and number.
-    now: Vec<(u64, u8)>,
+    runs: Vec<Run>,
+    /// Those that have.
+    now: Vec<Run>,
 }
 
 impl Holders {
-    fn of(&mut self, index: u64) -> impl Iterator<Item = u8> {
-        while let Some((_, end, number)) = self.runs.pop_if(|(from, ..)| *from <= index) {
-            self.now.push((end, number));
+    fn of(&mut self, index: u64) -> impl Iterator<Item = (NodeKey, Option<EntryId>)> {
+        while let Some(run) = self.runs.pop_if(|(from, ..)| *from <= index) {
+            self.now.push(run);
         }
-        self.now.retain(|(end, _)| *end > index);
-        self.now.iter().map(|(_, number)| *number)
+        self.now.retain(|(_, end, ..)| *end > index);
+        self.now.iter().map(|(_, _, node, order)| (*node, *order))
     }
 }
 

@@ -3,6 +3,7 @@
 use talea_protocol::bytes::{List, Octets};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::ACCEPT;
 use talea_protocol::message::{
     BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, Form, Item, LEAVES_MAX, Message, NAMES_MAX,
 };
@@ -24,6 +25,11 @@ pub enum Part {
         leaf: u64,
         /// How many.
         count: u32,
+    },
+    /// One that accepts the entry which this leaf of the own log takes over.
+    Taken {
+        /// The leaf.
+        leaf: u64,
     },
     /// By name.
     Known(Vec<EntryId>),
@@ -90,13 +96,14 @@ impl Replica {
             return Some(read);
         };
         let place = self.places.at(device, seq)?;
-        let follower = self.roster_number(&serve.peer);
-        let holds = |node: u8| place.receipts & (1 << node) != 0;
+        let follower = self.node_number(&serve.peer);
         Some(match (origin, follower) {
             (Some((node, leaf)), Some(follower)) if node == follower => {
                 Part::Copy { from: u64::from(leaf), count: 1 }
             }
-            (_, Some(follower)) if holds(follower) => Part::Known(vec![place.id]),
+            (_, Some(_)) if self.is_held_by(device, seq, &serve.peer) => {
+                Part::Known(vec![place.id])
+            }
             (Some(_), _) if serve.form == Form::Named => Part::Known(vec![place.id]),
             _ => read,
         })
@@ -109,16 +116,24 @@ impl Replica {
             return mirror.others.get(&index).cloned().map(Part::Leaf);
         };
         let place = self.places.at(*device, *seq)?;
-        let follower = self.roster_number(&serve.peer);
         // Who asks for its own log has lost it.
-        let holds = serve.log != serve.peer
-            && follower.is_some_and(|node| place.receipts & (1 << node) != 0);
+        let holds = serve.log != serve.peer && self.is_held_by(*device, *seq, &serve.peer);
         match serve.form {
             // Not on disk yet: the frame ends here, and goes on when it is.
             Form::Whole if !holds && place.leaf >= self.own.published => None,
+            Form::Whole if !holds && self.takes_over(place.leaf) => {
+                Some(Part::Taken { leaf: place.leaf })
+            }
             Form::Whole if !holds => Some(Part::Read { leaf: place.leaf, count: 1 }),
             Form::Whole | Form::Named => Some(Part::Known(vec![place.id])),
         }
+    }
+}
+
+impl Replica {
+    /// Whether a leaf of this node's own log is not the one by which another accepts its entry.
+    fn takes_over(&self, leaf: u64) -> bool {
+        matches!(self.own_leaf(leaf), Some(OwnLeaf::Resolve { .. }))
     }
 }
 
@@ -155,6 +170,15 @@ pub fn leaves(
                 let before = frame.leaves;
                 read(*leaf, *count, &mut |bytes| frame.leaf(bytes));
                 frame.leaves - before == u64::from(*count)
+            }
+            Part::Taken { leaf } => {
+                let mut whole = false;
+                read(*leaf, 1, &mut |bytes| {
+                    let entry = bytes.get(1..).unwrap_or_default();
+                    whole = frame.leaf(&[&[ACCEPT], entry].concat());
+                    whole
+                });
+                whole
             }
             Part::Leaf(bytes) => frame.leaf(bytes),
             Part::Known(ids) => frame.known(ids),

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::bytes::Octets;
+use talea_protocol::charter::Roster;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::{Leaf, RESOLVE, Shown, accept};
@@ -56,18 +57,18 @@ impl Replica {
     /// built for no liar is helped against one.
     fn to_show(&self) -> BTreeMap<u8, Vec<Spot>> {
         let mut wanted: BTreeMap<u8, Vec<Spot>> = BTreeMap::new();
-        let Some(register) = &self.register else { return wanted };
-        let roster = register.roster();
+        let Some(roster) = self.only_roster() else { return wanted };
         let enough = u32::from(roster.quorum) + u32::from(roster.faulty.max(1));
-        let own = self.roster_number(&self.me);
+        let own = self.number_in(&self.me, 0);
         for (device, open) in self.freezes.forks() {
             let from = u32::try_from(open.fork.seq()).unwrap_or(u32::MAX);
             for seq in from..self.places.settled(device) {
                 let Some(place) = self.places.at(device, seq) else { break };
-                if place.receipts.count_ones() >= enough {
+                let Some(receipts) = self.places.receipts(device, seq) else { break };
+                if receipts.of(0).count_ones() >= enough {
                     continue;
                 }
-                let counted = (0..16).filter(|node| place.receipts & (1 << node) != 0);
+                let counted = (0..16).filter(|node| receipts.has(0, *node));
                 for node in counted.filter(|node| Some(*node) != own) {
                     if !self.shows.own.contains(&(place.id, node)) {
                         wanted.entry(node).or_default().push((place.id, (device, seq)));
@@ -83,7 +84,7 @@ impl Replica {
         if wanted.is_empty() {
             return None;
         }
-        let node = *self.register.as_ref()?.roster().nodes.get(usize::from(node))?;
+        let node = *self.only_roster()?.nodes.get(usize::from(node))?;
         let mirror = self.mirrors.get(&node)?;
         let size = mirror.checked.size();
         let mut tree = Tree::default();
@@ -119,12 +120,15 @@ impl Replica {
     /// Returns the chain in which something may settle.
     pub(super) fn shown(&mut self, log: &NodeKey, leaf: &[u8]) -> Option<u32> {
         let Ok(Leaf::Shown(shown)) = Leaf::parse(leaf) else { return None };
-        let node = self.roster_number(&shown.node)?;
+        let node = self.number_in(&shown.node, 0)?;
         let key = (shown.entry, node);
         let position = self.places.position(&shown.entry);
+        if self.only_roster().is_none() && !self.restoring {
+            return None;
+        }
         let is_counted = match position {
-            Some((device, seq)) => self.places.at(device, seq)?.receipts & (1 << node) != 0,
-            None => self.strays.has_receipt(&shown.entry, node),
+            Some((device, seq)) => self.places.receipts(device, seq)?.has(0, node),
+            None => self.strays.has_receipt(&shown.entry, 0, node),
         };
         let same = self.hash_in(log, &shown.entry);
         if is_counted || !shown.proves(&self.cooperative, &same?) {
@@ -132,19 +136,19 @@ impl Replica {
         }
         self.shows.lent.insert(key, leaf.to_vec());
         let Some((device, seq)) = position else {
-            self.strays.receive(&shown.entry, node);
+            self.strays.receive(&shown.entry, 0, node);
             return None;
         };
-        self.places.receive(device, seq, node);
+        self.places.receive(device, seq, 0, node);
         Some(device)
     }
 
     /// A leaf of this node's own log shows a receipt, which was counted before.
     pub(super) fn restore_shown(&mut self, shown: &Shown) {
-        let Some(node) = self.roster_number(&shown.node) else { return };
+        let Some(node) = self.number_in(&shown.node, 0) else { return };
         self.shows.own.insert((shown.entry, node));
         if let Some((device, seq)) = self.places.position(&shown.entry) {
-            self.places.receive(device, seq, node);
+            self.places.receive(device, seq, 0, node);
             self.settle(BTreeSet::from([device]));
         }
     }
@@ -156,6 +160,12 @@ impl Replica {
         let leaves: Vec<Vec<u8>> = others.into_iter().flatten().filter(kind).cloned().collect();
         let touched = leaves.iter().filter_map(|leaf| self.shown(log, leaf)).collect();
         self.settle(touched);
+    }
+
+    /// The roster, if there has been one alone: a receipt does not say for which one it stands.
+    fn only_roster(&self) -> Option<&Roster> {
+        let rosters = self.register.as_ref()?.rosters();
+        (rosters.len() == 1).then(|| rosters.first().map(|it| &it.roster)).flatten()
     }
 
     /// The hash of the leaf that accepts an entry with the bytes by which a log holds it.

@@ -63,14 +63,14 @@ impl Replica {
     }
 
     fn may_doubt(&self, node: &NodeKey) -> bool {
-        *node != self.me && self.roster_number(node).is_some() && !self.splits.is_known(node)
+        *node != self.me && self.node_number(node).is_some() && !self.splits.is_known(node)
     }
 
     /// A leaf of a log, checked or not, is said to prove that a node has split its view. Returns
     /// whether it does.
     pub(super) fn split_told(&mut self, split: Split) -> bool {
         let proves = split.check(&self.cooperative).is_ok();
-        let is_news = self.roster_number(&split.node).is_some();
+        let is_news = self.node_number(&split.node).is_some();
         if proves && is_news && !self.splits.is_known(&split.node) {
             self.splits.found.insert(split.node, split);
             self.own.news(self.now);
@@ -92,7 +92,7 @@ impl Replica {
             self.doubted(log, &doubt);
         }
         for (node, split) in std::mem::take(&mut self.splits.found) {
-            self.say(split.leaf());
+            self.put(split.leaf());
             self.splits.proven.insert(node, split);
             self.splits.told.retain(|(_, about), _| *about != node);
             self.outputs.push_back(Output::Alarm(Alarm::Split(node)));
@@ -109,7 +109,7 @@ impl Replica {
     fn say_doubt(&mut self, log: NodeKey, node: NodeKey) {
         let Some((_, note)) = self.checked_note(&node) else { return };
         if self.may_doubt(&node) && self.splits.own.insert((log, node)) {
-            self.say(Doubt { node, log, note }.leaf());
+            self.put(Doubt { node, log, note }.leaf());
         }
     }
 
@@ -185,7 +185,7 @@ impl Replica {
         }
     }
 
-    fn say(&mut self, leaf: Vec<u8>) {
+    fn put(&mut self, leaf: Vec<u8>) {
         let hash = leaf_hash(&leaf);
         self.own.append(&self.cooperative, leaf, hash, OwnLeaf::Other);
     }

@@ -19,7 +19,7 @@ use talea_protocol::tree::leaf_hash;
 use super::Replica;
 use super::own::OwnLeaf;
 use super::submit::Placing;
-use crate::place::Place;
+use crate::place::{Place, Receipts};
 use crate::register::Register;
 
 /// Where an entry wants to be.
@@ -28,8 +28,8 @@ type Spot = (DeviceKey, u64);
 #[derive(Debug)]
 struct Stray {
     entry: Signed,
-    /// Whose checked logs hold it: a bit for each roster node.
-    receipts: u16,
+    /// Whose checked logs hold it.
+    receipts: Receipts,
 }
 
 /// Entries without a place, from the logs of roster nodes alone: each such log has signed for them.
@@ -48,20 +48,20 @@ impl Strays {
     }
 
     /// A roster node's checked log holds this entry.
-    pub(super) fn receive(&mut self, id: &EntryId, node: u8) {
+    pub(super) fn receive(&mut self, id: &EntryId, roster: usize, node: u8) {
         let spot = self.spots.get(id).copied();
         let held = spot.and_then(|spot| self.by_spot.get_mut(&spot));
         if let Some(stray) = held.and_then(|held| held.get_mut(id)) {
-            stray.receipts |= 1 << node;
+            stray.receipts.add(roster, node);
             self.moved = true;
         }
     }
 
     /// Whether a roster node's log is known to hold one; also if none of this id is here.
-    pub(super) fn has_receipt(&self, id: &EntryId, node: u8) -> bool {
+    pub(super) fn has_receipt(&self, id: &EntryId, roster: usize, node: u8) -> bool {
         let spot = self.spots.get(id).and_then(|spot| self.by_spot.get(spot));
         let held = spot.and_then(|held| held.get(id));
-        held.is_none_or(|stray| stray.receipts & (1 << node) != 0)
+        held.is_none_or(|stray| stray.receipts.has(roster, node))
     }
 
     /// The leaf by which another's log accepts one.
@@ -80,7 +80,7 @@ impl Strays {
         self.moved = true;
         let held = self.by_spot.entry(spot).or_default();
         let rival = held.values().next().map(|stray| stray.entry.clone());
-        held.insert(id, Stray { entry, receipts: 0 });
+        held.insert(id, Stray { entry, receipts: Receipts::default() });
         rival
     }
 
@@ -126,6 +126,11 @@ impl Dead {
     /// The entry and the bytes of such a leaf.
     pub(super) fn leaf(&self, index: u64) -> Option<(EntryId, &[u8])> {
         self.leaves.get(&index).map(|(id, leaf)| (*id, leaf.as_slice()))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.leaves.iter().map(|(index, (_, leaf))| (*index, leaf.as_slice()))
     }
 
     /// Whether this log has given a place before.
@@ -184,9 +189,7 @@ impl Replica {
     pub(super) fn bring_receipts(&mut self, id: &EntryId) {
         let Some(stray) = self.strays.remove(id) else { return };
         let Some((device, seq)) = self.places.position(id) else { return };
-        for node in (0..16).filter(|node| stray.receipts & (1 << node) != 0) {
-            self.places.receive(device, seq, node);
-        }
+        self.places.receive_all(device, seq, &stray.receipts);
         self.settle(BTreeSet::from([device]));
     }
 
@@ -194,13 +197,13 @@ impl Replica {
     /// after all that is settled; or a heal adopts it.
     fn overdue(&self, device: u32, key: &DeviceKey) -> Option<EntryId> {
         let register = self.register.as_ref()?;
-        let quorum = u32::from(register.roster().quorum);
+        let quorums = self.quorums();
         let settled = self.places.settled(device);
         let last = settled.checked_sub(1).and_then(|last| self.places.at(device, last));
         let last = last.map_or(EntryId::ZERO, |place| place.id);
         let next = (*key, u64::from(settled));
         let follows = |stray: &&Stray| stray.entry.header().prev == last;
-        let held = |stray: &&Stray| stray.receipts.count_ones() >= quorum;
+        let held = |stray: &&Stray| stray.receipts.settle(&quorums);
         let mut elsewhere = self.strays.at(&next).filter(follows).filter(held);
         if let Some(stray) = elsewhere.next() {
             return is_based(register, &stray.entry).then(|| stray.entry.id());
@@ -239,8 +242,9 @@ impl Replica {
             return;
         }
         let hash = leaf_hash(&accept(&stray.entry));
-        let place = Place { id: *id, hash, leaf, receipts: stray.receipts };
+        let place = Place { id: *id, hash, leaf };
         self.keep_place(device, basis, place, stray.entry);
+        self.places.receive_all(device, seq, &stray.receipts);
         self.settle(BTreeSet::from([device]));
         self.seat_waiting(id);
     }

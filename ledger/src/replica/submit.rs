@@ -11,10 +11,10 @@ use talea_protocol::tree::{TreeHash, leaf_hash};
 use super::own::OwnLeaf;
 use super::{
     AHEAD_MS_MAX, ASK_MS, CHECK_ENTRIES_MAX, CHECKS_MAX, Checking, Output, Replica, Reply,
-    Submission,
+    Submission, Turn,
 };
 use crate::batch::Column;
-use crate::place::{Place, Refusal, Standing, office};
+use crate::place::{Cause, Place, Refusal, Standing, office};
 use crate::register::Register;
 
 /// What an entry got that asked for a place.
@@ -43,7 +43,20 @@ impl Replica {
             None if self.past.holds() && !self.past.is_patient(self.now) => {
                 self.reply(submission.ticket, Reply::Busy);
             }
+            None if self.turn() != Turn::Gives => {
+                let reply = self.turned_away(&entry);
+                self.reply(submission.ticket, reply);
+            }
             None => self.submissions.push((submission, entry)),
+        }
+    }
+
+    /// What is said to who submits to a node that gives no places.
+    fn turned_away(&self, entry: &Entry) -> Reply {
+        let from = u32::try_from(entry.header().seq).unwrap_or(u32::MAX);
+        match self.turn() {
+            Turn::Apart => Reply::Refused(Refusal::Frozen { from, cause: Cause::Closed }),
+            Turn::Waits { .. } | Turn::Gives => Reply::Busy,
         }
     }
 
@@ -104,6 +117,10 @@ impl Replica {
                 for (submission, entry) in submissions.into_iter().zip(entries) {
                     match entry {
                         Ok(_) if self.past.holds() => self.reply(submission.ticket, Reply::Busy),
+                        Ok(entry) if !self.grows() || self.turn() != Turn::Gives => {
+                            let reply = self.turned_away(&entry);
+                            self.reply(submission.ticket, reply);
+                        }
                         Ok(entry) => line.push((submission, entry)),
                         Err((_, unsound)) => {
                             self.reply(submission.ticket, Reply::Unsound(unsound));
@@ -214,7 +231,7 @@ impl Replica {
             let own = OwnLeaf::Accept { device, seq, origin };
             self.own.append(&self.cooperative, accept, hash, own)
         };
-        self.keep_place(device, basis, Place { id, hash, leaf, receipts: 0 }, entry);
+        self.keep_place(device, basis, Place { id, hash, leaf }, entry);
         leaf
     }
 
@@ -227,28 +244,35 @@ impl Replica {
             self.wanted.insert(id, commitment);
             self.ask_at.get_or_insert(self.now.after(super::own::QUIET_MS));
         }
-        self.enter_register(&entry);
+        let rosters = self.enter_register(&entry);
         if let Some(register) = &self.register {
             self.freezes.placed(register, &self.places, device, &entry);
         }
         self.strays.moved();
         self.unsettled.insert((device, seq), entry);
+        if rosters {
+            self.enroll_nodes();
+            self.recount();
+        }
     }
 
-    fn enter_register(&mut self, entry: &Signed) {
-        let Some(register) = &mut self.register else { return };
+    /// Numbers a register entry; says whether it brings a roster.
+    fn enter_register(&mut self, entry: &Signed) -> bool {
+        let Some(register) = &mut self.register else { return false };
+        let rosters = register.rosters().len();
         let is_register = matches!(entry.content(), Content::Known(act) if act.is_register());
         if is_register && entry.id() != self.cooperative {
             register.append(entry).expect("rules 15 and 16 were asked before");
         }
+        register.rosters().len() > rosters
     }
 
     fn found(&mut self, charter: &Signed) -> Result<Standing, Refusal> {
         let register = Register::found(charter)?;
         let device = register.device(&charter.header().device, 0);
         let device = device.ok_or(Refusal::NotEnrolled { number: 0 })?;
-        self.sync.set_roster(&register.roster().nodes);
         self.register = Some(register);
+        self.enroll_nodes();
         Ok(Standing::Free { device, basis: 0 })
     }
 

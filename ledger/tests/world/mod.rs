@@ -294,7 +294,7 @@ impl World {
             for entry in chain {
                 let basis = self.register.number(&entry.header().basis).unwrap_or(0);
                 let (id, hash) = (entry.id(), leaf_hash(&accept(entry)));
-                let place = Place { id, hash, leaf: 0, receipts: 0 };
+                let place = Place { id, hash, leaf: 0 };
                 places.give(device, basis, office(entry.content()), place);
             }
         }

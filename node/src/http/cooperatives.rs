@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Value, json};
-use talea_ledger::replica::Replica;
+use talea_ledger::replica::{Replica, Turn};
 
 use super::caller::Caller;
 use super::problem::Problem;
@@ -60,7 +60,9 @@ pub fn overview(replica: &Replica, now: u64) -> Value {
         "visibility": charter.map(|charter| charter.visibility),
         "currency": charter.map(|charter| charter.currency.clone()),
         "exponent": charter.map(|charter| charter.exponent),
-        "roster": register.map(|register| register.roster()),
+        "roster": replica.roster(),
+        "rosters": register.map(|register| register.rosters().len()),
+        "turn": turn(replica),
         "register": { "number": number, "head": head },
         "members": register.map(|register| register.members().len()),
         "devices": register.map(|register| register.devices().len()),
@@ -70,6 +72,19 @@ pub fn overview(replica: &Replica, now: u64) -> Value {
         "log": { "size": replica.published() },
         "logs": mirrors(replica, now),
     })
+}
+
+/// Whether this node gives places, waits for closed logs of an earlier roster, or is of none.
+fn turn(replica: &Replica) -> Value {
+    let closed_by = replica.closed_by();
+    match replica.turn() {
+        Turn::Gives => json!({ "is": "gives", "closed_by": closed_by }),
+        Turn::Waits { roster, closed, needed } => json!({
+            "is": "waits", "closed_by": closed_by, "roster": roster, "closed": closed, "needed": needed,
+        }),
+        Turn::Apart if closed_by.is_some() => json!({ "is": "closed", "closed_by": closed_by }),
+        Turn::Apart => json!({ "is": "reads", "closed_by": closed_by }),
+    }
 }
 
 /// What is held of the other nodes' logs.

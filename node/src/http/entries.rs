@@ -288,7 +288,7 @@ pub async fn register(
                 "head": head,
                 "members": register.members().len(),
                 "devices": register.devices().len(),
-                "roster": register.roster(),
+                "roster": replica.roster(),
             });
             Ok((head, standings))
         })
@@ -339,7 +339,7 @@ fn standing(replica: &Replica, id: &EntryId) -> Option<Standing> {
         member: register.record(device).map(|record| record.member.0),
         index: place.leaf,
         receipts: replica.receipts(id),
-        roster: register.roster().nodes.len(),
+        roster: replica.roster().map_or(0, |roster| roster.nodes.len()),
         verdict: settled.then(|| replica.state().verdict(id)).flatten(),
         settled,
     })

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use talea_ledger::replica::{Replica, Turn};
 use tokio::time::timeout;
 
 use super::problem::Problem;
@@ -36,10 +37,12 @@ pub async fn ready(State(app): State<Shared>) -> Response {
     let lacking = app.orders.ask(|hosts| {
         let all = || hosts.values().map(|hosted| &hosted.replica);
         let founded = all().filter(|replica| replica.register().is_none()).count();
-        (founded, all().filter(|replica| replica.behind().is_some()).count())
+        let turn = |replica: &&Replica| matches!(replica.turn(), Turn::Waits { .. });
+        let waiting = all().filter(turn).count();
+        (founded, all().filter(|replica| replica.behind().is_some()).count(), waiting)
     });
     match lacking.await {
-        Some((charters, logs)) => {
+        Some((charters, logs, waiting)) => {
             if charters > 0 {
                 reasons.push(format!("{charters} cooperatives wait for their charter"));
             }
@@ -47,6 +50,12 @@ pub async fn ready(State(app): State<Shared>) -> Response {
                 reasons.push(format!(
                     "{logs} cooperatives may lack what this node has signed: it signs nothing for \
                      them before it has asked the roster and fetched it"
+                ));
+            }
+            if waiting > 0 {
+                reasons.push(format!(
+                    "{waiting} cooperatives wait for closed logs of an earlier roster: see that its \
+                     nodes are reached, or others of the new one that have them"
                 ));
             }
         }

@@ -43,7 +43,7 @@ impl Sync {
     /// roster nodes are there, each of which brings those that came to it first; otherwise all but
     /// the one that promises most, and those whose names found no entries.
     pub(super) fn choose_forms(&mut self) {
-        if self.roster.iter().all(|node| self.peers.contains_key(node)) {
+        if self.writers.iter().all(|node| self.peers.contains_key(node)) {
             self.intakes.values_mut().for_each(Intake::want_names);
             return;
         }

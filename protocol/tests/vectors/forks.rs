@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::SignedHeader;
 use talea_protocol::fork::{Fork, ForkFault};
 use talea_protocol::hash::EntryId;
-use talea_protocol::leaf::{Closed, Doubt, Erased, Forked, Leaf, Shown, accept, resolve};
+use talea_protocol::leaf::{Closed, Doubt, Erased, Forked, Leaf, Renewed, Shown, accept, resolve};
 use talea_protocol::receipt::Receipt;
 use talea_protocol::split::{SignedCheckpoint, Split, alone};
 use talea_protocol::tree::{Tree, leaf_hash};
@@ -108,7 +108,7 @@ fn every_split_of_the_vectors_is_a_proof_for_its_cooperative_alone() {
     }
 }
 
-fn leaves() -> [(&'static str, Vec<u8>, Value); 11] {
+fn leaves() -> [(&'static str, Vec<u8>, Value); 12] {
     let fork = forked();
     let (one, redirect, order) = (fork.one.id(), redirect(), EntryId([0x17; 32]));
     let forked = |held| Forked { fork, held }.leaf();
@@ -136,6 +136,7 @@ fn leaves() -> [(&'static str, Vec<u8>, Value); 11] {
         ("leaf, doubt", doubt.leaf(), doubted),
         ("leaf, split, one size", same.leaf(), said_of(&same)),
         ("leaf, split, another beginning", longer.leaf(), said_of(&longer)),
+        ("leaf, renewed", Renewed { entry: one }.leaf(), json!({"entry": one})),
     ]
 }
 

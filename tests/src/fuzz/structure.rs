@@ -124,6 +124,7 @@ pub fn leaf(input: &[u8]) {
         Ok(Leaf::Shown(shown)) => assert_eq!(shown.leaf(), input),
         Ok(Leaf::Doubt(doubt)) => assert_eq!(doubt.leaf(), input),
         Ok(Leaf::Split(split)) => assert_eq!(split.leaf(), input),
+        Ok(Leaf::Renewed(renewed)) => assert_eq!(renewed.leaf(), input),
         Ok(Leaf::Other(kind)) => assert_eq!(Some(&kind), input.first()),
         Err(fault) => assert!(!fault.to_string().is_empty()),
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::DeviceKey;
+use talea_protocol::key::{DeviceKey, NodeKey};
 
 use super::finding::Finding;
 use super::policy::{Policy, PolicyFault};
@@ -102,7 +102,7 @@ impl Audit {
             count: count(open.len()),
             first: Claim::of(first),
             receipts,
-            quorum: u32::from(sum.register.roster().quorum),
+            quorum: u32::from(sum.settled.roster().map_or(0, |roster| roster.quorum)),
         })
     }
 
@@ -112,8 +112,9 @@ impl Audit {
         if let Some(wanted) = policy.cooperative.filter(|wanted| *wanted != found) {
             faults.push(PolicyFault::Cooperative { wanted, found });
         }
-        let roster = self.sum.as_ref().map_or(&[][..], |sum| &sum.register.roster().nodes);
-        let absent = policy.nodes.iter().filter(|node| !roster.contains(node));
+        let roster = self.sum.as_ref().and_then(|sum| sum.settled.roster());
+        let names = |node: &&NodeKey| roster.is_some_and(|it| it.nodes.contains(node));
+        let absent = policy.nodes.iter().filter(|node| !names(node));
         faults.extend(absent.map(|node| PolicyFault::Node { node: *node }));
         let found = summary.settled;
         if let Some(wanted) = policy.settled.filter(|wanted| *wanted > found) {
@@ -133,7 +134,8 @@ impl Audit {
     /// When the largest checkpoint was cosigned, in seconds since 1970 UTC, as somebody says who
     /// does not lie: of the roster's times the (f + 1)-th from the latest.
     fn seen_at(&self) -> u64 {
-        let faulty = self.sum.as_ref().map_or(0, |sum| sum.register.roster().faulty);
+        let roster = self.sum.as_ref().and_then(|sum| sum.settled.roster());
+        let faulty = roster.map_or(0, |roster| roster.faulty);
         let mut times: Vec<u64> = match self.shown.own().checkpoints.values().next_back() {
             Some(checkpoint) => checkpoint.cosigners.values().copied().collect(),
             None => Vec::new(),

@@ -38,8 +38,10 @@ pub enum Content {
     Peer(Peer),
     /// Shows another node's receipt.
     Shows(Box<leaf::Shown>),
-    /// The log ends here.
-    Closed,
+    /// The log ends here for the roster that this register entry replaces.
+    Closed(EntryId),
+    /// An entry from before the log was closed has its place for the new roster too.
+    Renewed(EntryId),
     /// An accept or resolve leaf without a genuine entry: a finding says why.
     Damaged,
     /// A kind that nobody guesses at.
@@ -86,7 +88,8 @@ impl Content {
             | Self::Frontier(_)
             | Self::Peer(_)
             | Self::Shows(_)
-            | Self::Closed
+            | Self::Closed(_)
+            | Self::Renewed(_)
             | Self::Damaged
             | Self::Other => None,
         }
@@ -122,23 +125,36 @@ impl Log {
         true
     }
 
-    /// The entries under checkpoints whose roots the leaves have: the node's receipts.
-    pub fn receipts(&self) -> impl Iterator<Item = EntryId> {
+    /// The entries under checkpoints whose roots the leaves have: the node's receipts. Each with the
+    /// register entry that had closed the log before, if one had.
+    pub fn receipts(&self) -> impl Iterator<Item = (Option<EntryId>, EntryId)> {
         let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
-        sound.filter_map(|leaf| leaf.content.entry())
+        let mut closed = None;
+        sound.filter_map(move |leaf| match leaf.content {
+            Content::Closed(order) => {
+                closed = Some(order);
+                None
+            }
+            Content::Renewed(id) => Some((closed, id)),
+            _ => leaf.content.entry().map(|id| (closed, id)),
+        })
+    }
+
+    /// The receipts that it shows of others, before it was closed for the first time.
+    fn shown(&self) -> impl Iterator<Item = &leaf::Shown> {
+        let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
+        let open = sound.take_while(|leaf| !matches!(leaf.content, Content::Closed(_)));
+        open.filter_map(|leaf| match &leaf.content {
+            Content::Shows(shown) => Some(&**shown),
+            _ => None,
+        })
     }
 
     /// The receipts of others that it shows, under checkpoints as before; each with the hash of the
     /// leaf by which this log accepts the entry, if it does.
     #[must_use]
     pub fn shows(&self) -> Vec<(&leaf::Shown, Option<TreeHash>)> {
-        let sound = self.leaves.iter().take_while(|leaf| leaf.index < self.sound);
-        let shown: Vec<&leaf::Shown> = sound
-            .filter_map(|leaf| match &leaf.content {
-                Content::Shows(shown) => Some(&**shown),
-                _ => None,
-            })
-            .collect();
+        let shown: Vec<&leaf::Shown> = self.shown().collect();
         let named: BTreeSet<EntryId> = shown.iter().map(|shown| shown.entry).collect();
         let accepted = |leaf: &Shown| match leaf.content {
             Content::Accept(id) if named.contains(&id) => Some((id, leaf.hash)),

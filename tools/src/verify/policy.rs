@@ -15,7 +15,8 @@ use super::status::Status;
 pub struct Policy {
     /// The cooperative, by its id: another one's export is invalid.
     pub cooperative: Option<EntryId>,
-    /// Nodes that the roster must name: one that it does not name makes the export invalid.
+    /// Nodes that the roster in force must name: one that it does not name makes the export invalid.
+    /// A roster but the charter's is in force if the one before it has settled the change.
     #[serde(default)]
     pub nodes: Vec<NodeKey>,
     /// Entries that must be settled, at least. Not said: all that the exporting node accepted.

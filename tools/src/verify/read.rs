@@ -203,7 +203,8 @@ impl Pile {
             Ok(Leaf::Accept(entry)) => self.entry(log, index, *entry, Content::Accept),
             Ok(Leaf::Resolve(entry)) => self.entry(log, index, *entry, Content::Resolve),
             Ok(Leaf::Fork(forked)) => RawContent::Ready(self.fork(log, index, forked)),
-            Ok(Leaf::Closed(_)) => RawContent::Ready(Content::Closed),
+            Ok(Leaf::Closed(it)) => RawContent::Ready(Content::Closed(it.order)),
+            Ok(Leaf::Renewed(it)) => RawContent::Ready(Content::Renewed(it.entry)),
             Ok(Leaf::Frontier(frontier)) => RawContent::Ready(Content::Frontier(frontier)),
             Ok(Leaf::Peer(peer)) => RawContent::Ready(Content::Peer(peer)),
             Ok(Leaf::Shown(shown)) => RawContent::Ready(Content::Shows(shown)),
@@ -394,7 +395,8 @@ impl Shown {
                 | Content::Frontier(_)
                 | Content::Peer(_)
                 | Content::Shows(_)
-                | Content::Closed
+                | Content::Closed(_)
+                | Content::Renewed(_)
                 | Content::Other => continue,
             };
             left -= 1;

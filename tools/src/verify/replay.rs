@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::heal;
 use talea_ledger::place::{Cause, Place, Places, Refusal, Standing, office};
-use talea_ledger::register::Register;
+use talea_ledger::register::{Reformed, Register};
 use talea_protocol::act::{Act, Content as Said};
-use talea_protocol::charter::Roster;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
@@ -27,8 +26,6 @@ type Entries = BTreeMap<EntryId, Signed>;
 pub struct Replay {
     /// The register as this log has it.
     pub register: Register,
-    /// Every roster of that register, in order.
-    pub rosters: Vec<Roster>,
     /// Who has which place.
     pub places: Places,
     /// What speaks against the log.
@@ -54,7 +51,6 @@ impl Replay {
     #[must_use]
     pub fn new(register: Register) -> Self {
         Self {
-            rosters: vec![register.roster().clone()],
             register,
             places: Places::default(),
             found: Vec::new(),
@@ -93,14 +89,25 @@ impl Replay {
                 Content::Frontier(frontier) if self.is_whole(log) => {
                     self.compare(log, leaf.index, frontier);
                 }
-                Content::Closed => closed = true,
+                Content::Closed(order) => closed = self.is_left_out(log, order),
                 Content::Frontier(_)
                 | Content::Peer(_)
+                | Content::Renewed(_)
                 | Content::Shows(_)
                 | Content::Damaged
                 | Content::Other => {}
             }
         }
+    }
+
+    /// Whether the roster that this entry brings has left the log's node out: nothing of it counts
+    /// any more.
+    fn is_left_out(&self, log: &Log, order: &EntryId) -> bool {
+        let rosters = self.register.rosters();
+        let before = rosters.iter().take_while(|it| it.order != *order);
+        let new = rosters.iter().find(|it| it.order == *order);
+        let names = |it: &Reformed| it.roster.nodes.contains(&log.node);
+        new.is_none_or(|it| !names(it)) && before.into_iter().any(names)
     }
 
     /// Whether the places are all that the log had given at this leaf.
@@ -221,7 +228,7 @@ impl Replay {
             self.places.ask(&self.register, entry)?
         };
         if let Standing::Free { device, basis } = standing {
-            let place = Place { id: entry.id(), hash: leaf.hash, leaf: leaf.index, receipts: 0 };
+            let place = Place { id: entry.id(), hash: leaf.hash, leaf: leaf.index };
             self.places.give(device, basis, office(entry.content()), place);
             self.enter(entry);
         }
@@ -236,9 +243,6 @@ impl Replay {
         }
         // `ask` has put the questions that `append` puts again.
         let _ = self.register.append(entry);
-        if self.rosters.last() != Some(self.register.roster()) {
-            self.rosters.push(self.register.roster().clone());
-        }
         if let Act::Heal(heal) = act
             && let Some(record) = self.register.record(heal.device)
         {

@@ -25,7 +25,7 @@ type Spot = (DeviceKey, u64);
 /// Receipts, and what they settle.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// Each roster that was in force, and which of its nodes hold an entry, a bit for each.
+    /// Each roster that is or was in force, and which of its nodes hold an entry, a bit for each.
     receipts: Vec<(Roster, BTreeMap<EntryId, u16>)>,
     /// Every genuine entry, by place.
     spots: BTreeMap<Spot, Vec<EntryId>>,
@@ -39,31 +39,48 @@ pub struct Settled {
 impl Settled {
     /// Counts receipts, and settles what has enough of them.
     #[must_use]
-    pub fn new(
-        register: &Register,
-        rosters: &[Roster],
-        logs: &BTreeMap<NodeKey, Log>,
-        entries: &Entries,
-    ) -> Self {
-        let cooperative = register.cooperative();
-        let mut receipts = Vec::new();
-        for roster in rosters {
-            let mut held = held(roster, logs);
-            shown(&cooperative, roster, logs, entries, &mut held);
-            receipts.push((roster.clone(), held));
-        }
-        let mut settled = Self { receipts, ..Self::default() };
+    pub fn new(register: &Register, logs: &BTreeMap<NodeKey, Log>, entries: &Entries) -> Self {
+        let mut settled = Self::default();
         for entry in entries.values() {
             let spot = (entry.header().device, entry.header().seq);
             settled.spots.entry(spot).or_default().push(entry.id());
         }
-        settled.contradictions(entries);
-        for (device, record) in (0_u32..).zip(register.devices()) {
-            let chain = settled.walk(register, device, &record.key, entries);
-            settled.ids.extend(&chain);
-            settled.chains.push(chain);
+        // A roster is in force once the register entry that brings it is settled by those before.
+        for (number, it) in register.rosters().iter().enumerate() {
+            if number > 0 && !settled.has(&it.order) {
+                break;
+            }
+            let mut held = held(register, number, &it.roster, logs);
+            if number == 0 {
+                shown(&register.cooperative(), &it.roster, logs, entries, &mut held);
+            }
+            settled.receipts.push((it.roster.clone(), held));
+            settled.settle(register, entries);
         }
+        settled.contradictions(entries);
         settled
+    }
+
+    /// Settles anew what has enough receipts.
+    fn settle(&mut self, register: &Register, entries: &Entries) {
+        (self.chains, self.found) = (Vec::new(), Vec::new());
+        for (device, record) in (0_u32..).zip(register.devices()) {
+            let chain = self.walk(register, device, &record.key, entries);
+            self.ids.extend(&chain);
+            self.chains.push(chain);
+        }
+    }
+
+    /// The roster in force.
+    #[must_use]
+    pub fn roster(&self) -> Option<&Roster> {
+        self.receipts.last().map(|(roster, _)| roster)
+    }
+
+    /// How many rosters are or were in force.
+    #[must_use]
+    pub fn rosters(&self) -> usize {
+        self.receipts.len()
     }
 
     /// The settled entries of a device's chain, in order.
@@ -85,11 +102,11 @@ impl Settled {
         self.ids.contains(id)
     }
 
-    /// How many nodes of the newest roster hold an entry.
+    /// How many nodes of one roster hold an entry; of the one in which most do.
     #[must_use]
     pub fn receipts(&self, id: &EntryId) -> u32 {
-        let held = self.receipts.last().and_then(|(_, held)| held.get(id));
-        held.map_or(0, |nodes| nodes.count_ones())
+        let held = self.receipts.iter().filter_map(|(_, held)| held.get(id));
+        held.map(|nodes| nodes.count_ones()).max().unwrap_or(0)
     }
 
     /// Entries that can settle no more: on another branch than the one that goes on, or behind the
@@ -184,12 +201,22 @@ impl Settled {
     }
 }
 
-/// Which nodes of a roster hold each entry in their checked logs.
-fn held(roster: &Roster, logs: &BTreeMap<NodeKey, Log>) -> BTreeMap<EntryId, u16> {
+/// Which nodes of a roster hold each entry in their checked logs, by leaves that stand for it.
+fn held(
+    register: &Register,
+    number: usize,
+    roster: &Roster,
+    logs: &BTreeMap<NodeKey, Log>,
+) -> BTreeMap<EntryId, u16> {
     let mut held: BTreeMap<EntryId, u16> = BTreeMap::new();
-    for (number, node) in roster.nodes.iter().enumerate() {
-        for id in logs.get(node).into_iter().flat_map(Log::receipts) {
-            *held.entry(id).or_default() |= 1 << number;
+    let counts = |order: Option<EntryId>| {
+        order.map_or(Some(0), |order| register.roster_of(&order)) == Some(number)
+    };
+    for (node, key) in roster.nodes.iter().enumerate() {
+        for (order, id) in logs.get(key).into_iter().flat_map(Log::receipts) {
+            if counts(order) {
+                *held.entry(id).or_default() |= 1 << node;
+            }
         }
     }
     held
