@@ -227,6 +227,7 @@ const SIGNS: [(&str, &str, &str); 19] = [
     ("protocol/src/key.rs", "raw", "bytes after the words of a purpose"),
     ("protocol/src/quic/tls.rs", "raw", "what TLS has it sign: 64 spaces come first"),
     ("tools/src/bin/talea/http.rs", "Request", "method, path, node and time of its own request"),
+    ("tools/src/bin/talea/people.rs", "Redemption", "the redemption that was shown"),
     ("tools/src/bin/talea/people.rs", "Subscription", "the subscription that was shown"),
     ("tools/src/charter_file.rs", "Enrolment", "the hash of a charter that was read"),
     ("tools/src/founding.rs", "Enrolment", "the hash of a charter that was read"),
