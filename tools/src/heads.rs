@@ -142,7 +142,7 @@ pub enum Unsafe {
         silent: Vec<NodeKey>,
     },
     /// The chain gets no new place: what is signed now would stand in the way of what comes after.
-    #[error("rule {rule}: {} gives this device no new place: {cause}", all(.nodes))]
+    #[error("rule {rule}: your nodes give this device no new place: {cause}")]
     Still {
         /// By which rule: 21, or 22 where the chain has ended.
         rule: u16,
@@ -184,8 +184,11 @@ fn short(node: &NodeKey) -> String {
     format!("node {}", key.get(..8).unwrap_or_default())
 }
 
+/// "a", "a and b", "a, b and c".
 fn all(nodes: &[NodeKey]) -> String {
-    nodes.iter().map(short).collect::<Vec<_>>().join(" and ")
+    let mut names: Vec<String> = nodes.iter().map(short).collect();
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
 }
 
 impl Head {

@@ -3,6 +3,8 @@
 //! Its values are those of a small cooperative; the founders read and change them. The long file
 //! with every key explained is [`super::TEMPLATE`].
 
+use std::collections::BTreeMap;
+
 use talea_protocol::key::{DeviceKey, NodeKey, Signature};
 
 /// The file without its founders; names in braces are filled in.
@@ -32,8 +34,7 @@ impl Fresh {
             let founder = self.founders.get(place).or(self.founders.first());
             quoted(founder.map_or("", |(handle, _)| handle))
         };
-        let mut text = SHORT.to_owned();
-        for (name, value) in [
+        let values = BTreeMap::from([
             ("name", self.name.replace(char::is_control, " ")),
             ("name_quoted", quoted(&self.name)),
             ("currency", quoted(&self.currency)),
@@ -43,9 +44,17 @@ impl Fresh {
             ("registrar", holder(0)),
             ("treasurer", holder(1)),
             ("distributor", holder(2)),
-        ] {
-            text = text.replacen(&format!("{{{name}}}"), &value, 1);
+        ]);
+        // In one pass: what is filled in may have braces, too.
+        let (mut text, mut rest) = (String::new(), SHORT);
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, it)| Some((before, it.split_once('}')?)))
+        {
+            text.push_str(before);
+            text.push_str(values.get(name).map_or("", String::as_str));
+            rest = after;
         }
+        text.push_str(rest);
         for (handle, device) in &self.founders {
             text.push_str(&founder(handle, device));
         }
