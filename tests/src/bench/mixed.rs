@@ -71,7 +71,7 @@ pub fn export(node: &SecretKey, entries: &[Signed], folded: &mut Folded) -> Vec<
     let count = u64::try_from(entries.len()).expect("fits");
     let (settled, accepted) = (state.cut(register), root.finish());
     let frontier = Frontier { accepted, settled, state: state.root(), count };
-    let mut log: Vec<Vec<u8>> = entries.iter().map(accept).collect();
+    let mut log: Vec<Vec<u8>> = entries.iter().map(|entry| accept(entry)).collect();
     log.push(frontier.leaf());
     let mut sum = tree::Frontier::default();
     for leaf in &log {

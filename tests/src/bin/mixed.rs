@@ -48,7 +48,10 @@ fn made(seed: u64, count: usize, node: &SecretKey) -> Vec<Signed> {
     let kinds = mixed.kinds();
     let list: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     let (members, devices) = (mixed.register().members().len(), mixed.register().devices().len());
-    println!("seed {seed}: {} entries of {members} members' {devices} devices", mixed.entries().len());
+    println!(
+        "seed {seed}: {} entries of {members} members' {devices} devices",
+        mixed.entries().len()
+    );
     println!("kinds: {}", list.join(", "));
     let void = mixed.void();
     println!("not counted: {}", void.len());
@@ -67,7 +70,11 @@ fn folded(what: &str, entries: &[Signed]) -> (Folded, f64) {
     let begun = std::time::Instant::now();
     let root = folded.state.root();
     let rest = begun.elapsed();
-    row(&format!("fold, {what}, entries/s"), format!("{rate:.0}"), format!("{} entries", entries.len()));
+    row(
+        &format!("fold, {what}, entries/s"),
+        format!("{rate:.0}"),
+        format!("{} entries", entries.len()),
+    );
     let whole = (folded.time + rest).as_millis();
     row("its state's root from the entries alone, ms", whole, format!("{root}"));
     let each = held as f64 / entries.len() as f64;

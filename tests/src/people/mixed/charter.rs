@@ -86,4 +86,3 @@ fn treasury() -> Treasury {
         ..Treasury::default()
     }
 }
-

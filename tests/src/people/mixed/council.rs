@@ -39,8 +39,10 @@ impl Mixed {
         self.council.asked += 1;
         let (ordinary, closes) = (Matter::Ordinary, self.time + DAYS * DAY_MS);
         let plain = Course::default();
-        let options = (0..OPTIONS).map(|n| code(["north", "east", "south", "west"][usize::from(n)]));
-        let listed = Course { options: List::new(options.collect()).expect("four"), ..plain.clone() };
+        let options =
+            (0..OPTIONS).map(|n| code(["north", "east", "south", "west"][usize::from(n)]));
+        let listed =
+            Course { options: List::new(options.collect()).expect("four"), ..plain.clone() };
         let circle = Course { circle: Some(code("garden")), ..plain.clone() };
         let blockable = Course { fallback: Some(Method::CreditWeighted), ..plain.clone() };
         let amount = Quantity::new(EXPENSE_LIMIT + 10_000).expect("above zero");

@@ -81,14 +81,16 @@ impl Mixed {
         let author = self.anybody();
         let taking = *self.chance.one_of(&[Taking::Use, Taking::Cite, Taking::Consume]);
         let (resource, date) = (self.some("bread"), self.today());
-        self.say(author, &Act::Draw(Draw { taking, resource, date, belonging: Belonging::default() }));
+        self.say(
+            author,
+            &Act::Draw(Draw { taking, resource, date, belonging: Belonging::default() }),
+        );
     }
 
     pub(super) fn offer(&mut self) {
         let author = self.anybody();
         let direction = *self.chance.one_of(&[Direction::Offer, Direction::Request]);
-        let intent =
-            Intent { direction, what: self.some("flour"), until: None, circle: None };
+        let intent = Intent { direction, what: self.some("flour"), until: None, circle: None };
         let id = self.say(author, &Act::Intent(intent));
         self.exchange.offers.push((self.member(author), id));
     }

@@ -74,13 +74,15 @@ impl Mixed {
         ]);
         let quantity = i64::try_from(self.chance.between(1, most)).expect("small");
         let jobs = self.money.jobs();
-        let job = (stream == Stream::Livelihood && jobs > 0 && self.chance.percent(50)).then(|| {
-            let number = self.chance.below(jobs);
-            Job { code: super::money::job(number), tier: super::money::tier(number) }
-        });
+        let job =
+            (stream == Stream::Livelihood && jobs > 0 && self.chance.percent(50)).then(|| {
+                let number = self.chance.below(jobs);
+                Job { code: super::money::job(number), tier: super::money::tier(number) }
+            });
         let end = self.work_day();
         let begin = Day::new(end.value() - i32::from(self.chance.percent(20))).expect("a day");
-        let tags = if self.chance.percent(30) { vec![code("commons"), code("sdg:5")] } else { vec![] };
+        let tags =
+            if self.chance.percent(30) { vec![code("commons"), code("sdg:5")] } else { vec![] };
         Contribution {
             stream,
             task: code(task),
@@ -150,7 +152,8 @@ impl Mixed {
 
     /// The author takes some of the quantity back.
     pub(super) fn correct(&mut self) {
-        let given = self.one_done().filter(|it| it.quantity > 1 && self.writing.contains(&it.author));
+        let given =
+            self.one_done().filter(|it| it.quantity > 1 && self.writing.contains(&it.author));
         let Some(given) = given else { return self.contribute() };
         let act = Correct { contribution: given.id, difference: -(given.quantity / 4).max(1) };
         self.say(given.author, &Act::Correct(act));
