@@ -71,6 +71,9 @@ impl Mixed {
                 mixed.admit(number);
             }
             let goal = count * (month + 1) / 12;
+            if month == 11 {
+                mixed.farewell();
+            }
             while mixed.people.entries.len() < goal {
                 mixed.day();
             }

@@ -48,13 +48,27 @@ impl Mixed {
         self.writing.push(self.people.authors.len() - 1);
     }
 
-    /// Somebody who is no founder leaves, and gets its shares back.
+    /// Somebody leaves, unless it is a founder.
     fn leave(&mut self) {
         let author = self.spender();
-        let member = self.member(author);
-        if u64::from(member.0) < FOUNDERS {
-            return self.contribute();
+        if u64::from(self.member(author).0) < FOUNDERS {
+            self.contribute()
+        } else {
+            self.part(author)
         }
+    }
+
+    /// The newest member leaves: every year has a departure.
+    pub(super) fn farewell(&mut self) {
+        let newest = self.writing.iter().copied().max_by_key(|author| self.member(*author));
+        let at = self.people.register.head().0;
+        let first = newest.and_then(|it| self.people.register.spender(self.member(it), at));
+        self.part(first.map(index).expect("somebody writes"));
+    }
+
+    /// A member leaves, and gets its shares back.
+    fn part(&mut self, author: usize) {
+        let member = self.member(author);
         self.say(author, &Act::Leave);
         let key = &self.people.authors[author].key;
         let said = departure(&self.people.cooperative(), member);
