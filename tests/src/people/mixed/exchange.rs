@@ -116,6 +116,8 @@ impl Mixed {
 
     /// Somebody promises what another has asked for.
     pub(super) fn promise(&mut self) {
+        let (register, at) = (&self.people.register, self.people.register.head().0);
+        self.exchange.offers.retain(|(asked, _)| register.is_member(*asked, at));
         let Some((asked, intent)) = self.exchange.offers.pop() else { return self.offer() };
         let author = self.somebody_else(asked);
         let due = Day::new(self.today().value() + 14).expect("a day");
