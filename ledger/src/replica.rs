@@ -30,6 +30,7 @@ mod serve;
 mod fork;
 mod stray;
 mod shown;
+mod split;
 mod restore;
 mod behind;
 
@@ -44,6 +45,7 @@ use behind::Past;
 use own::OwnLog;
 use room::Room;
 use shown::Shows;
+use split::Splits;
 use stray::{Dead, Strays};
 
 /// An entry dated further ahead than this gets no receipt yet, in ms (model, section 9).
@@ -192,6 +194,8 @@ pub enum Alarm {
     State(NodeKey),
     /// A device has written twice in one place; the proof is in the log.
     Fork(DeviceKey, u64),
+    /// A node has signed two histories of its log; the proof is in the log. It is cosigned no more.
+    Split(NodeKey),
 }
 
 /// Why a check is under way.
@@ -244,6 +248,7 @@ pub struct Replica {
     freezes: Freezes,
     strays: Strays,
     shows: Shows,
+    splits: Splits,
     dead: Dead,
     /// Register entries that a succession adopts although their author's chain stands still.
     adopted: BTreeSet<EntryId>,
@@ -292,6 +297,7 @@ impl Replica {
             freezes: Freezes::default(),
             strays: Strays::default(),
             shows: Shows::default(),
+            splits: Splits::default(),
             dead: Dead::default(),
             adopted: BTreeSet::new(),
             recalls: BTreeMap::new(),

@@ -55,6 +55,9 @@ pub struct Waiting {
     pub checkpoint: Vec<u8>,
 }
 
+/// Leaves between two marks: so many are hashed again at most when a root of before is asked for.
+const MARK: u64 = 4_096;
+
 /// Another node's log.
 #[derive(Debug)]
 pub struct Mirror {
@@ -82,6 +85,8 @@ pub struct Mirror {
     pub differs: bool,
     /// Entries of the leaves in `others` that accept or resolve one, by index.
     pub claims: BTreeMap<u64, EntryId>,
+    /// The log as it was at every [`MARK`]th leaf.
+    marks: Vec<Frontier>,
     /// Accept leaves checked since this node's last peer leaf about it.
     pub news: bool,
 }
@@ -106,6 +111,7 @@ impl Mirror {
             accused: false,
             differs: false,
             claims: BTreeMap::new(),
+            marks: Vec::new(),
             news: false,
         }
     }
@@ -114,6 +120,9 @@ impl Mirror {
     pub fn apply(&mut self, seen: Seen, hash: TreeHash) {
         let index = self.frontier.size();
         self.frontier.append(hash);
+        if self.frontier.size().is_multiple_of(MARK) {
+            self.marks.push(self.frontier.clone());
+        }
         match seen {
             Seen::Held(device, seq) => self.order.push(Some((device, seq))),
             Seen::Other(leaf) => {
@@ -135,8 +144,29 @@ impl Mirror {
         self.order.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         self.others.split_off(&size);
         self.claims.split_off(&size);
+        self.marks.retain(|mark| mark.size() <= size);
         self.waiting.clear();
         self.stalled = None;
+    }
+
+    /// The root of its first `size` leaves; `hash` gives a leaf's. None if it has fewer.
+    pub fn root_at(
+        &self,
+        size: u64,
+        hash: impl Fn(u64, Order) -> Option<TreeHash>,
+    ) -> Option<TreeHash> {
+        if size == self.checked.size() {
+            return Some(self.checked.root());
+        }
+        let marks = self.marks.partition_point(|mark| mark.size() <= size);
+        let mark = marks.checked_sub(1).and_then(|last| self.marks.get(last)).cloned();
+        let mut frontier = mark.unwrap_or_default();
+        for (index, order) in
+            self.applied_since(frontier.size()).take_while(|(index, _)| *index < size)
+        {
+            frontier.append(hash(index, order)?);
+        }
+        (frontier.size() == size).then(|| frontier.root())
     }
 
     /// What was applied from `from` to the end, by index.

@@ -42,6 +42,8 @@ pub enum AlarmKind {
     State,
     /// A device has written twice in one place.
     Fork,
+    /// A peer has signed two histories of its log.
+    Split,
     /// A cooperative's disk is not what this node promised.
     Disk,
 }

@@ -460,6 +460,7 @@ impl Loop {
                 "what it sent of a log has not the root that the log's owner signed",
             ),
             Alarm::State(peer) => (AlarmKind::State, peer, "it has another state for the same cut"),
+            Alarm::Split(peer) => (AlarmKind::Split, peer, "it signed two histories of its log"),
             Alarm::Fork(device, seq) => {
                 self.it.metrics.alarm(AlarmKind::Fork);
                 error!(%cooperative, %device, seq, "alarm: it signed two entries for one place");

@@ -13,6 +13,7 @@ use crate::fork::Fork;
 use crate::hash::{EntryId, Hash};
 use crate::key::NodeKey;
 use crate::receipt::Receipt;
+use crate::split::{SignedCheckpoint, Split};
 use crate::tile::{BundleFault, LEAF_BYTES_MAX};
 use crate::tree::{TreeHash, leaf_hash};
 
@@ -33,6 +34,10 @@ pub const ERASED: u8 = 6;
 pub const CLOSED: u8 = 7;
 /// Kind of a leaf with a [`Shown`].
 pub const SHOWN: u8 = 8;
+/// Kind of a leaf with a [`Doubt`].
+pub const DOUBT: u8 = 9;
+/// Kind of a leaf with a [`Split`].
+pub const SPLIT: u8 = 10;
 /// Longest receipt in a leaf of kind 8, in bytes: the longest act's leaf may not fit one that
 /// carries it.
 pub const SHOWN_BYTES_MAX: usize = 60 * 1024;
@@ -102,6 +107,17 @@ pub struct Shown {
     pub receipt: Octets<SHOWN_BYTES_MAX>,
 }
 
+/// What this node holds of a log of which another one tells otherwise.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode)]
+pub struct Doubt {
+    /// Whose log.
+    pub node: NodeKey,
+    /// Whose peer leaf, or doubt, tells otherwise.
+    pub log: NodeKey,
+    /// The checkpoint up to which this node has checked the log of `node`.
+    pub note: SignedCheckpoint,
+}
+
 /// Why bytes are not a leaf. The log's node is at fault: it signed a root over them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LeafFault {
@@ -143,6 +159,10 @@ pub enum Leaf {
     Closed(Closed),
     /// Another node's receipt of an entry.
     Shown(Box<Shown>),
+    /// What is held here of a log of which another one tells otherwise.
+    Doubt(Doubt),
+    /// A node has signed two histories of its log.
+    Split(Box<Split>),
     /// Of a kind that this version keeps and passes on, never guesses at.
     Other(u8),
 }
@@ -171,6 +191,10 @@ impl Leaf {
             CLOSED => decode(rest, LEAF_BYTES_MAX).map(Self::Closed).map_err(value),
             SHOWN => {
                 decode(rest, LEAF_BYTES_MAX).map(|it| Self::Shown(Box::new(it))).map_err(value)
+            }
+            DOUBT => decode(rest, LEAF_BYTES_MAX).map(Self::Doubt).map_err(value),
+            SPLIT => {
+                decode(rest, LEAF_BYTES_MAX).map(|it| Self::Split(Box::new(it))).map_err(value)
             }
             FRONTIER => {
                 decode(rest, LEAF_BYTES_MAX).map(|it| Self::Frontier(Box::new(it))).map_err(value)
@@ -270,6 +294,22 @@ impl Shown {
     }
 }
 
+impl Doubt {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![DOUBT], encode(self)].concat()
+    }
+}
+
+impl Split {
+    /// The leaf's bytes.
+    #[must_use]
+    pub fn leaf(&self) -> Vec<u8> {
+        [vec![SPLIT], encode(self)].concat()
+    }
+}
+
 impl Closed {
     /// The leaf's bytes.
     #[must_use]
@@ -336,6 +376,14 @@ mod tests {
         let receipt = Octets::new(b"anything".to_vec()).unwrap();
         let shown = Shown { entry: entry.id(), node: key.node(), receipt };
         assert_eq!(Leaf::parse(&shown.leaf()), Ok(Leaf::Shown(Box::new(shown))));
+
+        let note = Octets::new(b"anything".to_vec()).unwrap();
+        let doubt = Doubt { node: key.node(), log: key.node(), note: note.clone() };
+        assert_eq!(Leaf::parse(&doubt.leaf()), Ok(Leaf::Doubt(doubt)));
+        let root = TreeHash::EMPTY;
+        let proof = List::new(vec![root; 64]).unwrap();
+        let split = Split { node: key.node(), one: note.clone(), other: note, root, proof };
+        assert_eq!(Leaf::parse(&split.leaf()), Ok(Leaf::Split(Box::new(split))));
 
         let peer = Peer { node: key.node(), size: 3, root: TreeHash::EMPTY, time: 8 };
         assert_eq!(Leaf::parse(&peer.leaf()), Ok(Leaf::Peer(peer)));

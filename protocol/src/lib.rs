@@ -27,6 +27,7 @@ pub mod proof;
 pub mod note;
 pub mod checkpoint;
 pub mod receipt;
+pub mod split;
 pub mod leaf;
 pub mod message;
 pub mod sync;

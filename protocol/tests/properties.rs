@@ -136,6 +136,8 @@ proptest! {
             Ok(Leaf::Erased(erased)) => prop_assert_eq!(erased.leaf(), bytes),
             Ok(Leaf::Closed(closed)) => prop_assert_eq!(closed.leaf(), bytes),
             Ok(Leaf::Shown(shown)) => prop_assert_eq!(shown.leaf(), bytes),
+            Ok(Leaf::Doubt(doubt)) => prop_assert_eq!(doubt.leaf(), bytes),
+            Ok(Leaf::Split(split)) => prop_assert_eq!(split.leaf(), bytes),
             Ok(Leaf::Accept(_) | Leaf::Resolve(_) | Leaf::Other(_)) | Err(_) => {}
         }
     }

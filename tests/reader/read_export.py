@@ -2,7 +2,7 @@
 """Reads a Talea export and says whether it is valid. Shares no code with Talea: written from protocol/README.md alone.
 
 Checked: digest, frames, leaves, headers, every signature, chains, register order, enrolment, trees, checkpoints,
-cosignatures, mirrored logs, forks, settlement, payloads. Not checked: what acts mean, but for which branch of a fork a
+cosignatures, mirrored logs, forks, shown receipts, split views, settlement, payloads. Not checked: what acts mean, but for which branch of a fork a
 settled heal adopts; its evidence is believed. Prints one line of JSON; exits 0 valid, 1 no export, 2 invalid,
 3 incomplete, 4 forked.
 """
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MAGIC, ZERO = b"talea-export-1\n", bytes(32)
 FRAME_MAX, BUNDLE_MAX, NOTE_MAX, PAYLOAD_MAX, LIST_MAX = 262144, 196608, 8192, 261120, 1024
+SHOWN_MAX, ALONE_MAX, PROOF_MAX = 61440, 512, 64
 HEADER = struct.Struct("<2s32s32sQ32s32sQB")  # version and scheme, cooperative, device, seq, prev, basis, time, payload?
 INVALID, INCOMPLETE, FORKED = "INVALID", "INCOMPLETE", "FORKED"
 STATUS = {"VALID": 0, INCOMPLETE: 3, INVALID: 2, FORKED: 4}  # the heavier, the later
@@ -71,10 +72,11 @@ class Header:
         self.payload = (c.take(32), c.int(4)) if option else None
         self.header = c.data[start:c.at]
 
-    def sign(self, act_hash, signature):
+    def sign(self, act_hash, signature, signed=True):
         """The statement: the header and the hash of the act."""
         self.id = derived("entry id v2", self.header + act_hash)
-        check_signature(self.device, signature, b"talea entry v2\n" + self.header + act_hash, f"rule 9: {self} is not its device's")
+        if signed:
+            check_signature(self.device, signature, b"talea entry v2\n" + self.header + act_hash, f"rule 9: {self} is not its device's")
 
     def is_root(self):
         return self.cooperative == ZERO and self.basis == ZERO and self.seq == 0
@@ -82,7 +84,7 @@ class Header:
 
 class Entry(Header):
     """A signed statement: header, act, signature."""
-    def __init__(self, data):
+    def __init__(self, data, signed=True):
         if not 64 < len(data) <= 65535:
             raise Bad("rule 1: not an entry's length")
         c = Cursor(data[:-64])
@@ -91,7 +93,7 @@ class Entry(Header):
         self.tag, self.act = c.int(4), c.data[c.at:]
         if self.is_root() != (self.tag == 0):
             raise Bad("rule 8: only a charter is entry 0 of nothing")
-        self.sign(act_hash, data[-64:])
+        self.sign(act_hash, data[-64:], signed)
 
     def __str__(self):
         return f"entry {self.id.hex()} (device {self.device.hex()}, place {self.seq})"
@@ -142,11 +144,61 @@ def root_of(level):
     return level[0] if level else hashlib.sha256().digest()
 
 
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def included(index, size, leaf, proof):
+    """RFC 9162, section 2.1.3.2: the root that a leaf and its inclusion proof come to."""
+    if index >= size:
+        raise Bad("a leaf beyond the end of its log")
+    last, root = size - 1, leaf
+    for step in proof:
+        if not last:
+            raise Bad("a proof with too many hashes")
+        if index % 2 or index == last:
+            root = node_hash(step, root)
+            while not index % 2 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            root = node_hash(root, step)
+        index, last = index >> 1, last >> 1
+    if last:
+        raise Bad("a proof with too few hashes")
+    return root
+
+
+def consistent(old, old_root, new, new_root, proof):
+    """RFC 9162, section 2.1.4.2: whether the log of `new` leaves began with the log of `old`."""
+    if not 0 < old <= new:
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    proof = [old_root] * (old & (old - 1) == 0) + proof
+    index, last = old - 1, new - 1
+    while index % 2:
+        index, last = index >> 1, last >> 1
+    if not proof:
+        return False
+    before = after = proof[0]
+    for step in proof[1:]:
+        if not last:
+            return False
+        if index % 2 or index == last:
+            before, after = node_hash(step, before), node_hash(step, after)
+            while not index % 2 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            after = node_hash(after, step)
+        index, last = index >> 1, last >> 1
+    return not last and (before, after) == (old_root, new_root)
+
+
 class Reader:
     def __init__(self):
         self.found, self.entries, self.logs, self.settled = [], {}, {}, {ZERO}
         self.mirrors, self.notes, self.payloads = [], [], []
-        self.forks, self.dead = {}, set()
+        self.forks, self.dead, self.splits = {}, set(), {}
         self.cooperative, self.own, self.founders, self.roster, self.quorum = ZERO, Log(ZERO), [], [], 1
 
     def say(self, status, text):
@@ -194,6 +246,19 @@ class Reader:
         try:
             if leaf[:1] == b"\4":
                 self.fork(leaf[1:])
+            elif leaf[:1] == b"\10":
+                c = Cursor(leaf[1:])
+                shown = c.take(32), c.take(32), c.octets(SHOWN_MAX)
+                if c.at != len(c.data):
+                    raise Bad("no shown receipt")
+                return leaf_hash, None, shown
+            elif leaf[:1] == b"\12":
+                self.split(leaf[1:])
+            elif leaf[:1] == b"\11":
+                c = Cursor(leaf[1:])
+                c.take(64), c.octets(ALONE_MAX)
+                if c.at != len(c.data):
+                    raise Bad("no doubt")
             elif leaf[:1] in (b"", b"\1", b"\5"):
                 entry = Entry(leaf[1:])
                 if leaf[:1] == b"\5":
@@ -222,6 +287,35 @@ class Reader:
             raise Bad("a fork leaf that proves no fork")
         self.forks.setdefault((one.device, one.seq), (one.id, other.id))
 
+    def split(self, data):
+        """Splits: two checkpoints that one log cannot both have, both signed by its node."""
+        c = Cursor(data)
+        node, one, other = c.take(32), c.octets(ALONE_MAX), c.octets(ALONE_MAX)
+        root, proof = c.take(32), c.list(PROOF_MAX, lambda: c.take(32))
+        one, other = self.opened(node, one, []), self.opened(node, other, [])
+        if c.at != len(data) or one > other or one[1] == root or not consistent(one[0], root, *other, proof):
+            raise Bad("a split leaf that proves no two histories")
+        self.splits.setdefault(node, (one[0], other[0]))
+
+    def shows(self, log, entry_id, node, receipt):
+        """Whether a shown receipt proves that the node's log holds the entry."""
+        parts = re.fullmatch(b"c2sp.org/tlog-proof@v1\n(extra ([A-Za-z0-9+/]+={0,2})\n)?index (0|[1-9][0-9]*)\n"
+                             b"((?:[A-Za-z0-9+/]{43}=\n){0,64})\n(.*)", receipt, re.DOTALL)
+        if not parts or entry_id not in self.entries:
+            return False
+        held = [leaf[0] for leaf in log.leaves if leaf and leaf[1] == entry_id and entry_id not in log.taken]
+        leaf = (held + [self.entries[entry_id][1]])[0]
+        try:
+            if parts[1]:
+                extra = base64.b64decode(parts[2], validate=True)
+                if extra[:1] not in (b"\1", b"\5") or Entry(extra[1:], False).id != entry_id:
+                    return False
+                leaf = hashlib.sha256(b"\0" + extra).digest()
+            size, root = self.opened(node, parts[5], [])
+            return included(int(parts[3]), size, leaf, [base64.b64decode(line, validate=True) for line in parts[4].split()]) == root
+        except (Bad, ValueError):
+            return False
+
     def mirror(self, log, start, items):
         """Exports: the order of another log, resolved to leaves."""
         leaves = []
@@ -240,12 +334,17 @@ class Reader:
         log.add(start, leaves)
 
     def checkpoint(self, log, note):
+        size, root = self.opened(log.node, note, self.roster)
+        if log.checkpoints.setdefault(size, root) != root:
+            self.say(FORKED, f"two roots for {size} leaves of {log}, both signed")
+
+    def opened(self, log, note, roster):
         """Notes: signed-note, tlog-checkpoint, cosignature/v1."""
-        origin = "talea/log/" + derived("log origin v1", self.cooperative + log.node).hex()
+        origin = "talea/log/" + derived("log origin v1", self.cooperative + log).hex()
         parts = re.fullmatch(f"({origin}\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{{43}}=)\n)\n((\u2014 \\S+ \\S+\n)+)", note.decode())
         if not parts:
-            raise Bad(f"not a checkpoint of {log}")
-        keys = [(origin, b"\n\1", log.node)] + [(f"talea/node/{node.hex()}", b"\n\4", node) for node in self.roster]
+            raise Bad(f"not a checkpoint of the log of node {log.hex()}")
+        keys = [(origin, b"\n\1", log)] + [(f"talea/node/{node.hex()}", b"\n\4", node) for node in roster]
         known = {(name, hashlib.sha256(name.encode() + kind + key).digest()[:4]): key for name, kind, key in keys}
         signers = set()
         for name, blob in re.findall("\u2014 (\\S+) (\\S+)\n", parts[4]):
@@ -256,10 +355,8 @@ class Reader:
                 check_signature(key, blob[start:], (time + parts[1]).encode(), f"a signature of {name} is not its own")
                 signers.add(name)
         if origin not in signers:
-            raise Bad(f"a checkpoint that is not signed by the node of {log}")
-        size, root = int(parts[2]), base64.b64decode(parts[3])
-        if log.checkpoints.setdefault(size, root) != root:
-            self.say(FORKED, f"two roots for {size} leaves of {log}, both signed")
+            raise Bad(f"a checkpoint that is not signed by node {log.hex()}")
+        return int(parts[2]), base64.b64decode(parts[3])
 
     def tree(self, log):
         whole = next((i for i, leaf in enumerate(log.leaves) if leaf is None), len(log.leaves))
@@ -320,7 +417,7 @@ class Reader:
 
     def histories(self):
         """One place, one entry; each log for itself; and what is settled: by q roster logs, and everything before it."""
-        places, counted = {}, {i: 0 for i in self.entries}
+        places, holders = {}, {i: set() for i in self.entries}
         for entry, _ in self.entries.values():
             if places.setdefault((entry.device, entry.seq), entry) is not entry:
                 self.forks.setdefault((entry.device, entry.seq), (places[entry.device, entry.seq].id, entry.id))
@@ -328,7 +425,16 @@ class Reader:
             self.tree(log)
             self.places(log)
             for i in set(log.accepts(log.sound)) if log.node in self.roster else []:
-                counted[i] += 1
+                holders[i].add(log.node)
+        for log in self.logs.values():
+            shown = [leaf[2] for leaf in log.leaves[:log.sound] if leaf and len(leaf) > 2] if log.node in self.roster else []
+            for i, node, receipt in shown:
+                if node in self.roster and self.shows(log, i, node, receipt):
+                    holders[i].add(node)
+        counted = {i: len(nodes) for i, nodes in holders.items()}
+        for node, sizes in self.splits.items():
+            if node in self.roster or not self.roster:
+                self.say(FORKED, f"node {node.hex()} signed two histories of its log, with {sizes[0]} and {sizes[1]} leaves")
         chosen, order = {}, sorted((entry.seq, i) for i, (entry, _) in self.entries.items())
         for entry in (self.entries[i][0] for _, i in order if counted[i] >= self.quorum):
             if chosen.setdefault((entry.device, entry.seq), entry.id) != entry.id:

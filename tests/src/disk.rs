@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use talea_ledger::batch::{Batch, Column};
 use talea_ledger::replica::{self, Commit, Moment, Replica, Unreadable};
+use talea_protocol::bytes::{FRAME_BYTES_MAX, Octets, decode};
+use talea_protocol::export::{self, Section};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 use talea_protocol::tree::{TreeHash, leaf_hash};
@@ -139,6 +141,29 @@ impl Disk {
     #[must_use]
     pub fn payload(&self, cooperative: &EntryId, entry: &EntryId) -> Option<Vec<u8>> {
         self.rows.get(&(Column::Payload, [cooperative.0, entry.0].concat())).cloned()
+    }
+
+    /// The sections of an export between its head and its end: all leaves of the own log that are
+    /// signed for, the other logs as they are mirrored, and the newest checkpoints.
+    #[must_use]
+    pub fn sections(&self, cooperative: &EntryId, me: NodeKey, replica: &Replica) -> Vec<Section> {
+        let size = usize::try_from(replica.published()).expect("few");
+        let mut sections: Vec<Section> =
+            export::leaves(0, self.leaves(cooperative).take(size)).collect();
+        let node = |key: &[u8]| NodeKey(key[32..64].try_into().expect("a node's key"));
+        for (key, row) in self.rows_of(Column::Mirror, cooperative) {
+            let from = u64::from_be_bytes(key[64..72].try_into().expect("a place"));
+            let items = decode(row, FRAME_BYTES_MAX).expect("as it was written");
+            sections.push(Section::Mirror { log: node(key), from, items });
+        }
+        let own = replica.note().map(|note| (me, note.to_string().into_bytes()));
+        let others = self.rows_of(Column::Checkpoint, cooperative);
+        let others = others.map(|(key, note)| (node(key), note.clone()));
+        for (log, note) in others.filter(|(log, _)| *log != me).chain(own) {
+            let note = Octets::new(note).expect("short");
+            sections.push(Section::Checkpoint { log, note });
+        }
+        sections
     }
 
     /// A cooperative as it was kept here.

@@ -349,6 +349,25 @@ impl Handmade {
         self.logs[node].push(peer.leaf());
     }
 
+    /// A shown leaf: another node's log, with this entry at its end, as only `node` was shown it.
+    /// `extra` is what the receipt carries of the leaf.
+    pub fn show(&mut self, node: usize, other: usize, entry: &Signed, extra: Vec<u8>) {
+        let (key, mut tree) = (&self.nodes[other], tree::Tree::default());
+        self.logs[other].iter().for_each(|leaf| tree.append(leaf_hash(leaf)));
+        tree.append(leaf_hash(&accept(entry)));
+        let (size, root) = (tree.size(), tree.root());
+        let origin = origin(&self.cooperative, &key.node());
+        let receipt = Receipt {
+            index: size - 1,
+            proof: tree.prove_inclusion(size - 1, size, |_, _| None).expect("a leaf of it"),
+            checkpoint: Checkpoint { origin, size, root }.sign(key),
+            extra,
+        };
+        let receipt = Octets::new(receipt.to_string().into_bytes()).expect("short");
+        let shown = leaf::Shown { entry: entry.id(), node: key.node(), receipt };
+        self.logs[node].push(shown.leaf());
+    }
+
     /// The root of a node's log.
     #[must_use]
     pub fn root(&self, node: usize) -> TreeHash {

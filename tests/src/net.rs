@@ -9,6 +9,7 @@ use std::sync::Arc;
 use talea_ledger::replica::{Alarm, Input, Moment, Output, Replica, Reply, leaves};
 use talea_protocol::bytes::Octets;
 use talea_protocol::entry::{Entry, Signed, check};
+use talea_protocol::export::Writer;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 use talea_protocol::message::{Message, Payload};
@@ -107,6 +108,29 @@ impl Net {
         }
     }
 
+    /// A second host under a node's key, linked to nobody yet: a node that keeps two histories.
+    pub fn twin(&mut self, node: usize) -> usize {
+        let key = Arc::clone(&self.nodes[node].key);
+        let publics: Vec<NodeKey> = self.nodes.iter().map(|node| node.key.node()).collect();
+        let replica = Replica::new(Moment(self.now), self.cooperative, Arc::clone(&key), &publics);
+        let (disk, alarms) = (Disk::default(), Vec::new());
+        self.nodes.push(Node { key, disk, replica, alarms, reloads: 0 });
+        self.nodes.len() - 1
+    }
+
+    /// What a node exports: its own log, those that it mirrors, and their checkpoints.
+    #[must_use]
+    pub fn export(&self, node: usize) -> Vec<u8> {
+        let node = &self.nodes[node];
+        let me = node.key.node();
+        let (mut writer, mut file) = Writer::begin(self.cooperative, me, self.now);
+        for section in node.disk.sections(&self.cooperative, me, &node.replica) {
+            file.extend(writer.frame(&section));
+        }
+        file.extend(writer.end());
+        file
+    }
+
     /// Cuts every link of a node.
     pub fn isolate(&mut self, node: usize) {
         for other in (0..self.nodes.len()).filter(|other| *other != node) {
@@ -182,6 +206,12 @@ impl Net {
         }
     }
 
+    /// Something happens to a node that no other node has done: a message in another's name.
+    pub fn befall(&mut self, node: usize, input: Input) {
+        self.tell(node, input);
+        self.settle_down();
+    }
+
     fn tell(&mut self, node: usize, input: Input) {
         self.nodes[node].replica.handle(Moment(self.now), input);
     }
@@ -253,8 +283,9 @@ impl Net {
     }
 
     fn send(&mut self, from: usize, to: NodeKey, message: Message) {
-        let to = self.nodes.iter().position(|node| node.key.node() == to).expect("a node");
-        if self.links.contains(&(from.min(to), from.max(to))) {
+        let linked = |at: &usize| self.links.contains(&(from.min(*at), from.max(*at)));
+        let mut hosts = (0..self.nodes.len()).filter(|at| self.nodes[*at].key.node() == to);
+        if let Some(to) = hosts.find(linked) {
             self.wires.push_back((from, to, message));
         }
     }

@@ -25,6 +25,9 @@ use crate::chance::Chance;
 mod acts;
 mod closings;
 pub mod mixed;
+mod endings;
+
+pub use endings::Ending;
 
 /// A device that writes, by its number.
 pub struct Author {

@@ -168,7 +168,11 @@ fn examine(history: &History<'_>, fact: &Fact<'_>) -> Result<(), Stop> {
     history.may(fact, act)?;
     history.comes_next(fact, act)?;
     match act {
-        Act::Admit(_) | Act::Enrol(_) => history.register.fault(fact.entry.id()),
+        Act::Admit(_) | Act::Enrol(_) | Act::Revoke(_) | Act::Depart(_) => {
+            history.register.fault(fact.entry.id())
+        }
+        Act::Leave => Ok(()),
+        Act::Report(report) => history.register.examine_report(fact.member, report, fact.basis),
         Act::Mark(mark) => history.check_cut(fact, &mark.cut),
         Act::Decide(decide) => history.examine_decide(fact, decide),
         Act::Contribution(contribution) => history.examine_contribution(fact, contribution),

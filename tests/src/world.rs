@@ -14,7 +14,7 @@ use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::tree::TreeHash;
 
 use crate::chance::Chance;
-use crate::people::{People, START_MS};
+use crate::people::{Ending, People, START_MS};
 
 pub mod scenario;
 pub mod canary;
@@ -22,6 +22,8 @@ mod torsion;
 mod trace;
 mod links;
 mod host;
+mod backups;
+mod endings;
 mod lies;
 mod wallets;
 mod strangers;
@@ -71,6 +73,8 @@ enum Event {
     Mend(usize, usize),
     /// One hears the other again.
     Hear(usize, usize),
+    /// The next step of what ends somebody's chains.
+    Ending { island: usize, ending: usize },
     /// The storm is over.
     Calm,
 }
@@ -80,6 +84,8 @@ struct Island {
     /// Its number in the scenario.
     number: usize,
     people: People,
+    /// Devices that are stolen, and members that leave.
+    endings: Vec<Ending>,
     cooperative: EntryId,
     /// By host; none while it is down.
     replicas: Vec<Option<Replica>>,
@@ -214,6 +220,7 @@ impl World {
         Island {
             number,
             people,
+            endings: Vec::new(),
             cooperative,
             replicas: self.hosts.iter().map(replica).collect(),
             wakes: vec![None; count],
@@ -328,6 +335,7 @@ impl World {
             Event::Restart(host) => self.restart(host),
             Event::Mend(one, other) => self.mend(one, other),
             Event::Hear(from, to) => self.hear(from, to),
+            Event::Ending { island, ending } => self.go_on_ending(island, ending),
             Event::Calm => self.heal(),
         }
     }
@@ -353,6 +361,12 @@ impl World {
             What::Fork { author, mask, length } => self.fork(author, mask, length),
             What::Sign { author, dice } => self.sign(author, dice),
             What::Later { node, author } => self.run_later(node, author),
+            What::Theft { author, mask, entries, after } => {
+                self.theft(author, mask, entries, after);
+            }
+            What::Leave { author } => self.leave(author),
+            What::Backup { node } => self.back_up(node),
+            What::PutBack { node, down } => self.put_back(number, node, down),
         }
     }
 

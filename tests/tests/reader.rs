@@ -9,6 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use talea_protocol::export::{Section, Sections, Writer};
+use talea_protocol::leaf::accept;
 use talea_tests::handmade::Handmade;
 use talea_tools::cheat::{change_byte, drop_entry, sign_twice};
 use talea_tools::verify::{Policy, audit};
@@ -70,6 +71,38 @@ fn an_outside_reader_comes_to_the_same_verdict_count_and_root() {
         let mut changed = file.clone();
         changed[at] ^= 1;
         assert_ne!(says("a damaged file", &changed), "VALID");
+    }
+}
+
+#[test]
+fn an_outside_reader_counts_the_receipts_that_a_log_shows() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let says = |name: &str, file: &[u8]| agree(&python, folder.path(), name, file);
+    let made = || {
+        let mut made = Handmade::ordinary();
+        let work = made.work(1, 45);
+        made.place(&work, &[0]);
+        (made, work)
+    };
+    let (alone, work) = made();
+    assert_eq!(says("one receipt of two", &alone.export(0)), "INCOMPLETE");
+    for extra in [Vec::new(), accept(&work)] {
+        let (mut made, work) = made();
+        made.show(0, 2, &work, extra);
+        assert_eq!(says("and one that is shown", &made.export(0)), "VALID");
+    }
+    let (mut made, work) = made();
+    let other = made.entries[1].clone();
+    made.show(0, 2, &work, accept(&other));
+    assert_eq!(says("shown with another entry's leaf", &made.export(0)), "INCOMPLETE");
+    let shown = made.logs[0].pop().unwrap();
+    for at in [40, shown.len() - 200] {
+        let mut bent = shown.clone();
+        bent[at] ^= 1;
+        made.logs[0].push(bent);
+        assert_eq!(says("of another node, or bent", &made.export(0)), "INCOMPLETE");
+        made.logs[0].pop();
     }
 }
 

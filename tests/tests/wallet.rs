@@ -198,6 +198,8 @@ impl World {
             Err(Unsafe::Contrary { .. } | Unsafe::Exported { .. }) => self.told.contrary += 1,
             Err(Unsafe::TooFew { .. }) => self.told.too_few += 1,
             Err(Unsafe::Silent { .. }) => self.told.silent += 1,
+            // Without a fork no chain stands still.
+            Err(still @ Unsafe::Still { .. }) => panic!("{still}"),
         }
         false
     }

@@ -15,6 +15,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
 
 use crate::journal::{Journal, JournalFault};
+use crate::remedy;
 use crate::witness::Past;
 
 /// What a node says of a chain (`GET …/heads/{device}`).
@@ -140,6 +141,16 @@ pub enum Unsafe {
         /// Nodes of the roster that did not answer.
         silent: Vec<NodeKey>,
     },
+    /// The chain gets no new place: what is signed now would stand in the way of what comes after.
+    #[error("rule {rule}: {} gives this device no new place: {cause}", all(.nodes))]
+    Still {
+        /// By which rule: 21, or 22 where the chain has ended.
+        rule: u16,
+        /// Why.
+        cause: String,
+        /// Who says so.
+        nodes: Vec<NodeKey>,
+    },
 }
 
 impl Unsafe {
@@ -162,6 +173,7 @@ impl Unsafe {
                 "wait until they answer, or name their addresses with `talea join`; --anyway signs \
                  although a fork may freeze this device"
             }
+            Self::Still { rule, .. } => remedy::next(*rule),
         }
     }
 }
@@ -234,6 +246,32 @@ pub fn enough(past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe>
     if silent.is_empty() { Ok(()) } else { Err(Unsafe::Silent { silent }) }
 }
 
+/// Whether the chain may grow: refused if more nodes of the roster than may lie say that it stands
+/// still, or has ended, before the journal's next place.
+///
+/// # Errors
+/// [`Unsafe::Still`].
+pub fn grows(journal: &Journal, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe> {
+    let (here, _) = journal.next();
+    let mut still: Vec<(u16, String, NodeKey)> = Vec::new();
+    for head in heads.iter().filter(|head| roster.nodes.contains(&head.node)) {
+        if let Some(ended) = head.ended.filter(|ended| ended.length <= here) {
+            let cause = format!("register entry {} has ended it", ended.by);
+            still.push((22, cause, head.node));
+        } else if let Some(frozen) = head.frozen.as_ref().filter(|frozen| frozen.from <= here) {
+            still.push((frozen.rule, frozen.cause.clone(), head.node));
+        }
+    }
+    if still.len() <= usize::from(roster.faulty) {
+        return Ok(());
+    }
+    let nodes = still.iter().map(|(_, _, node)| *node).collect();
+    match still.into_iter().max_by_key(|(rule, _, _)| *rule) {
+        Some((rule, cause, _)) => Err(Unsafe::Still { rule, cause, nodes }),
+        None => Ok(()),
+    }
+}
+
 /// Both: whether it is safe to sign after this journal.
 ///
 /// # Errors
@@ -288,6 +326,34 @@ mod tests {
     fn roster() -> Roster {
         let nodes = (0..3).map(|n| NodeKey([n; 32])).collect();
         Roster { nodes: List::new(nodes).unwrap(), faulty: 0, quorum: 2 }
+    }
+
+    #[test]
+    fn a_chain_that_stands_still_at_more_nodes_than_may_lie_gets_no_signature() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&dir.path().join("journal")).unwrap();
+        let free = |n: u8| Head::nothing(NodeKey([n; 32]));
+        let still = |n: u8| {
+            let frozen = Frozen { from: 0, rule: 21, cause: "it is reported".to_owned() };
+            Head { frozen: Some(frozen), ..free(n) }
+        };
+        let ended = Head { ended: Some(Ended { by: 7, length: 0 }), ..free(2) };
+        let roster = roster();
+        assert_eq!(grows(&journal, &roster, &[free(0), free(1)]), Ok(()));
+        let rule = |heads: &[Head]| match grows(&journal, &roster, heads) {
+            Err(Unsafe::Still { rule, .. }) => rule,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(rule(&[free(0), still(1)]), 21);
+        assert_eq!(rule(&[still(1), ended]), 22);
+        assert_eq!(grows(&journal, &roster, &[still(9)]), Ok(()), "a stranger's word is none");
+        let one_may_lie = Roster { faulty: 1, ..roster.clone() };
+        assert_eq!(grows(&journal, &one_may_lie, &[free(0), still(1)]), Ok(()));
+        let Err(Unsafe::Still { nodes, .. }) = grows(&journal, &one_may_lie, &[still(0), still(1)])
+        else {
+            panic!("two of them do not lie both");
+        };
+        assert_eq!(nodes.len(), 2);
     }
 
     /// States in the journal's next place.

@@ -129,6 +129,7 @@ pub fn audit(file: &[u8], policy: &Policy, now: u64) -> Result<Audit, ExportFaul
         Some(register) => Some(add_up(&mut shown, register)),
         None => {
             shown.found.extend(shown.forks.values().map(forks::proven));
+            split(&mut shown, None);
             None
         }
     };
@@ -191,6 +192,7 @@ fn enter(log: &mut Log, opened: &Opened) -> Option<Finding> {
 
 /// Places and folds everything.
 fn add_up(shown: &mut Shown, register: Register) -> Sum {
+    split(shown, Some(&register));
     let Shown { entries, logs, node, found, payloads, forks, .. } = shown;
     for log in logs.values().filter(|log| log.node != *node) {
         let mut replay = Replay::new(register.clone());
@@ -223,6 +225,16 @@ fn add_up(shown: &mut Shown, register: Register) -> Sum {
     let root = state.root();
     let dead = dead.into_iter().flatten().collect();
     Sum { register, places, settled, dead, state, root, order, names }
+}
+
+/// Says which nodes have signed two histories: those that the file's charter names, or any if it
+/// has none. Nobody else's log counts for anything.
+fn split(shown: &mut Shown, register: Option<&Register>) {
+    let counts = |node: &NodeKey| register.is_none_or(|it| it.roster().nodes.contains(node));
+    let splits = shown.splits.iter().filter(|(node, _)| counts(node));
+    let found =
+        splits.map(|(log, (one, other))| Finding::Split { log: *log, one: *one, other: *other });
+    shown.found.extend(found);
 }
 
 fn is_bound(

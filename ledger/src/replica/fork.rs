@@ -90,11 +90,18 @@ impl Replica {
     /// A leaf of another kind than an entry's came in a log from this peer. Returns whether it may
     /// be there, which is the same whatever is known here: a relay has asked it before.
     pub(super) fn heed(&mut self, peer: NodeKey, log: NodeKey, leaf: &[u8]) -> bool {
-        let Ok(Leaf::Fork(forked)) = Leaf::parse(leaf) else { return true };
-        let is_proof = forked.fork.check(&self.cooperative).is_ok();
-        if is_proof {
-            self.proven(forked.fork);
-        } else {
+        let is_proof = match Leaf::parse(leaf) {
+            Ok(Leaf::Fork(forked)) => {
+                let is_proof = forked.fork.check(&self.cooperative).is_ok();
+                if is_proof {
+                    self.proven(forked.fork);
+                }
+                is_proof
+            }
+            Ok(Leaf::Split(split)) => self.split_told(*split),
+            _ => true,
+        };
+        if !is_proof {
             self.accuse(Alarm::Unsound(peer), peer, log);
         }
         is_proof
@@ -158,6 +165,7 @@ impl Replica {
                 self.wanted.remove(&erased.entry);
             }
             Ok(Leaf::Shown(shown)) => self.restore_shown(&shown),
+            Ok(leaf @ (Leaf::Doubt(_) | Leaf::Split(_))) => self.restore_word(leaf),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use talea_protocol::checkpoint::open;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
-use talea_protocol::leaf::{ACCEPT, Leaf, RESOLVE, SHOWN, accept, bundled, resolve};
+use talea_protocol::leaf::{ACCEPT, DOUBT, Leaf, PEER, RESOLVE, SHOWN, accept, bundled, resolve};
 use talea_protocol::message::Item;
 use talea_protocol::sync::{Chunk, Moment};
 use talea_protocol::tree::{TreeHash, leaf_hash};
@@ -224,6 +224,7 @@ impl Replica {
         let (entry, known) = match self.place(entry, origin, accepted.then_some(hash)) {
             Placing::Placed(leaf) => {
                 self.fed = self.now;
+                self.bring_receipts(&id);
                 self.seat_waiting(&id);
                 let held = self.holding(leaf, hash);
                 return held.unwrap_or_else(|| Seen::Claim(id, resolved.unwrap_or_default()));
@@ -295,7 +296,8 @@ impl Replica {
         }
         let checkpoint = checkpoint.clone();
         self.count(log, note);
-        let differs = self.mirrors.get(&log).is_some_and(|mirror| mirror.differs);
+        let differs = self.mirrors.get(&log).is_some_and(|mirror| mirror.differs)
+            || self.splits.is_known(&log);
         if self.sync.is_connected(&log) && !differs {
             self.cosign(log, &checkpoint, note);
         }
@@ -308,7 +310,7 @@ impl Replica {
         let before = mirror.checked.size();
         mirror.checked = mirror.frontier.clone();
         mirror.note = note.to_vec();
-        let (mut touched, mut shown) = (BTreeSet::new(), Vec::new());
+        let (mut touched, mut shown, mut words) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (index, order) in mirror.applied_since(before) {
             match (order, number) {
                 (Some((device, seq)), Some(number)) => {
@@ -321,6 +323,8 @@ impl Replica {
                     self.frontiers.extend(said.map(|said| (log, said)));
                     let other = mirror.others.get(&index);
                     shown.extend(other.filter(|leaf| leaf.first() == Some(&SHOWN)).cloned());
+                    let about = |leaf: &&Vec<u8>| matches!(leaf.first(), Some(&(PEER | DOUBT)));
+                    words.extend(other.filter(about).cloned());
                     let claim = mirror.claims.get(&index).zip(number);
                     if let Some((id, number)) = claim {
                         match self.places.position(id) {
@@ -341,6 +345,7 @@ impl Replica {
         keep(&self.cooperative, self.me, mirror, &self.places, &mut self.own.batch);
         let size = mirror.checked.size();
         touched.extend(shown.iter().filter_map(|leaf| self.shown(&log, leaf)));
+        words.iter().for_each(|leaf| self.tells(log, leaf));
         self.settle(touched);
         self.compare();
         self.sync.grown(log, size);

@@ -197,7 +197,8 @@ impl Replica {
         if own.under_way.is_some() || (own.batch.is_empty() && own.hashes.is_empty()) {
             return;
         }
-        if self.past.holds() && !self.past.covers(own.tree.size()) {
+        // Without new leaves it would sign again what may be less than it has signed since.
+        if self.past.holds() && (own.hashes.is_empty() || !self.past.covers(own.tree.size())) {
             return;
         }
         let checkpoint = self.checkpoint();
@@ -284,9 +285,13 @@ impl Replica {
         }
         self.own.last = self.now;
         self.show_receipts();
+        self.weigh_words();
         let Some(register) = &self.register else { return };
         let mut leaves = Vec::new();
         for mirror in self.mirrors.values_mut().filter(|it| it.news && !it.differs) {
+            if self.splits.is_known(&mirror.node) {
+                continue;
+            }
             mirror.news = false;
             leaves.push(
                 Peer {

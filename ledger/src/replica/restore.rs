@@ -368,6 +368,7 @@ impl Replica {
         self.mirrors.insert(node, mirror);
         self.settle(touched);
         self.restore_lent(&node);
+        self.restore_words(node);
         self.sync.grown(node, size);
         Ok(())
     }

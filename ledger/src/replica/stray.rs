@@ -180,7 +180,8 @@ impl Replica {
         true
     }
 
-    fn bring_receipts(&mut self, id: &EntryId) {
+    /// An entry that has a place now is no stray, if it was one: its receipts go with it.
+    pub(super) fn bring_receipts(&mut self, id: &EntryId) {
         let Some(stray) = self.strays.remove(id) else { return };
         let Some((device, seq)) = self.places.position(id) else { return };
         for node in (0..16).filter(|node| stray.receipts & (1 << node) != 0) {

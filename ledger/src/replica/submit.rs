@@ -132,6 +132,7 @@ impl Replica {
             let (id, ticket) = (entry.id(), submission.ticket);
             match self.place(entry, None, None) {
                 Placing::Placed(leaf) => {
+                    self.bring_receipts(&id);
                     if let Some(payload) = submission.payload {
                         self.keep_payload(&payload);
                     }

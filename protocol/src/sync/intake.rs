@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::FRAMES;
+use super::{FRAMES, RETRY_BEATS};
 use crate::key::NodeKey;
 use crate::message::Form;
 
@@ -37,6 +37,11 @@ pub(super) struct Intake {
     barred: BTreeSet<NodeKey>,
     /// Who said that it had more, and sent nothing.
     shy: BTreeSet<NodeKey>,
+    /// What was checked when it last grew or another source was taken, and heartbeats since.
+    barren: (u64, u64),
+    /// After so many the source is passed over, if it is not the owner: longer each time, so that
+    /// one who is honest and far ahead comes to the end some time.
+    patience: u64,
 }
 
 impl Intake {
@@ -56,6 +61,8 @@ impl Intake {
             asked: Form::Named,
             barred: BTreeSet::new(),
             shy: BTreeSet::new(),
+            barren: (held, 0),
+            patience: RETRY_BEATS,
         }
     }
 
@@ -149,6 +156,9 @@ impl Intake {
         self.awaited = false;
         let again = self.source == Some(source);
         let drops = self.next > held && (again || self.fed != Some(source));
+        if !again {
+            self.barren = (held, 0);
+        }
         self.source = Some(source);
         self.asks = true;
         if drops {
@@ -209,6 +219,24 @@ impl Intake {
             self.again = false;
         }
         moved
+    }
+
+    /// A heartbeat; `held` is what is checked. Whether the source, who is not the owner, has brought
+    /// leaves and no checkpoint over them for too long.
+    pub(super) fn is_barren(&mut self, held: u64) -> bool {
+        let (before, beats) = self.barren;
+        if before != held {
+            self.patience = RETRY_BEATS;
+        }
+        self.barren = if before == held { (held, beats + 1) } else { (held, 0) };
+        let is_relay = self.source.is_some_and(|source| source != self.log);
+        is_relay && self.next > held && self.barren.1 >= self.patience
+    }
+
+    /// The source has lost its place: it is passed over for a while, and has longer next time.
+    pub(super) fn give_up(&mut self) {
+        self.shy.extend(self.source);
+        self.patience = self.patience.saturating_mul(2);
     }
 
     /// Nothing came since the last heartbeat, and these have more: at whom it is followed now. The

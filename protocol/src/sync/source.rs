@@ -105,6 +105,12 @@ impl Sync {
             return self.turn_to(log, log);
         }
         intake.rest(promised);
+        let others = more.iter().find(|peer| Some(**peer) != source && !intake.is_shy(peer));
+        if let Some(other) = others.copied().filter(|_| intake.is_barren(held)) {
+            intake.give_up();
+            self.turn_to(log, other);
+            return;
+        }
         if intake.beat() || (source.is_some() && more.is_empty()) {
             return;
         }
@@ -305,6 +311,48 @@ mod tests {
         sync.lost(node(2));
         outputs(&mut sync);
         assert!(wake(&mut sync, 1).iter().all(|it| it.0 == 3));
+    }
+
+    #[test]
+    fn a_relay_that_brings_leaves_and_no_checkpoint_loses_its_place_after_a_minute() {
+        let mut sync = sync(1, &[1, 2, 3, 4]);
+        sync.connected(node(3));
+        says(&mut sync, 3, 2, u64::MAX);
+        sync.connected(node(4));
+        says(&mut sync, 4, 2, 9);
+        outputs(&mut sync);
+        let mut turned = None;
+        for beat in 1..=20 {
+            assert_eq!(takes(&mut sync, 3, ids(2, beat - 1, 1)), 1, "followed until beat {beat}");
+            sync.taken(node(3), node(2));
+            if wake(&mut sync, beat).contains(&(4, 2, 0, Form::Whole)) {
+                turned = Some(beat);
+                break;
+            }
+        }
+        assert!(matches!(turned, Some(12..=13)), "{turned:?}");
+        assert_eq!(takes(&mut sync, 4, ids(2, 0, 9)), 1, "what the relay brought is dropped");
+        sync.taken(node(4), node(2));
+        sync.grown(node(2), 9);
+        assert_eq!(sync.size(&node(2)), 9);
+    }
+
+    #[test]
+    fn a_relay_whose_leaves_are_checked_keeps_its_place() {
+        let mut sync = sync(1, &[1, 2, 3, 4]);
+        sync.connected(node(3));
+        says(&mut sync, 3, 2, 900);
+        sync.connected(node(4));
+        says(&mut sync, 4, 2, 800);
+        outputs(&mut sync);
+        for beat in 1..=40 {
+            assert_eq!(takes(&mut sync, 3, ids(2, beat - 1, 1)), 1, "beat {beat}");
+            sync.taken(node(3), node(2));
+            if beat % 8 == 0 {
+                sync.grown(node(2), beat);
+            }
+            assert!(!wake(&mut sync, beat).iter().any(|it| (it.0, it.1) == (4, 2)));
+        }
     }
 
     #[test]

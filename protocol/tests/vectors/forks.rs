@@ -2,14 +2,15 @@
 //! nothing.
 
 use serde_json::{Value, json};
-use talea_protocol::bytes::{Octets, encode, hex};
+use talea_protocol::bytes::{List, Octets, encode, hex};
 use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::SignedHeader;
 use talea_protocol::fork::{Fork, ForkFault};
 use talea_protocol::hash::EntryId;
-use talea_protocol::leaf::{Closed, Erased, Forked, Leaf, Shown, accept, resolve};
+use talea_protocol::leaf::{Closed, Doubt, Erased, Forked, Leaf, Shown, accept, resolve};
 use talea_protocol::receipt::Receipt;
-use talea_protocol::tree::leaf_hash;
+use talea_protocol::split::{SignedCheckpoint, Split, alone};
+use talea_protocol::tree::{Tree, leaf_hash};
 
 use crate::entries::samples;
 use crate::recovery::second;
@@ -62,13 +63,62 @@ fn shown(extra: Vec<u8>) -> Shown {
     Shown { entry: entry.id(), node: key.node(), receipt }
 }
 
-fn leaves() -> [(&'static str, Vec<u8>, Value); 8] {
+/// A log of so many leaves, of which the last ones are of another history.
+fn history(leaves: u8, others: u8) -> Tree {
+    let mut tree = Tree::default();
+    for leaf in 0..leaves {
+        tree.append(leaf_hash(&[leaf, u8::from(leaf >= leaves - others)]));
+    }
+    tree
+}
+
+/// Its checkpoint, by node 19.
+fn signed(log: &Tree) -> SignedCheckpoint {
+    let (origin, key) = (origin(&cooperative(), &secret(19).node()), secret(19));
+    let note = Checkpoint { origin: origin.clone(), size: log.size(), root: log.root() }.sign(&key);
+    alone(&note, &origin).unwrap()
+}
+
+/// Node 19 has signed these two; `began` is how the second began.
+fn split(one: &Tree, other: &Tree, began: &Tree) -> Split {
+    let proof = other.prove_consistency(began.size(), other.size(), |_, _| None).unwrap();
+    let (node, root) = (secret(19).node(), began.root());
+    let proof = List::new(proof).unwrap();
+    Split { node, one: signed(one), other: signed(other), root, proof }
+}
+
+/// Of one size, and of two.
+fn splits() -> [Split; 2] {
+    let (one, other) = (history(5, 1), history(5, 2));
+    let (one, other) = if one.root() < other.root() { (one, other) } else { (other, one) };
+    [split(&one, &other, &other), split(&history(5, 1), &history(9, 6), &history(5, 2))]
+}
+
+fn said_of(split: &Split) -> Value {
+    let text = |note: &SignedCheckpoint| str::from_utf8(note).unwrap().to_owned();
+    json!({"node": split.node, "one": text(&split.one), "other": text(&split.other),
+        "root": split.root, "proof": *split.proof})
+}
+
+#[test]
+fn every_split_of_the_vectors_is_a_proof_for_its_cooperative_alone() {
+    for split in splits() {
+        assert!(split.check(&cooperative()).is_ok());
+        assert!(split.check(&EntryId([1; 32])).is_err());
+    }
+}
+
+fn leaves() -> [(&'static str, Vec<u8>, Value); 11] {
     let fork = forked();
     let (one, redirect, order) = (fork.one.id(), redirect(), EntryId([0x17; 32]));
     let forked = |held| Forked { fork, held }.leaf();
     let (erased, closed) = (Erased { entry: one, order }, Closed { order });
     let said = |held: Option<EntryId>| json!({"fork": fork, "held": held});
     let with = accept(&redirect);
+    let [same, longer] = splits();
+    let (node, log, note) = (secret(19).node(), secret(18).node(), signed(&history(5, 1)));
+    let doubt = Doubt { node, log, note };
+    let doubted = json!({"node": node, "log": log, "note": str::from_utf8(&doubt.note).unwrap()});
     let says = |it: &Shown| json!({"entry": it.entry, "node": it.node, "receipt": str::from_utf8(&it.receipt).unwrap()});
     [
         ("leaf, fork, one branch is held", forked(Some(one)), said(Some(one))),
@@ -83,6 +133,9 @@ fn leaves() -> [(&'static str, Vec<u8>, Value); 8] {
         ("leaf, closed", closed.leaf(), json!(closed)),
         ("leaf, shown", shown(Vec::new()).leaf(), says(&shown(Vec::new()))),
         ("leaf, shown with its bytes", shown(with.clone()).leaf(), says(&shown(with))),
+        ("leaf, doubt", doubt.leaf(), doubted),
+        ("leaf, split, one size", same.leaf(), said_of(&same)),
+        ("leaf, split, another beginning", longer.leaf(), said_of(&longer)),
     ]
 }
 

@@ -122,6 +122,8 @@ pub fn leaf(input: &[u8]) {
         Ok(Leaf::Erased(erased)) => assert_eq!(erased.leaf(), input),
         Ok(Leaf::Closed(closed)) => assert_eq!(closed.leaf(), input),
         Ok(Leaf::Shown(shown)) => assert_eq!(shown.leaf(), input),
+        Ok(Leaf::Doubt(doubt)) => assert_eq!(doubt.leaf(), input),
+        Ok(Leaf::Split(split)) => assert_eq!(split.leaf(), input),
         Ok(Leaf::Other(kind)) => assert_eq!(Some(&kind), input.first()),
         Err(fault) => assert!(!fault.to_string().is_empty()),
     }

@@ -66,7 +66,7 @@ impl<'a> History<'a> {
             .map(|entry| {
                 let header = entry.header();
                 let device = register.device(&header.device).expect("an enrolled device");
-                let owner = register.owner(&header.device, u32::MAX);
+                let owner = register.devices[usize::try_from(device).expect("few")].member;
                 let basis = match header.basis {
                     EntryId::ZERO => 0,
                     basis => register.number(&basis).unwrap_or(u32::MAX),
@@ -75,7 +75,7 @@ impl<'a> History<'a> {
                     entry,
                     device,
                     seq: u32::try_from(header.seq).expect("short"),
-                    member: owner.expect("an owner"),
+                    member: owner,
                     basis,
                     number: register.number(&entry.id()),
                     verdict: None,
@@ -136,7 +136,7 @@ impl<'a> History<'a> {
             Act::Redirect(_) => fact.member,
             _ => return Ok(()),
         };
-        let first = self.register.first_device(holder) == Some(fact.device);
+        let first = self.register.spender(holder, fact.basis) == Some(fact.device);
         if first { Ok(()) } else { Err(Stop::Void(46)) }
     }
 

@@ -7,6 +7,7 @@ use talea_protocol::charter::{Charter, Kind};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, Signature, examine, verify_for};
+use talea_protocol::recovery::{Depart, Report, Revoke, departure, revocation};
 
 use super::Stop;
 
@@ -23,6 +24,8 @@ pub struct Member {
     pub stage: u8,
     /// What it is.
     pub kind: Kind,
+    /// Number of the register entry by which it has left.
+    pub left: Option<u32>,
 }
 
 /// A device.
@@ -33,6 +36,14 @@ pub struct Device {
     pub member: u32,
     /// Number of the register entry that enrolled it.
     pub enrolled: u32,
+    /// Number of the register entry that has ended it.
+    pub ended: Option<u32>,
+}
+
+impl Device {
+    fn writes(&self, at: u32) -> bool {
+        self.enrolled <= at && self.ended.is_none_or(|ended| ended > at)
+    }
 }
 
 /// The register.
@@ -64,8 +75,9 @@ impl<'a> Register<'a> {
         };
         for (number, founder) in (0..).zip(&charter.founders) {
             let (college, stage, kind) = (founder.college, founder.stage, founder.kind);
-            register.members.push(Member { admitted: 0, college, stage, kind });
-            register.devices.push(Device { key: founder.device, member: number, enrolled: 0 });
+            register.members.push(Member { admitted: 0, college, stage, kind, left: None });
+            let (key, ended) = (founder.device, None);
+            register.devices.push(Device { key, member: number, enrolled: 0, ended });
         }
         for entry in chain.iter().skip(1) {
             register.take(entry);
@@ -93,22 +105,24 @@ impl<'a> Register<'a> {
     /// The member with this number, if it is admitted at register entry `at`.
     pub fn member(&self, number: u32, at: u32) -> Option<&Member> {
         let member = self.members.get(usize::try_from(number).ok()?)?;
-        (member.admitted <= at).then_some(member)
+        let is_here = member.admitted <= at && member.left.is_none_or(|left| left > at);
+        is_here.then_some(member)
     }
 
     /// The owner of a device that is enrolled at register entry `at`.
     pub fn owner(&self, key: &DeviceKey, at: u32) -> Option<u32> {
         let device = self.devices.iter().find(|device| device.key == *key)?;
-        (device.enrolled <= at).then_some(device.member)
+        device.writes(at).then_some(device.member)
     }
 
-    /// A member's first device.
-    pub fn first_device(&self, member: u32) -> Option<u32> {
-        let place = self.devices.iter().position(|device| device.member == member)?;
+    /// A member's spender at register entry `at`: its first device that has not ended.
+    pub fn spender(&self, member: u32, at: u32) -> Option<u32> {
+        let is_theirs = |device: &Device| device.member == member && device.writes(at);
+        let place = self.devices.iter().position(is_theirs)?;
         u32::try_from(place).ok()
     }
 
-    /// Rules 40 to 45, of an admission or an enrolment in the chain.
+    /// Rules 40 to 45 and 79, of an entry of the chain.
     pub fn fault(&self, id: EntryId) -> Result<(), Stop> {
         self.faults.get(&id).map_or(Ok(()), |rule| Err(Stop::Void(*rule)))
     }
@@ -126,6 +140,8 @@ impl<'a> Register<'a> {
                 .check_request(&it.request, &it.proof)
                 .or_else(|| self.check_owner(it.member.0, it.request.kind))
                 .or_else(|| self.check_approval(it.member.0, &it.request, &it.words)),
+            Act::Revoke(it) => self.check_revocation(it),
+            Act::Depart(it) => self.check_departure(it),
             _ => return,
         };
         if let Some(rule) = fault {
@@ -135,10 +151,17 @@ impl<'a> Register<'a> {
         let member = match act {
             Act::Admit(it) => {
                 let (college, stage, kind) = (it.college, it.stage, it.request.kind);
-                self.members.push(Member { admitted: enrolled, college, stage, kind });
+                let (admitted, left) = (enrolled, None);
+                self.members.push(Member { admitted, college, stage, kind, left });
                 u32::try_from(self.members.len() - 1).expect("few")
             }
             Act::Enrol(it) => it.member.0,
+            Act::Revoke(it) => return self.end(|device, _| device == it.device, enrolled),
+            Act::Depart(it) => {
+                let member = it.member.0;
+                self.members[usize::try_from(member).expect("few")].left = Some(enrolled);
+                return self.end(|_, owner| owner == member, enrolled);
+            }
             _ => return,
         };
         let key = match act {
@@ -146,7 +169,48 @@ impl<'a> Register<'a> {
             Act::Enrol(it) => it.request.device,
             _ => return,
         };
-        self.devices.push(Device { key, member, enrolled });
+        self.devices.push(Device { key, member, enrolled, ended: None });
+    }
+
+    /// Devices end, those that have not ended before.
+    fn end(&mut self, is_one: impl Fn(u32, u32) -> bool, number: u32) {
+        for (place, device) in (0..).zip(&mut self.devices) {
+            if is_one(place, device.member) {
+                device.ended = device.ended.or(Some(number));
+            }
+        }
+    }
+
+    fn check_revocation(&self, it: &Revoke) -> Option<u16> {
+        let device = self.devices.get(usize::try_from(it.device).ok()?);
+        let Some(device) = device.filter(|device| device.writes(u32::MAX)) else { return Some(43) };
+        let said = revocation(&self.cooperative(), &device.key);
+        let words = it.words.is_sorted_by(|one, other| one.device < other.device)
+            && it.words.iter().any(|word| self.speaks(Purpose::Revocation, &said, word, device));
+        (!words).then_some(79)
+    }
+
+    fn speaks(&self, purpose: Purpose, said: &[u8], word: &Approval, of: &Device) -> bool {
+        verify_for(purpose, &word.device, &word.signature, said)
+            && self.owner(&word.device, u32::MAX) == Some(of.member)
+    }
+
+    fn check_departure(&self, it: &Depart) -> Option<u16> {
+        if self.member(it.member.0, u32::MAX).is_none() {
+            return Some(43);
+        }
+        let said = departure(&self.cooperative(), it.member);
+        let good = verify_for(Purpose::Departure, &it.word.device, &it.word.signature, &said);
+        let theirs = good && self.owner(&it.word.device, u32::MAX) == Some(it.member.0);
+        (!theirs).then_some(79)
+    }
+
+    /// Rules 43 and 79, of a report by this member under this register entry.
+    pub fn examine_report(&self, author: u32, it: &Report, basis: u32) -> Result<(), Stop> {
+        let device = usize::try_from(it.device).ok().and_then(|place| self.devices.get(place));
+        let device = device.filter(|device| device.writes(basis)).ok_or(Stop::Void(43))?;
+        let own = device.member == author && it.words.is_empty();
+        if own { Ok(()) } else { Err(Stop::Void(79)) }
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Option<u16> {

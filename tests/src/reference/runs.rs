@@ -19,7 +19,7 @@ impl<'a> History<'a> {
     /// Rules 46 to 49, 72, 74 and 75.
     pub fn examine_run(&self, fact: &Fact<'_>, act: &Distribute) -> Result<(), Stop> {
         self.check_cut(fact, &act.cut)?;
-        let treasurer = self.register.first_device(self.register.charter.roles.treasurer.0);
+        let treasurer = self.register.spender(self.register.charter.roles.treasurer.0, fact.basis);
         let money = |other: &&Fact<'_>| {
             Some(other.device) == treasurer
                 && other.inside(&act.cut)

@@ -80,7 +80,7 @@ impl History<'_> {
         for (number, member) in (0_u32..).zip(&self.register.members) {
             let stage = &charter.stages[usize::from(member.stage)];
             let votes = stage.binding_vote && member.kind != Kind::Machine;
-            if member.admitted > proposal.basis || !votes {
+            if self.register.member(number, proposal.basis).is_none() || !votes {
                 continue;
             }
             let college = match asked.method {
@@ -163,7 +163,7 @@ impl History<'_> {
     }
 
     fn is_no_machine(&self, fact: &Fact<'_>) -> Result<(), Stop> {
-        let member = self.register.member(fact.member, u32::MAX).expect("a member");
+        let member = &self.register.members[usize::try_from(fact.member).expect("few")];
         if member.kind == Kind::Machine { Err(Stop::Void(58)) } else { Ok(()) }
     }
 }

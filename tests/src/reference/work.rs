@@ -89,7 +89,7 @@ impl History<'_> {
 
     fn worth(&self, fact: &Fact<'_>, work: &Contribution, when: When) -> Credit {
         let charter = self.register.charter;
-        let stage = self.register.member(fact.member, u32::MAX).expect("a member").stage;
+        let stage = self.register.members[usize::try_from(fact.member).expect("few")].stage;
         let stage = &charter.stages[usize::from(stage)];
         let vested = |amount: i128, bp: u16| {
             i64::try_from(amount * i128::from(bp) / 10_000).unwrap_or(i64::MAX)

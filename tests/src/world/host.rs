@@ -43,6 +43,10 @@ pub(super) struct Host {
     pub(super) signed: BTreeMap<EntryId, tree::Frontier>,
     /// A leaf to be added before it is started, as a later version would have.
     pub(super) later: Option<u64>,
+    /// The disk as it was on an older day.
+    pub(super) backup: Option<Disk>,
+    /// Whether the disk was put back, so that at a start more may be missing than was torn.
+    pub(super) is_older: bool,
 }
 
 impl Host {
@@ -69,6 +73,8 @@ impl Host {
                 started: (START_MS, START_MS),
                 signed: BTreeMap::new(),
                 later: None,
+                backup: None,
+                is_older: false,
             }
         };
         nodes.chain(twins).map(host).collect()
@@ -347,6 +353,7 @@ impl World {
             Alarm::Unsound(node) => ("alarms: unsound leaf", node),
             Alarm::Root(node) => ("alarms: another root", node),
             Alarm::State(node) => ("alarms: another state", node),
+            Alarm::Split(node) => ("alarms: two histories of a log", node),
             Alarm::Fork(device, seq) => return self.on_fork(island, host, *device, *seq),
         };
         self.faults.count(kind);

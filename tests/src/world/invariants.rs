@@ -20,12 +20,14 @@ use talea_protocol::message::Message;
 use talea_protocol::sync::FRAMES;
 
 use super::canary::Canary;
-use super::scenario::{Lie, Scenario};
+use super::scenario::Scenario;
 use super::trace::Outcome;
 use super::wallets::Ticket;
 use super::{World, number};
 use crate::people::START_MS;
 use crate::reference;
+
+mod proven;
 
 /// Waiting entries of one source, and in all; their bytes; how long they wait, in ms (reliability,
 /// section 5).
@@ -54,6 +56,8 @@ pub enum Invariant {
     NoPlaceSettlesTwice,
     /// What was settled anywhere stays settled, and is in the end settled everywhere.
     SettledStaysSettled,
+    /// Nothing settles behind the cut that has ended its chain.
+    NothingSettlesBehindACut,
     /// In each unit, debits and credits are equal.
     EveryUnitAddsUpToZero,
     /// No node signs two roots for one size, or a smaller size than before.
@@ -141,6 +145,10 @@ impl World {
     }
 
     pub(super) fn on_start(&mut self, island: usize, host: usize) {
+        // What was put back to an older day fetches the rest first; it is asked when all agree.
+        if self.hosts[host].is_older {
+            return;
+        }
         let checked = self.nothing_acknowledged_is_missing(island, host);
         self.note_violation(checked);
     }
@@ -380,6 +388,7 @@ impl World {
             && self.cuts(island, &honest).len() == 1
             && self.wrong_states_are_noticed(island)
             && self.every_met_equivocation_is_proven(island)
+            && self.every_met_split_is_proven(island)
     }
 
     /// Whether a host holds everything for settled that honest wallets have stated.
@@ -399,30 +408,12 @@ impl World {
         hosts.iter().filter_map(cut).collect()
     }
 
-    fn every_met_equivocation_is_proven(&self, island: usize) -> bool {
-        let held = &self.islands[island];
-        let forked = |host: usize| -> BTreeSet<u32> {
-            let replica = held.replicas[host].as_ref();
-            let freezes = replica.map(|replica| replica.freezes().forks());
-            freezes.into_iter().flatten().map(|(device, _)| device).collect()
-        };
-        let all: BTreeSet<BTreeSet<u32>> = self.honest().into_iter().map(forked).collect();
-        all.len() <= 1
-    }
-
-    fn wrong_states_are_noticed(&self, island: usize) -> bool {
-        let wrong = self.hosts.iter().filter(|host| host.lie == Some(Lie::WrongState));
-        let nodes: Vec<NodeKey> = wrong.map(|host| host.node).collect();
-        let alarmed =
-            |host: &usize, node: &NodeKey| self.islands[island].alarmed.contains(&(*host, *node));
-        self.honest().iter().all(|host| nodes.iter().all(|node| alarmed(host, node)))
-    }
-
     /// Everything else; the state root of all.
     pub(super) fn check_all(&mut self, island: usize) -> Result<Hash, (Invariant, String)> {
         for host in self.honest() {
             self.nothing_acknowledged_is_missing(island, host)?;
             self.settled_stays_settled(island, host)?;
+            self.nothing_settles_behind_a_cut(island, host)?;
             self.every_unit_adds_up_to_zero(island, host)?;
         }
         self.no_honest_wallet_forks(island)?;

@@ -174,6 +174,36 @@ pub enum What {
         /// Draws what.
         dice: u64,
     },
+    /// A further device of a member is enrolled and stolen: the thief writes with it at some nodes.
+    /// The member reports it, and the registrar revokes it.
+    Theft {
+        /// Whose, modulo the devices that there are.
+        author: u64,
+        /// At which nodes, by their numbers' bits.
+        mask: u64,
+        /// How many entries the thief writes.
+        entries: u64,
+        /// How many ms later it is reported.
+        after: u64,
+    },
+    /// A member without a role leaves.
+    Leave {
+        /// One of its devices, modulo those that there are.
+        author: u64,
+    },
+    /// A copy is made of what a node's disk has synced.
+    Backup {
+        /// Which.
+        node: usize,
+    },
+    /// A node's disk is replaced by its last copy, once all honest nodes hold what it has signed
+    /// since, and it is started again so many ms later.
+    PutBack {
+        /// Which.
+        node: usize,
+        /// For how long it is down.
+        down: u64,
+    },
     /// A node is stopped, runs a later version for a while, which accepts an act that this one
     /// does not know, and is started again as it was.
     Later {
@@ -294,13 +324,35 @@ impl Scenario {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Forge { author, dice });
         }
-        if chance.percent(25) {
+        // Where no node is reckoned to lie, one that some do not hear any more leaves a forked entry
+        // settled for those who do.
+        let garbage = self.liars.iter().any(|(_, lie)| matches!(lie, Lie::Garbage(_)));
+        let may_fork = self.faulty > 0 || !garbage;
+        if chance.percent(25) && may_fork {
             let (author, mask, length) = (chance.number(), chance.number(), chance.between(1, 3));
             self.push(chance, What::Fork { author, mask, length });
         }
         for _ in 0..chance.below(3) {
             let (author, dice) = (chance.number(), chance.number());
             self.push(chance, What::Sign { author, dice });
+        }
+        // What one cooperative waits for is no other's business: nothing is waited for beside one.
+        if chance.percent(20) && !self.island {
+            let (author, mask, entries) = (chance.number(), chance.number(), chance.between(1, 4));
+            let after = chance.below(4_000);
+            self.push(chance, What::Theft { author, mask, entries, after });
+        }
+        if chance.percent(12) && !self.island {
+            let author = chance.number();
+            self.push(chance, What::Leave { author });
+        }
+        // Whoever is put back asks the others, of whom no more may lie than the charter says.
+        let may = self.nodes > 1 && self.liars.len() <= usize::from(self.faulty);
+        if chance.percent(30) && may && !self.island {
+            let (node, down) = (chance.index(self.nodes), chance.between(100, 5_000));
+            let at = chance.below(self.storm);
+            self.steps.push(Step { at: at / 2, what: What::Backup { node } });
+            self.steps.push(Step { at, what: What::PutBack { node, down } });
         }
         if chance.percent(15) {
             let (node, author) = (chance.index(self.nodes), chance.number());
@@ -329,7 +381,12 @@ impl Scenario {
         let lies = |what: &What| {
             matches!(
                 what,
-                What::Fork { .. } | What::Swap { .. } | What::Forge { .. } | What::Flood { .. }
+                What::Fork { .. }
+                    | What::Swap { .. }
+                    | What::Forge { .. }
+                    | What::Flood { .. }
+                    | What::Theft { .. }
+                    | What::Leave { .. }
             )
         };
         self.steps.retain(|step| !lies(&step.what));

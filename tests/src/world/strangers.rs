@@ -1,7 +1,7 @@
 //! Those who are no nodes and mean harm: who flood, repeat, forge, and sign oddly.
 
 use talea_ledger::replica::{Input, Moment};
-use talea_protocol::act::{Act, Attest};
+use talea_protocol::act::{Act, Attest, Content};
 use talea_protocol::bytes::encode;
 use talea_protocol::entry::{Entry, Header, Signed, sign, statement};
 use talea_protocol::hash::EntryId;
@@ -61,14 +61,19 @@ impl World {
         }
         let mut chance = Chance::new(dice);
         let entries = &self.islands[island].people.entries;
-        let again = entries[chance.index(entries.len())].bytes().to_vec();
+        let again = &entries[chance.index(entries.len())];
+        let known = matches!(again.content(), Content::Known(_));
+        let again = again.bytes().to_vec();
         let foreign = Header {
             cooperative: EntryId([5; 32]),
             ..self.islands[island].people.header(0, self.now)
         };
         let author = &self.islands[island].people.authors[0].key;
         let foreign = sign(author, &foreign, &attest()).expect("an entry").bytes().to_vec();
-        self.knock(island, node, key.node(), again, None, Errand::Honest);
+        // What a later version has left is taken from no wallet.
+        if known {
+            self.knock(island, node, key.node(), again, None, Errand::Honest);
+        }
         self.knock(island, node, key.node(), foreign, None, Errand::Foreign);
     }
 

@@ -63,6 +63,7 @@ impl World {
             Event::Restart(host) => (None, 6, [*host, 0, 0]),
             Event::Mend(one, other) => (None, 7, [*one, *other, 0]),
             Event::Hear(from, to) => (None, 8, [*from, *to, 0]),
+            Event::Ending { island, ending } => (Some(*island), 10, [*ending, 0, 0]),
             Event::Calm => (None, 9, [0; 3]),
         };
         let mut bytes = vec![kind];

@@ -168,6 +168,8 @@ impl World {
             }
             // Whoever has forked has lost the rest of the chain, wherever it is not held yet.
             Errand::Honest if self.is_stopped(island, asked, reply) => {}
+            // Rule 25: this node holds more than the registrar has cut, and takes the cut over later.
+            Errand::Honest if matches!(reply, Reply::Refused(Refusal::Held { .. })) => {}
             Errand::Honest if refused => {
                 self.violate(Invariant::HonestEntriesAreAccepted, what());
             }

@@ -74,6 +74,8 @@ fn is_log(finding: &Finding) -> bool {
         | Finding::OutOfPlace { .. }
         | Finding::Bundle { .. }
         | Finding::TwoRoots { .. }
+        | Finding::Split { .. }
+        | Finding::NoSplit { .. }
         | Finding::TwoLeaves { .. }
         | Finding::Checkpoint { .. }
         | Finding::Root { .. }

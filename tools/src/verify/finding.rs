@@ -10,6 +10,7 @@ use talea_protocol::fork::ForkFault;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::LeafFault;
+use talea_protocol::split::SplitFault;
 use talea_protocol::tile::BundleFault;
 use talea_protocol::tree::TreeHash;
 
@@ -156,6 +157,29 @@ pub enum Finding {
         one: TreeHash,
         /// The other.
         other: TreeHash,
+    },
+    /// One log, two signed checkpoints that cannot both be of it: a node has kept the proof.
+    #[error(
+        "{} signed two histories of its log, one with {one} leaves and one with {other}; a node has kept the proof",
+        node(log)
+    )]
+    Split {
+        /// Whose log.
+        log: NodeKey,
+        /// Leaves of the one.
+        one: u64,
+        /// Leaves of the other.
+        other: u64,
+    },
+    /// A split leaf whose proof is none.
+    #[error("leaf {index} of the log of {} proves no two histories: {fault}", node(log))]
+    NoSplit {
+        /// Whose log.
+        log: NodeKey,
+        /// Which leaf.
+        index: u64,
+        /// Why.
+        fault: SplitFault,
     },
     /// One log, under signed roots, two leaves in one place (seen by comparing two exports).
     #[error(
@@ -406,6 +430,7 @@ impl Finding {
             Self::Fork { .. }
             | Self::BothSettled { .. }
             | Self::TwoRoots { .. }
+            | Self::Split { .. }
             | Self::TwoLeaves { .. } => Status::Forked,
             Self::Healed { .. } | Self::Dead { .. } => Status::Valid,
             Self::File(ExportFault::Short { .. })
@@ -431,6 +456,7 @@ impl Finding {
             | Self::Frontier { .. }
             | Self::Behind { .. }
             | Self::Proof { .. }
+            | Self::NoSplit { .. }
             | Self::Held { .. }
             | Self::AfterEnd { .. }
             | Self::Payload { .. } => Status::Invalid,
@@ -445,6 +471,8 @@ impl Finding {
             Self::OutOfPlace { log, .. }
             | Self::Leaf { log, .. }
             | Self::TwoRoots { log, .. }
+            | Self::Split { log, .. }
+            | Self::NoSplit { log, .. }
             | Self::TwoLeaves { log, .. }
             | Self::Checkpoint { log, .. }
             | Self::Root { log, .. }
@@ -500,6 +528,8 @@ impl Finding {
             | Self::OutOfPlace { .. }
             | Self::Bundle { .. }
             | Self::TwoRoots { .. }
+            | Self::Split { .. }
+            | Self::NoSplit { .. }
             | Self::TwoLeaves { .. }
             | Self::Checkpoint { .. }
             | Self::Root { .. }

@@ -15,6 +15,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::leaf::{Forked, Leaf, LeafFault, accept, accepted, bundled};
 use talea_protocol::message::{Item, Payload};
+use talea_protocol::split::Split;
 use talea_protocol::tree::{TreeHash, leaf_hash};
 
 use super::finding::Finding;
@@ -45,6 +46,8 @@ pub struct Shown {
     pub payloads: Vec<Payload>,
     /// A proof for each place in which a device has written twice.
     pub forks: BTreeMap<(DeviceKey, u64), Fork>,
+    /// A proof for each node that has signed two histories of its log: their sizes.
+    pub splits: BTreeMap<NodeKey, (u64, u64)>,
     /// What speaks against it so far.
     pub found: Vec<Finding>,
 }
@@ -80,6 +83,7 @@ struct Pile {
     /// The log and the place of each of `entries`.
     origins: Vec<(NodeKey, u64)>,
     forks: BTreeMap<(DeviceKey, u64), Fork>,
+    splits: BTreeMap<NodeKey, (u64, u64)>,
     found: Vec<Finding>,
 }
 
@@ -102,7 +106,8 @@ pub fn read(file: &[u8]) -> Result<Shown, ExportFault> {
             Err(fault) => pile.found.push(Finding::File(fault)),
         }
     }
-    let Pile { own, mirrors, notes, payloads, entries, origins, forks, mut found, .. } = pile;
+    let Pile { own, mirrors, notes, payloads, entries, origins, forks, splits, mut found, .. } =
+        pile;
     let (ids, entries, bad) = check(entries, &origins);
     // What is wrong with one entry is said before what is wrong with the file because of it.
     let file_faults = found.split_off(
@@ -119,6 +124,7 @@ pub fn read(file: &[u8]) -> Result<Shown, ExportFault> {
         notes,
         payloads,
         forks,
+        splits,
         found,
     };
     for (at, from, leaves) in own {
@@ -143,6 +149,7 @@ impl Pile {
             entries: Vec::new(),
             origins: Vec::new(),
             forks: BTreeMap::new(),
+            splits: BTreeMap::new(),
             found: Vec::new(),
         }
     }
@@ -200,7 +207,11 @@ impl Pile {
             Ok(Leaf::Frontier(frontier)) => RawContent::Ready(Content::Frontier(frontier)),
             Ok(Leaf::Peer(peer)) => RawContent::Ready(Content::Peer(peer)),
             Ok(Leaf::Shown(shown)) => RawContent::Ready(Content::Shows(shown)),
-            Ok(Leaf::Erased(_) | Leaf::Other(_)) => RawContent::Ready(Content::Other),
+            Ok(Leaf::Split(split)) => RawContent::Ready(self.split(log, index, &split)),
+            // A checkpoint that another log doubts: what is proven by it is in a split leaf.
+            Ok(Leaf::Erased(_) | Leaf::Doubt(_) | Leaf::Other(_)) => {
+                RawContent::Ready(Content::Other)
+            }
             Err(fault) => {
                 let claim = accepted(leaf).and_then(seeming);
                 let is_accept = accepted(leaf).is_some();
@@ -232,6 +243,16 @@ impl Pile {
         }
         self.forks.entry((fork.device(), fork.seq())).or_insert(*fork);
         Content::Fork(forked)
+    }
+
+    fn split(&mut self, log: NodeKey, index: u64, split: &Split) -> Content {
+        match split.check(&self.cooperative) {
+            Ok((one, other)) => {
+                self.splits.entry(split.node).or_insert((one.size, other.size));
+            }
+            Err(fault) => self.found.push(Finding::NoSplit { log, index, fault }),
+        }
+        Content::Other
     }
 }
 

@@ -142,5 +142,5 @@ fn a_registrar_is_not_replaced_by_too_few() {
     assert_refused(&bruno, &["succeed", &slip, &other], 1, "different successors");
     let propose = ["propose", "x", "--closes", "2026-01-31", "--appoint"];
     assert_refused(&bruno, &[&propose[..], &["bruno"]].concat(), 1, "appoints nobody");
-    assert_refused(&bruno, &[&propose[..], &["cook=bruno"]].concat(), 1, "appoints nobody");
+    assert_refused(&bruno, &[&propose[..], &["cook=bruno"]].concat(), 1, "`cook` is no role");
 }

@@ -182,6 +182,7 @@ impl<'a> Desk<'a> {
         if !self.common.dry_run {
             refuse_void(self.common, verdict)?;
             self.heard_enough()?;
+            self.may_grow()?;
         }
         if !confirm(self.common, SIGN)? {
             return Ok(None);

@@ -84,14 +84,14 @@ fn effect(book: &Book, propose: &cli::Propose) -> Outcome<(Matter, Effect)> {
         return ordinary(Effect::Remove(member(book, handle)?));
     }
     if let Some(text) = &propose.appoint {
-        let (role, handle) = pair(text, "ROLE=MEMBER such as treasurer=bruno")?;
+        let (role, handle) = pair(text, "appoints nobody", "ROLE=MEMBER such as treasurer=bruno")?;
         return ordinary(Effect::Appoint(office(book, role)?, member(book, handle)?));
     }
     if let Some(request) = &propose.admit {
         return ordinary(Effect::Admit(candidate(book, propose, request)?));
     }
     if let Some(text) = &propose.advance {
-        let (handle, name) = pair(text, "MEMBER=STAGE such as bruno=committed")?;
+        let (handle, name) = pair(text, "advances nobody", "MEMBER=STAGE such as bruno=committed")?;
         return ordinary(Effect::Advance(member(book, handle)?, stage(book, name)?));
     }
     if let Some(dispute) = &propose.resolve {
@@ -99,7 +99,7 @@ fn effect(book: &Book, propose: &cli::Propose) -> Outcome<(Matter, Effect)> {
     }
     if let Some(text) = &propose.correct {
         let wanted = "CONTRIBUTION=±N such as bruno/4=-2";
-        let (entry, number) = pair(text, wanted)?;
+        let (entry, number) = pair(text, "corrects nothing", wanted)?;
         let unread =
             || Failure::usage(format!("`{text}` corrects nothing"), format!("write {wanted}"));
         let difference = number.parse().map_err(|_| unread())?;
@@ -129,9 +129,9 @@ pub fn stage(book: &Book, name: &str) -> Outcome<u8> {
     place(book.register().charter().stages.iter().map(|stage| stage.code.as_str()), name, "stage")
 }
 
-fn pair<'t>(text: &'t str, wanted: &str) -> Outcome<(&'t str, &'t str)> {
+fn pair<'t>(text: &'t str, fault: &str, wanted: &str) -> Outcome<(&'t str, &'t str)> {
     text.split_once('=')
-        .ok_or_else(|| Failure::usage(format!("`{text}` says nothing"), format!("write {wanted}")))
+        .ok_or_else(|| Failure::usage(format!("`{text}` {fault}"), format!("write {wanted}")))
 }
 
 fn amendment(text: &str) -> Outcome<Amendment> {
@@ -268,7 +268,7 @@ fn rank(book: &Book, proposal: &str, texts: &[String]) -> Outcome<Stated> {
         let mut scores = vec![0_u8; options.len()];
         for text in texts {
             let wanted = "OPTION=SCORE for each, 0 to 10";
-            let (name, score) = pair(text, wanted)?;
+            let (name, score) = pair(text, "is no score", wanted)?;
             let unread =
                 || Failure::usage(format!("`{score}` is no score"), format!("write {wanted}"));
             let place = usize::from(named(name)?);

@@ -126,12 +126,12 @@ pub enum Council {
         options: Vec<String>,
     },
     /// Let another member vote for you where you do not vote yourself
+    #[command(group(clap::ArgGroup::new("whom").required(true).args(["to", "nobody"])))]
     Delegate {
         /// Who; nobody ends what was said before
-        #[arg(required_unless_present = "nobody")]
         to: Option<String>,
         /// Let nobody vote for you any more
-        #[arg(long, conflicts_with = "to")]
+        #[arg(long)]
         nobody: bool,
         /// Only proposals of this kind
         #[arg(long, value_enum, group = "scope")]

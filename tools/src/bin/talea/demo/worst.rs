@@ -190,8 +190,8 @@ impl<'a> Worst<'a> {
         laptop.typed(&["device", "report", &key]);
         let word = laptop.slip(&["device", "report", &key], "slip")?;
         self.settled("the report")?;
-        out::say("  The thief tries to be paid for care:");
-        self.refused(&phone, &["add", "care", "8h"], "rule 21")?;
+        out::say("  The thief tries to be paid for care, against the wallet's advice:");
+        self.refused(&phone, &["add", "care", "8h", "--anyway"], "rule 21")?;
         out::say("  The registrar ends it, at what the nodes hold of its chain:");
         self.registrar.shows(&["device", "revoke", &key, "--word", &word])?;
         self.settled("the revocation")?;

@@ -45,6 +45,19 @@ impl Desk<'_> {
         self.vouch()
     }
 
+    /// Refuses to sign what the nodes would give no place.
+    pub(super) fn may_grow(&mut self) -> Outcome {
+        self.hear()?;
+        let heads = self.heard.as_deref().unwrap_or_default();
+        match heads::grows(&self.journal, self.book.register().roster(), heads) {
+            Err(still) if self.common.anyway => {
+                out::note(&styled(DIM, &format!("signed all the same: {still}")));
+                Ok(())
+            }
+            grows => Ok(grows?),
+        }
+    }
+
     /// The same before what is kept leaves the wallet: a private cooperative's nodes may ask for the
     /// key first.
     pub(super) fn may_send(&mut self) -> Outcome {

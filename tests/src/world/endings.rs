@@ -1,0 +1,181 @@
+//! Stolen devices and members that leave: from the freeze to the cut.
+//!
+//! The registrar here does what the ledger's README asks of one: it waits until as many honest
+//! nodes stand still as settle an entry, and cuts where the longest of their chains ends. A thief,
+//! or whoever has left, goes on writing all the while.
+
+use talea_ledger::replica::Replica;
+use talea_protocol::bytes::List;
+use talea_protocol::cut::{Cut, CutRoot};
+
+use super::invariants::Invariant;
+use super::links::has;
+use super::wallets::Errand;
+use super::{Event, World, number};
+use crate::people::Ending;
+
+/// How often the registrar asks how the nodes stand, in ms.
+const ASK_MS: u64 = 500;
+
+impl World {
+    /// A further device of a member is enrolled, and somebody else writes with it, at some nodes. The
+    /// member reports it some time later.
+    pub(super) fn theft(&mut self, author: u64, mask: u64, count: u64, after: u64) {
+        let Some(island) = self.island(0) else { return };
+        let (now, people) = (self.now, &mut self.islands[island].people);
+        let authors = number(people.authors.len());
+        let by = usize::try_from(author % authors).expect("few");
+        if people.authors[by].is_silent {
+            return;
+        }
+        let Some(device) = people.second(by, now) else { return self.submit_last(island) };
+        let stolen = people.steal(device, count, now);
+        self.submit_last(island);
+        for host in 0..self.hosts.len() {
+            let is_his = has(mask, self.hosts[host].number);
+            for entry in stolen.iter().filter(|_| is_his) {
+                let (source, bytes) = (self.hosts[host].node, entry.bytes().to_vec());
+                self.knock(island, host, source, bytes, None, Errand::Forked);
+            }
+        }
+        self.faults.count("devices stolen");
+        self.begin_ending(island, Ending { by, device: Some(device), ground: None }, after);
+    }
+
+    /// A member without a role leaves, once all that it has written is settled.
+    pub(super) fn leave(&mut self, author: u64) {
+        let Some(island) = self.island(0) else { return };
+        let people = &mut self.islands[island].people;
+        let authors = number(people.authors.len());
+        let by = usize::try_from(author % authors).expect("few");
+        let Some(devices) = people.plain_member(by) else { return };
+        if devices.iter().any(|device| people.authors[*device].is_silent) {
+            return;
+        }
+        for device in devices {
+            people.authors[device].is_silent = true;
+        }
+        self.faults.count("members that leave");
+        self.begin_ending(island, Ending { by, device: None, ground: None }, ASK_MS);
+    }
+
+    fn begin_ending(&mut self, island: usize, ending: Ending, after: u64) {
+        self.statements += 1;
+        self.islands[island].endings.push(ending);
+        let ending = self.islands[island].endings.len() - 1;
+        self.at(after, Event::Ending { island, ending });
+    }
+
+    /// The next step of an ending, if its time has come.
+    pub(super) fn go_on_ending(&mut self, island: usize, place: usize) {
+        let now = self.now;
+        let ending = &self.islands[island].endings[place];
+        let (ground, is_revoked) = (ending.ground, ending.device.is_some());
+        let done = match ground {
+            None if is_revoked || self.is_all_settled(island, place) => {
+                let held = &mut self.islands[island];
+                let ground = held.people.give_ground(&held.endings[place], now);
+                held.endings[place].ground = Some(ground);
+                self.submit_last(island);
+                false
+            }
+            None => false,
+            Some(_) => match self.cut_of(island, place) {
+                Some(cut) => {
+                    let held = &mut self.islands[island];
+                    held.people.end(&held.endings[place], cut, now);
+                    self.submit_last(island);
+                    true
+                }
+                None => false,
+            },
+        };
+        if done {
+            self.statements -= 1;
+            self.faults.count("chains ended by a cut");
+            return self.goes_on(island, place);
+        }
+        self.at(ASK_MS, Event::Ending { island, ending: place });
+    }
+
+    /// Whose chains have ended writes on.
+    fn goes_on(&mut self, island: usize, place: usize) {
+        let now = self.now;
+        let held = &mut self.islands[island];
+        let by = held.endings[place].device.unwrap_or(held.endings[place].by);
+        for entry in held.people.steal(by, 2, now) {
+            for host in 0..self.hosts.len() {
+                let (source, bytes) = (self.hosts[host].node, entry.bytes().to_vec());
+                self.knock(island, host, source, bytes, None, Errand::Forked);
+            }
+        }
+    }
+
+    /// The devices that an ending is about.
+    fn ended(&self, island: usize, place: usize) -> Vec<u32> {
+        let held = &self.islands[island];
+        let ending = &held.endings[place];
+        let devices = match ending.device {
+            Some(device) => vec![device],
+            None => held.people.plain_member(ending.by).unwrap_or_default(),
+        };
+        devices.into_iter().map(|device| u32::try_from(device).expect("few")).collect()
+    }
+
+    fn is_all_settled(&self, island: usize, place: usize) -> bool {
+        let held = &self.islands[island];
+        self.ended(island, place).into_iter().all(|device| {
+            let chain = &held.people.chains[usize::try_from(device).expect("few")];
+            let length = u32::try_from(chain.len()).expect("short");
+            self.honest().into_iter().all(|host| {
+                let replica = held.replicas[host].as_ref();
+                replica.is_some_and(|it| it.places().settled(device) == length)
+            })
+        })
+    }
+
+    /// The cut of the ended chains where the longest of a quorum of honest nodes that stand still
+    /// end; none while there are fewer.
+    fn cut_of(&self, island: usize, place: usize) -> Option<Cut> {
+        let held = &self.islands[island];
+        let ground = held.endings[place].ground?;
+        let replicas = self.honest().into_iter().filter_map(|host| held.replicas[host].as_ref());
+        let frozen: Vec<&Replica> =
+            replicas.filter(|it| it.places().find(&ground).is_some()).collect();
+        let register = held.people.register();
+        if frozen.len() < usize::from(register.roster().quorum) {
+            return None;
+        }
+        let (mut root, mut lengths) = (CutRoot::new(), Vec::new());
+        for device in self.ended(island, place) {
+            let longest = frozen.iter().map(|it| it.places().chain(device));
+            let longest = longest.max_by_key(|chain| chain.len())?;
+            let at = usize::try_from(device).expect("few");
+            lengths.resize(lengths.len().max(at + 1), 0);
+            lengths[at] = u32::try_from(longest.len()).expect("short");
+            if let Some(last) = longest.last() {
+                root.add(&register.record(device)?.key, lengths[at], &last.id);
+            }
+        }
+        let at = register.entry(register.head().0)?;
+        Some(Cut { at, lengths: List::new(lengths)?, root: root.finish() })
+    }
+
+    /// Nothing behind the cut of a settled ending is settled.
+    pub(super) fn nothing_settles_behind_a_cut(
+        &self,
+        island: usize,
+        host: usize,
+    ) -> Result<(), (Invariant, String)> {
+        let Some(replica) = &self.islands[island].replicas[host] else { return Ok(()) };
+        let Some(register) = replica.register() else { return Ok(()) };
+        for (device, record) in (0_u32..).zip(register.devices()) {
+            let settled = replica.places().settled(device);
+            if let Some(end) = record.end.filter(|end| settled > end.length) {
+                let what = format!("{settled} of device {device} at host {host}, cut at {end:?}");
+                return Err((Invariant::NothingSettlesBehindACut, what));
+            }
+        }
+        Ok(())
+    }
+}

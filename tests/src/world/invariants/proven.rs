@@ -1,0 +1,62 @@
+//! Whoever has contradicted itself before honest eyes is proven to have done so, everywhere.
+
+use std::collections::BTreeSet;
+
+use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::Leaf;
+
+use super::super::World;
+use super::super::scenario::Lie;
+
+impl World {
+    pub(super) fn every_met_equivocation_is_proven(&self, island: usize) -> bool {
+        let held = &self.islands[island];
+        let forked = |host: usize| -> BTreeSet<u32> {
+            let replica = held.replicas[host].as_ref();
+            let freezes = replica.map(|replica| replica.freezes().forks());
+            freezes.into_iter().flatten().map(|(device, _)| device).collect()
+        };
+        let all: BTreeSet<BTreeSet<u32>> = self.honest().into_iter().map(forked).collect();
+        all.len() <= 1
+    }
+
+    /// Whoever has shown one log to one honest node and another log to another one is proven to have
+    /// done so, in the logs of all, if one of the two has said what it saw.
+    pub(super) fn every_met_split_is_proven(&self, island: usize) -> bool {
+        let honest = self.honest();
+        let twins = self.hosts.iter().filter(|host| host.is_twin).map(|host| host.node);
+        twins.into_iter().all(|node| {
+            let proven = |host: &usize| {
+                let replica = self.islands[island].replicas[*host].as_ref();
+                replica.is_some_and(|it| it.splits().any(|(named, _)| *named == node))
+            };
+            let count = honest.iter().filter(|host| proven(host)).count();
+            count == honest.len()
+                || (count == 0 && !honest.iter().any(|host| self.is_met(island, *host, node)))
+        })
+    }
+
+    /// Whether what a host has said of a node's log is not what another honest one has of it.
+    fn is_met(&self, island: usize, host: usize, node: NodeKey) -> bool {
+        let held = &self.islands[island];
+        let mut leaves: Vec<&Vec<u8>> = self.hosts[host].disk.leaves(&held.cooperative).collect();
+        leaves.reverse();
+        let said = leaves.into_iter().find_map(|leaf| match Leaf::parse(leaf) {
+            Ok(Leaf::Peer(peer)) if peer.node == node => Some(peer),
+            _ => None,
+        });
+        let Some(said) = said else { return false };
+        self.honest()
+            .into_iter()
+            .filter_map(|other| held.replicas[other].as_ref())
+            .any(|other| other.root_at(&node, said.size).is_some_and(|root| root != said.root))
+    }
+
+    pub(super) fn wrong_states_are_noticed(&self, island: usize) -> bool {
+        let wrong = self.hosts.iter().filter(|host| host.lie == Some(Lie::WrongState));
+        let nodes: Vec<NodeKey> = wrong.map(|host| host.node).collect();
+        let alarmed =
+            |host: &usize, node: &NodeKey| self.islands[island].alarmed.contains(&(*host, *node));
+        self.honest().iter().all(|host| nodes.iter().all(|node| alarmed(host, node)))
+    }
+}
