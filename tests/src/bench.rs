@@ -1,5 +1,7 @@
 //! What the benchmarks share: nodes in this process, and numbers from the system.
 
+pub mod mixed;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
