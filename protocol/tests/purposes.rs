@@ -221,7 +221,7 @@ fn signature_in(note: &str, line: usize) -> Vec<u8> {
 
 /// Each file that signs, and for what. What is signed is made where it is signed, from values
 /// that the program understands. Whoever adds a line says here what it signs.
-const SIGNS: [(&str, &str, &str); 20] = [
+const SIGNS: [(&str, &str, &str); 23] = [
     ("protocol/src/checkpoint.rs", "raw", "a checkpoint that was read or made: three lines"),
     ("protocol/src/entry.rs", "Entry", "a header and an act, as values"),
     ("protocol/src/key.rs", "raw", "bytes after the words of a purpose"),
@@ -238,6 +238,9 @@ const SIGNS: [(&str, &str, &str); 20] = [
     ("tools/src/scenario/council.rs", "Redemption", "a scenario's redemption"),
     ("tools/src/slip.rs", "Approval", "the request on a slip that was read"),
     ("tools/src/slip.rs", "Enrolment", "the request that it makes"),
+    ("tools/src/treaty.rs", "Accord", "the terms that were read or written, as a value"),
+    ("tools/src/treaty.rs", "Statement", "the balance that was read or written, as a value"),
+    ("tools/src/word.rs", "Approval", "a step of a member, as a value"),
     ("tools/src/word.rs", "Departure", "a member that leaves"),
     ("tools/src/word.rs", "Guardians", "a member's choice, as a value"),
     ("tools/src/word.rs", "Revocation", "the device that ends"),
