@@ -60,7 +60,8 @@ pub enum Invariant {
     NothingSettlesBehindACut,
     /// In each unit, debits and credits are equal.
     EveryUnitAddsUpToZero,
-    /// No node signs two roots for one size, or a smaller size than before.
+    /// No node signs two roots for one size, or a smaller size than before; one that was put back to
+    /// an older day may repeat what it has signed, and says nothing new by it.
     NobodySignsTwoRootsOrFewer,
     /// No log gives a place twice.
     NoLogHoldsAPlaceTwice,
@@ -218,13 +219,22 @@ impl World {
         host: usize,
         checkpoint: &Checkpoint,
     ) -> Checked {
+        let is_older = self.hosts[host].is_older;
         let signed = &mut self.islands[island].signed[host];
         let largest = signed.last_key_value().map_or(0, |(size, _)| *size);
         let (size, root) = (checkpoint.size, checkpoint.root);
+        let repeats = is_older && signed.contains_key(&size);
         let former = *signed.entry(size).or_insert(root);
-        holds(former == root && size >= largest, Invariant::NobodySignsTwoRootsOrFewer, || {
-            format!("host {host} signs size {size} after {largest}; same root: {}", former == root)
-        })
+        holds(
+            former == root && (size >= largest || repeats),
+            Invariant::NobodySignsTwoRootsOrFewer,
+            || {
+                format!(
+                    "host {host} signs size {size} after {largest}; same root: {}",
+                    former == root
+                )
+            },
+        )
     }
 
     /// Looks at the leaves that a checkpoint is the first to cover.
