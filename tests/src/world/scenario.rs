@@ -369,7 +369,8 @@ impl Scenario {
         (!self.links.is_empty()).then(|| *chance.one_of(&self.links))
     }
 
-    /// The same with honest people and nodes, every two of which are linked.
+    /// The same with honest people and nodes, every two of which are linked, and no thefts,
+    /// departures or disks put back: what those lead to is `./tools/sim`'s to find.
     #[must_use]
     pub fn honest(mut self) -> Self {
         self.liars.clear();
@@ -378,7 +379,7 @@ impl Scenario {
             .clone()
             .flat_map(|one| (one + 1..self.nodes).map(move |it| (one, it)))
             .collect();
-        let lies = |what: &What| {
+        let beyond = |what: &What| {
             matches!(
                 what,
                 What::Fork { .. }
@@ -387,9 +388,10 @@ impl Scenario {
                     | What::Flood { .. }
                     | What::Theft { .. }
                     | What::Leave { .. }
+                    | What::PutBack { .. }
             )
         };
-        self.steps.retain(|step| !lies(&step.what));
+        self.steps.retain(|step| !beyond(&step.what));
         self
     }
 
