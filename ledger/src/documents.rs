@@ -65,7 +65,7 @@ pub struct Documents {
     /// All shares, now and at the most.
     capital: i128,
     peak: i128,
-    /// Whether anything but balances taken over was written.
+    /// Whether the treasurer has booked anything but balances taken over.
     begun: bool,
 }
 
@@ -106,7 +106,7 @@ impl Documents {
         (self.capital, self.peak)
     }
 
-    /// Whether anything but balances taken over was written.
+    /// Whether the treasurer has booked anything but balances taken over.
     #[must_use]
     pub const fn begun(&self) -> bool {
         self.begun

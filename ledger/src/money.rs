@@ -386,10 +386,12 @@ impl Treasury {
     /// Takes in what an act posts: a booking of its own for each part.
     pub fn enter(&mut self, stamp: &Stamp, date: Day, parts: Vec<Vec<Posting>>) {
         let month = self.month(date);
+        parts.iter().for_each(|postings| self.documents.post(postings, false));
         self.write(stamp, date, month, parts, false);
     }
 
-    /// Takes in what a run posts. It is about a month, and dated its last day.
+    /// Takes in what a run posts. It is about a month, and dated its last day. It is of another
+    /// chain than the balances taken over, so it does not count among what comes before them.
     pub fn enter_run(&mut self, stamp: &Stamp, period: Month, postings: Vec<Posting>) {
         self.write(stamp, last_day(period), period, vec![postings], false);
     }
@@ -397,6 +399,7 @@ impl Treasury {
     /// Takes in balances from other books.
     pub fn enter_opening(&mut self, stamp: &Stamp, date: Day, postings: Vec<Posting>) {
         let month = self.month(date);
+        self.documents.post(&postings, true);
         self.write(stamp, date, month, vec![postings], true);
     }
 
@@ -410,7 +413,6 @@ impl Treasury {
     ) {
         for (part, mut postings) in (0..).zip(parts) {
             postings.retain(|posting| posting.unit == Unit::Money);
-            self.documents.post(&postings, opening);
             let (entry, place) = (stamp.id, stamp.place);
             if !postings.is_empty() {
                 self.journal.enter(Line { entry, part, place, date, month, opening, postings });
