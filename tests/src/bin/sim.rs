@@ -33,6 +33,9 @@ struct Options {
     /// Make the first failing scenario small and print it
     #[arg(long)]
     shrink: bool,
+    /// Draw honest people and nodes only, all of them linked
+    #[arg(long)]
+    honest: bool,
     /// Run the scenario of this file instead
     #[arg(long)]
     replay: Option<std::path::PathBuf>,
@@ -104,7 +107,7 @@ fn search(options: &Options) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if options.shrink {
-        let least = shrink::shrink(&Scenario::of(*seed), None, violation.invariant, TRIES);
+        let least = shrink::shrink(&options.scenario(*seed), None, violation.invariant, TRIES);
         println!("the least scenario that fails as seed {seed} does, for --replay:");
         println!("{}", serde_json::to_string(&least).expect("a scenario is data"));
         if let Err(violation) = run(&least, None) {
@@ -124,7 +127,7 @@ fn run_all(options: &Options) -> Sum {
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || report.send((seed, run_seed(seed))).is_err() {
+                    if seed >= end || report.send((seed, run_seed(seed, options))).is_err() {
                         return;
                     }
                 }
@@ -158,9 +161,16 @@ fn take(sum: &mut Sum, seed: u64, result: Result<Outcome, Violation>) {
     }
 }
 
+impl Options {
+    fn scenario(&self, seed: u64) -> Scenario {
+        let scenario = Scenario::of(seed);
+        if self.honest { scenario.honest() } else { scenario }
+    }
+}
+
 /// One seed; now and then twice, since the same seed must give the same world.
-fn run_seed(seed: u64) -> Result<Outcome, Violation> {
-    let scenario = Scenario::of(seed);
+fn run_seed(seed: u64, options: &Options) -> Result<Outcome, Violation> {
+    let scenario = options.scenario(seed);
     let first = run(&scenario, None);
     if seed.is_multiple_of(TWICE) {
         talea_tests::world::same(&first, &run(&scenario, None))?;
