@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use clap::Parser;
+use talea_tests::world::canary::Canary;
 use talea_tests::world::scenario::Scenario;
 use talea_tests::world::{Faults, Outcome, Violation, run, shrink};
 
@@ -36,6 +37,9 @@ struct Options {
     /// Draw honest people and nodes only, all of them linked
     #[arg(long)]
     honest: bool,
+    /// Plant each known bug instead, and say at which of the first so many seeds it is noticed
+    #[arg(long)]
+    canaries: bool,
     /// Run the scenario of this file instead
     #[arg(long)]
     replay: Option<std::path::PathBuf>,
@@ -50,8 +54,22 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     match &options.replay {
         Some(path) => replay(path),
+        None if options.canaries => plant(options.seeds),
         None => search(&options),
     }
+}
+
+fn plant(seeds: u64) -> ExitCode {
+    let mut missed = false;
+    for canary in Canary::ALL {
+        let noticed = canary.noticed(seeds);
+        missed |= noticed.is_none();
+        match noticed {
+            Some((seed, violation)) => println!("{canary:?}: seed {seed}: {violation}"),
+            None => println!("{canary:?}: not noticed"),
+        }
+    }
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn replay(path: &std::path::Path) -> ExitCode {

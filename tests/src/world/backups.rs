@@ -1,7 +1,7 @@
 //! Nodes whose disks are put back to an older day.
 //!
 //! What nobody but the node had seen is gone with its disk, whatever it had promised: so a disk is
-//! put back only when the disk of every other honest node holds all that it has signed. Then nothing
+//! put back only when the disk of every other honest node holds all that it has promised. Then nothing
 //! acknowledged may be missing, and nothing may be signed twice.
 
 use talea_ledger::replica::Replica;
@@ -41,7 +41,7 @@ impl World {
         self.at(down, Event::Restart(node));
     }
 
-    /// Whether the disks of all other honest nodes hold a node's log up to its last signature.
+    /// Whether the disks of all other honest nodes hold a node's log up to its last promise.
     fn others_hold_all(&self, node: usize) -> bool {
         let mut others = self.honest().into_iter().filter(|other| *other != node);
         others.all(|other| {
@@ -52,7 +52,7 @@ impl World {
         })
     }
 
-    /// Whether a node has checked another's log up to its last signature.
+    /// Whether a node has checked another's log up to its last promise.
     fn has_followed(&self, island: &Island, other: usize, node: usize) -> bool {
         island.replicas[other].as_ref().is_some_and(|it| self.has_all(it, island, node))
     }
@@ -67,8 +67,9 @@ impl World {
     }
 
     fn has_all(&self, replica: &Replica, island: &Island, node: usize) -> bool {
-        let signed = island.signed[node].last_key_value().map_or(0, |(size, _)| *size);
-        let held = replica.mirrors().find(|mirror| mirror.node == self.hosts[node].node);
-        held.is_some_and(|mirror| mirror.checked.size() >= signed)
+        let it = &self.hosts[node];
+        let promised = it.disk.promised(&island.cooperative).map_or(0, |(size, _)| size);
+        let held = replica.mirrors().find(|mirror| mirror.node == it.node);
+        held.is_some_and(|mirror| mirror.checked.size() >= promised)
     }
 }
