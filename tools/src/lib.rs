@@ -8,6 +8,7 @@ pub mod table;
 pub mod lang;
 pub mod private;
 pub mod remedy;
+pub mod voided;
 pub mod keyfile;
 pub mod journal;
 pub mod wallet;
