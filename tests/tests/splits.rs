@@ -178,7 +178,7 @@ fn a_split_leaf_that_is_no_proof_is_refused_and_changes_nothing() {
         coop.net.pass(8_000);
         assert_eq!([A, B, C].map(|it| coop.net.nodes[it].replica.settled()), [before + 1; 3]);
         let note = coop.net.nodes[A].replica.note().unwrap();
-        assert_eq!(note.signatures().len(), 3, "its own, and those of the other two");
+        assert_eq!(note.signatures().len(), 4, "its own, and those of all others");
     }
 }
 

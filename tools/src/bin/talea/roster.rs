@@ -141,7 +141,8 @@ fn ready(common: &Common, desk: &Desk<'_>, roster: &Roster) -> Outcome {
     let is_new = |it: &Unready| !present.nodes.contains(&it.node);
     let answer = roster.nodes.len() - unready.len();
     let too_few = answer < usize::from(roster.quorum);
-    let Some(first) = unready.iter().find(|it| is_new(it) || too_few) else { return Ok(()) };
+    let new = unready.iter().find(|it| is_new(it));
+    let Some(first) = new.or(unready.first().filter(|_| too_few)) else { return Ok(()) };
     for it in &unready {
         out::note(&styled(DIM, &format!("node {}: {}", short(&it.node), it.what)));
     }
