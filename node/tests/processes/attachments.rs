@@ -18,6 +18,7 @@ use talea_protocol::key::SecretKey;
 use talea_protocol::recovery::Erase;
 
 use crate::people::{Author, found, found_by};
+use crate::rescue::done;
 use crate::site::{PATIENCE, Site};
 
 fn attachment(bytes: &[u8], visibility: Visibility) -> Attachment {
@@ -236,7 +237,7 @@ fn sixty_four_mebibytes_pass_through_a_node_that_grows_by_less_than_one_file() {
 
 /// Three nodes, a cooperative, and a file of which the first has the bytes and all the name.
 struct Village {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     sites: Vec<Site>,
     authors: Vec<Author>,
     cooperative: EntryId,
@@ -260,7 +261,7 @@ impl Village {
         let bytes = noise(5, length);
         let of = attachment(&bytes, Visibility::Members);
         let entry = attach(&sites[0], &mut authors[0], cooperative, &[&of]);
-        let village = Self { _folder: folder, sites, authors, cooperative, entry, of, bytes };
+        let village = Self { folder, sites, authors, cooperative, entry, of, bytes };
         let path = village.path();
         for site in &village.sites {
             let list = list_path(&cooperative, &entry);
@@ -280,6 +281,24 @@ impl Village {
 
     fn file(&self, n: usize) -> PathBuf {
         file(&self.sites[n], &self.cooperative, &self.entry, &self.of)
+    }
+
+    /// The author has it erased, by the last node.
+    fn erase(&mut self) {
+        let ground = Code::try_from("request").unwrap();
+        let header = self.authors[0].header(self.cooperative);
+        let order = Act::Erase(Erase { entry: self.entry, ground });
+        let erase = self.authors[0].state(&header, &order);
+        self.sites[2].submit(&erase).good();
+    }
+
+    fn wait_erased(&self, n: usize) {
+        let list = list_path(&self.cooperative, &self.entry);
+        wait("the payload is gone", || {
+            let listed = self.sites[n].get_as(&self.authors[0].key, &list);
+            listed.status == 200 && listed.json()["attachments"] == json!([])
+        });
+        wait("the file is gone", || !self.file(n).exists());
     }
 
     /// What a node gives, asked again while it is still fetching.
@@ -305,14 +324,9 @@ fn a_node_fetches_from_a_peer_what_it_is_asked_for_and_all_erase_it_when_told_to
     let kept = path(&village.cooperative, &again, &village.of);
     village.sites[0].put_as(&village.authors[0].key, &kept, &village.bytes).good();
 
-    let ground = Code::try_from("request").unwrap();
-    let author = &mut village.authors[0];
-    let header = author.header(village.cooperative);
-    let erase = author.state(&header, &Act::Erase(Erase { entry: village.entry, ground }));
-    village.sites[2].submit(&erase).good();
+    village.erase();
     for n in 0..3 {
-        wait("the payload is gone", || village.get(n).status == 404);
-        wait("the file is gone", || !village.file(n).exists());
+        village.wait_erased(n);
         // Who knows the hash, and has the bytes, gets nothing and cannot bring it back.
         let put = village.sites[n].put_as(&village.authors[1].key, &village.path(), &village.bytes);
         assert_eq!(put.code(), "not-found");
@@ -322,6 +336,28 @@ fn a_node_fetches_from_a_peer_what_it_is_asked_for_and_all_erase_it_when_told_to
         assert_eq!(arriving(&village.sites[n]), 0);
     }
     assert!(village.sites[0].get_as(&village.authors[1].key, &kept).body == village.bytes);
+}
+
+#[test]
+fn a_backup_that_is_older_than_an_erasure_brings_back_nothing_that_was_erased() {
+    let mut village = Village::new(100_000);
+    let backup = village.folder.path().join("backup");
+    let to = backup.to_str().unwrap().to_owned();
+    let data = village.sites[0].folder().to_owned();
+    done(&["backup", "--to", &to], &data);
+    assert_eq!(std::fs::read_dir(backup.join("attachments")).unwrap().count(), 1);
+    village.erase();
+    for n in 0..3 {
+        village.wait_erased(n);
+    }
+    village.sites[0].kill();
+    for lost in ["store", "promise", "attachments"] {
+        std::fs::remove_dir_all(data.join(lost)).unwrap();
+    }
+    done(&["restore", "--from", &to], &data);
+    assert!(std::fs::read(village.file(0)).unwrap() == village.bytes, "the backup is whole");
+    village.sites[0].start();
+    village.wait_erased(0);
 }
 
 #[test]
