@@ -4,7 +4,7 @@
 //! was ever stated, which no real wallet does: so they name and close over entries that have no
 //! place anywhere yet. What they state is in `people/acts`; what others make of it is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
@@ -351,6 +351,15 @@ impl People {
     #[must_use]
     pub fn is_crook(&self, device: &DeviceKey) -> bool {
         self.crooked.values().any(|entry| entry.header().device == *device)
+    }
+
+    /// Whether a device has signed two entries for one place.
+    #[must_use]
+    pub fn has_forked(&self, device: &DeviceKey) -> bool {
+        let mut places = BTreeSet::new();
+        let all = self.crooked.values().chain(&self.entries);
+        let mut signed = all.map(|entry| entry.header()).filter(|it| it.device == *device);
+        signed.any(|header| !places.insert(header.seq))
     }
 
     /// An entry that anybody has signed.

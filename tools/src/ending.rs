@@ -134,7 +134,7 @@ fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, E
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use talea_protocol::charter::{Roster, Visibility};
@@ -148,7 +148,7 @@ mod tests {
     const DEVICE: u32 = 3;
 
     /// A cooperative whose entries two of three nodes settle.
-    fn register() -> Register {
+    pub(crate) fn register() -> Register {
         let scenario = Scenario::parse(QUARTER).unwrap();
         let key = |n: u8| SecretKey::from_seed(&[n; 32]);
         let keys: BTreeMap<String, SecretKey> =

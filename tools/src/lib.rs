@@ -9,6 +9,7 @@ pub mod lang;
 pub mod private;
 pub mod attachment;
 pub mod remedy;
+pub mod voided;
 pub mod keyfile;
 pub mod journal;
 pub mod wallet;

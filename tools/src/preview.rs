@@ -289,6 +289,9 @@ impl<'a> View<'a> {
             rows.extend(amendments.iter().map(|set| ("sets", amendment(set))));
             rows.push(("in force from", amount::show_month(*from)));
         }
+        if let Effect::Reform(roster) = &propose.effect {
+            rows.extend(recovery::roster(roster, self.book));
+        }
         rows
     }
 

@@ -142,6 +142,7 @@ impl<'a> Register<'a> {
                 .or_else(|| self.check_approval(it.member.0, &it.request, &it.words)),
             Act::Revoke(it) => self.check_revocation(it),
             Act::Depart(it) => self.check_departure(it),
+            Act::Heal(it) => self.writing(it.device, u32::MAX).is_none().then_some(43),
             _ => return,
         };
         if let Some(rule) = fault {
@@ -157,6 +158,10 @@ impl<'a> Register<'a> {
             }
             Act::Enrol(it) => it.member.0,
             Act::Revoke(it) => return self.end(|device, _| device == it.device, enrolled),
+            // A chain whose branches are all dead ends before them.
+            Act::Heal(it) if it.adopt.is_none() => {
+                return self.end(|device, _| device == it.device, enrolled);
+            }
             Act::Depart(it) => {
                 let member = it.member.0;
                 self.members[usize::try_from(member).expect("few")].left = Some(enrolled);
@@ -182,17 +187,24 @@ impl<'a> Register<'a> {
     }
 
     fn check_revocation(&self, it: &Revoke) -> Option<u16> {
-        let device = self.devices.get(usize::try_from(it.device).ok()?);
-        let Some(device) = device.filter(|device| device.writes(u32::MAX)) else { return Some(43) };
-        let said = revocation(&self.cooperative(), &device.key);
-        let words = it.words.is_sorted_by(|one, other| one.device < other.device)
-            && it.words.iter().any(|word| self.speaks(Purpose::Revocation, &said, word, device));
-        (!words).then_some(79)
+        let Some(device) = self.writing(it.device, u32::MAX) else { return Some(43) };
+        (!self.speaks(device, &it.words, u32::MAX)).then_some(79)
     }
 
-    fn speaks(&self, purpose: Purpose, said: &[u8], word: &Approval, of: &Device) -> bool {
-        verify_for(purpose, &word.device, &word.signature, said)
-            && self.owner(&word.device, u32::MAX) == Some(of.member)
+    /// A device that may write under register entry `at`.
+    fn writing(&self, device: u32, at: u32) -> Option<&Device> {
+        let device = self.devices.get(usize::try_from(device).ok()?);
+        device.filter(|device| device.writes(at))
+    }
+
+    /// Whether one of these words against a device is of another of its member's, or its own.
+    fn speaks(&self, of: &Device, words: &[Approval], at: u32) -> bool {
+        let said = revocation(&self.cooperative(), &of.key);
+        let good = |word: &Approval| {
+            verify_for(Purpose::Revocation, &word.device, &word.signature, &said)
+                && self.owner(&word.device, at) == Some(of.member)
+        };
+        words.is_sorted_by(|one, other| one.device < other.device) && words.iter().any(good)
     }
 
     fn check_departure(&self, it: &Depart) -> Option<u16> {
@@ -207,10 +219,9 @@ impl<'a> Register<'a> {
 
     /// Rules 43 and 79, of a report by this member under this register entry.
     pub fn examine_report(&self, author: u32, it: &Report, basis: u32) -> Result<(), Stop> {
-        let device = usize::try_from(it.device).ok().and_then(|place| self.devices.get(place));
-        let device = device.filter(|device| device.writes(basis)).ok_or(Stop::Void(43))?;
+        let device = self.writing(it.device, basis).ok_or(Stop::Void(43))?;
         let own = device.member == author && it.words.is_empty();
-        if own { Ok(()) } else { Err(Stop::Void(79)) }
+        if own || self.speaks(device, &it.words, basis) { Ok(()) } else { Err(Stop::Void(79)) }
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Option<u16> {

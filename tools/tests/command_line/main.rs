@@ -12,6 +12,8 @@ mod import;
 mod nodes;
 mod program;
 mod recovery;
+mod registrar;
+mod roster;
 mod session;
 mod transcript;
 

@@ -250,6 +250,12 @@ pub enum Command {
         #[arg(long, value_name = "ENTRY")]
         decision: Option<String>,
     },
+    /// Replace the nodes that keep the log, by decision (registrar)
+    Reform {
+        /// The decision [default: the one that says so]
+        #[arg(long, value_name = "ENTRY")]
+        decision: Option<String>,
+    },
     /// Call for another registrar, if the one there is is silent or lies
     Call {
         /// Who shall go on with the register

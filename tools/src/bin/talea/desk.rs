@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::attachment::Attachment;
+use talea_protocol::charter::Charter;
 use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
@@ -18,6 +19,7 @@ use talea_tools::journal::{Draft, Journal, Kept, reading};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::preview;
 use talea_tools::remedy;
+use talea_tools::voided;
 use talea_tools::wallet::{Known, Outbox, Server, Wallet};
 use talea_tools::witness::{self, Past};
 
@@ -186,7 +188,7 @@ impl<'a> Desk<'a> {
         let verdict = self.foresee(&draft)?;
         self.show(&draft, verdict)?;
         if !self.common.dry_run {
-            refuse_void(self.common, verdict)?;
+            refuse_void(self.common, verdict, self.book.register().charter())?;
             self.heard_enough()?;
             self.may_grow()?;
         }
@@ -310,10 +312,14 @@ impl<'a> Desk<'a> {
         self.vouch()
     }
 
-    /// Sends to the first node that answers; the others have it from there.
+    /// Sends to the first node that answers and gives places; the others have it from there.
     fn send(&self, waiting: &[Kept]) -> Outcome<(Server, Vec<Submitted>)> {
         let mut failures = Vec::new();
-        for server in &self.known.nodes {
+        let roster = &self.book.register().roster().nodes;
+        let is_of = |server: &&Server| roster.contains(&server.node);
+        let nodes = &self.known.nodes;
+        let others = nodes.iter().filter(|server| !is_of(server));
+        for server in nodes.iter().filter(is_of).chain(others) {
             match send_to(&Node::at(&server.http), waiting) {
                 Ok(submitted) => return Ok((server.clone(), submitted)),
                 Err(failure) if failure.kind() == Kind::Node => failures.push(failure),
@@ -373,14 +379,15 @@ impl<'a> Desk<'a> {
         let rows = preview::rows(draft.bytes(), payload.as_deref(), Some(&self.book));
         let mut rows = rows.ok_or_else(nothing_here)?;
         rows.push(("id", draft.id().to_string()));
-        rows.push(("verdict", foreseen(verdict)));
+        let foreseen = foreseen(verdict, self.book.register().charter());
+        rows.push(("verdict", foreseen.clone()));
         match form(self.common) {
             Form::Text => out::preview(&format!("To be signed for {}", self.known.name), &rows),
             Form::Json if self.common.dry_run => {
                 let (header, act) = preview::read(draft.bytes()).ok_or_else(nothing_here)?;
                 out::say(
                     &serde_json::json!({ "dry_run": true, "id": draft.id(), "header": header,
-                    "act": act, "verdict": foreseen(verdict) })
+                    "act": act, "verdict": foreseen })
                     .to_string(),
                 );
             }
@@ -391,10 +398,10 @@ impl<'a> Desk<'a> {
 }
 
 /// Stops at what would add nothing.
-pub fn refuse_void(common: &Common, verdict: Verdict) -> Outcome {
+pub fn refuse_void(common: &Common, verdict: Verdict, charter: &Charter) -> Outcome {
     match verdict {
         Verdict::Void(void) if !common.anyway => Err(Failure::rule(
-            void.to_string(),
+            voided::told(&void, charter),
             "change what the rule names; if the nodes know more than this wallet, `talea fetch` \
              first; --anyway goes on all the same",
         )),
@@ -411,11 +418,11 @@ fn send_to(node: &Node, waiting: &[Kept]) -> Outcome<Vec<Submitted>> {
 }
 
 /// A verdict, in words for whoever is about to sign.
-pub fn foreseen(verdict: Verdict) -> String {
+pub fn foreseen(verdict: Verdict, charter: &Charter) -> String {
     match verdict {
         Verdict::Counted => "counts, by what is known here".to_owned(),
         Verdict::Pending(_) => "will count once what it names is settled".to_owned(),
-        Verdict::Void(void) => format!("void: {void}"),
+        Verdict::Void(void) => format!("void: {}", voided::told(&void, charter)),
     }
 }
 

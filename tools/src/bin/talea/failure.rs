@@ -41,6 +41,9 @@ const ABSENT: &str = "not-found";
 /// What a node answers that was told to keep a cooperative, and has no charter of it yet.
 const UNCHARTERED: &str = "no-charter";
 
+/// What a node answers that keeps no such cooperative.
+const UNHOSTED: &str = "unknown-cooperative";
+
 /// What went wrong, and what to do next.
 #[derive(Debug)]
 pub struct Failure {
@@ -104,6 +107,11 @@ impl Failure {
     /// Whether a node says that it does not hold what was asked for.
     pub fn is_absence(&self) -> bool {
         self.code == ABSENT
+    }
+
+    /// Whether a node says that it does not keep the cooperative at all.
+    pub fn is_unhosted(&self) -> bool {
+        self.code == UNHOSTED
     }
 
     /// Whether a node says that it keeps the cooperative, and has no entry of it yet.

@@ -25,6 +25,7 @@ mod out;
 mod partner;
 mod people;
 mod personal;
+mod roster;
 mod secret;
 mod socket;
 mod source;
@@ -97,6 +98,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::HandOver { office, member, decision } => {
             going::hand_over(common, office, member, decision.as_deref())
         }
+        Command::Reform { decision } => roster::reform(common, decision.as_deref()),
         Command::Call { successor } => going::call(common, successor),
         Command::Succeed { calls } => going::succeed(common, calls),
         Command::Forks { save, file } => forks::list(common, save.as_deref(), file.as_deref()),

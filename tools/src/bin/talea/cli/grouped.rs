@@ -21,7 +21,7 @@ const GROUPS: [(&str, &[&str]); 13] = [
     ("Lost, stolen, restored", &["device", "phrase", "guardians", "check-head", "catch-up"]),
     (
         "Go, and hand on",
-        &["leave", "depart", "remove", "hand-over", "call", "succeed", "forks", "heal"],
+        &["leave", "depart", "remove", "hand-over", "reform", "call", "succeed", "forks", "heal"],
     ),
     ("Nodes and files", &["send", "submit", "import", "node", "mark", "help"]),
 ];
