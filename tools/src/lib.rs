@@ -7,6 +7,7 @@ pub mod amount;
 pub mod table;
 pub mod lang;
 pub mod private;
+pub mod attachment;
 pub mod remedy;
 pub mod voided;
 pub mod keyfile;
