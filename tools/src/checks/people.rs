@@ -1,14 +1,17 @@
 //! V12 to V21: decisions, parameters, expenses, the bank, closings, the profile, the federation,
 //! erasures, provenance, power.
 
+use std::collections::BTreeSet;
+
 use talea_ledger::terms::month_at;
 use talea_ledger::view::decisions::decisions;
 use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content, Effect, Outcome};
 use talea_protocol::charter::Profile;
+use talea_protocol::hash::EntryId;
 
 use super::{Seen, called};
-use crate::explain::sources;
+use crate::explain::Origins;
 use crate::lang::Lang;
 use crate::verify::report::{Cell, power};
 use crate::verify::{Audit, Finding, Sum};
@@ -133,9 +136,11 @@ fn erasures(audit: &Audit, sum: &Sum) -> Seen {
     let erased = sum.state.erased();
     let mut seen = Seen::of(erased.len());
     super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Payload { .. }));
+    let payloads = audit.shown.payloads.iter().map(|payload| payload.entry);
+    let there: BTreeSet<EntryId> = payloads.collect();
     for (id, order) in erased {
         let place = called(audit, id);
-        if audit.shown.payloads.iter().any(|payload| payload.entry == *id) {
+        if there.contains(id) {
             seen.fail(Some(*id), format!("{place}: its payload is still in the file"));
         }
         let entry = audit.shown.entries.get(id);
@@ -154,12 +159,13 @@ fn erasures(audit: &Audit, sum: &Sum) -> Seen {
 
 /// V20: each line of each run leads back to a client, a contribution, an attester and a clause.
 fn provenance(audit: &Audit, sum: &Sum) -> Seen {
-    let mut seen = Seen::of(0);
+    let (mut seen, origins) = (Seen::of(0), Origins::new(sum));
     for run in runs(&sum.state) {
+        let (receipts, _) = origins.money(sum, &run.id);
         for line in run.lines.iter().filter(|line| line.total > 0) {
             seen.looked_at += 1;
-            let found = sources(sum, &run.id, line.line.member);
-            if !found.is_whole() {
+            let worked = origins.work(sum, &run.id, line.line.member).next().is_some();
+            if !worked || receipts.is_empty() {
                 let who = crate::verify::text::handle(sum, line.line.member);
                 let what = format!(
                     "{}: nothing shows where {who}'s line comes from",

@@ -1,6 +1,6 @@
 //! V7 to V11: accounts, credits, runs, disputes, corrections.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::chain::Place;
@@ -13,7 +13,7 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use super::{Seen, called};
-use crate::books::credit;
+use crate::books::worth;
 use crate::lang::Lang;
 use crate::verify::{Audit, Sum};
 
@@ -68,7 +68,8 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
     let all = contributions(&sum.state);
     let mut seen = Seen::of(all.len());
     for given in &all {
-        let wanted = credit(sum, &given.id, i128::from(given.left));
+        let Some(record) = sum.state.work().record(&given.id) else { continue };
+        let wanted = worth(sum, record, &given.act, i128::from(given.left));
         let found = [given.livelihood, given.love, given.care].map(i128::from);
         if found != wanted {
             let what =
@@ -122,7 +123,7 @@ fn disputes(audit: &Audit, sum: &Sum) -> Seen {
                 let inside = |place: Place| place.inside(&over.cut);
                 let open =
                     inside(dispute.place) && !dispute.ends.iter().any(|(_, end)| inside(*end));
-                let ended = month_of(record.act().end) <= over.period;
+                let ended = month_of(record.end()) <= over.period;
                 if open && ended && inside(record.place) {
                     let waited =
                         format!("{place}: {} waits at {}", called(audit, id), called(audit, run));
@@ -147,16 +148,18 @@ fn disputes(audit: &Audit, sum: &Sum) -> Seen {
 /// Members from whose claims runs have taken more than is left of what they earned: something was
 /// corrected after it was paid.
 fn overpaid(sum: &Sum) -> Vec<(Member, i128, i128)> {
-    let members = (0..).map(Member).take(sum.register.members().len());
+    let mut earned: BTreeMap<Member, i128> = BTreeMap::new();
+    for (_, record) in sum.state.work().iter() {
+        let credit = i128::from(record.credit.livelihood) + i128::from(record.credit.love);
+        *earned.entry(record.author).or_default() += credit;
+    }
     let one = |member| {
         let taken = sum.state.runs().taken(member);
-        let own = contributions(&sum.state).into_iter().filter(|given| given.author == member);
-        let earned: i128 =
-            own.map(|given| i128::from(given.livelihood) + i128::from(given.love)).sum();
-        let taken = taken.livelihood + taken.love;
+        let (taken, earned) =
+            (taken.livelihood + taken.love, earned.get(&member).copied().unwrap_or(0));
         (taken > earned).then_some((member, taken, earned))
     };
-    members.filter_map(one).collect()
+    (0..).map(Member).take(sum.register.members().len()).filter_map(one).collect()
 }
 
 /// V11: each correction names its contribution, and what is left is not below zero.
