@@ -16,6 +16,7 @@ use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::{Day, Month};
 use talea_protocol::charter::Member;
+use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use crate::amount::{month, show_day, show_month};
@@ -46,7 +47,9 @@ pub struct Sources {
 pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
     let origins = Origins::new(sum);
     let (receipts, expenses) = origins.money(sum, run);
-    Sources { contributions: origins.work(sum, run, member).collect(), receipts, expenses }
+    let record = sum.state.runs().record(run);
+    let work = record.map(|it| origins.work(member, it.period, &it.cut).collect());
+    Sources { contributions: work.unwrap_or_default(), receipts, expenses }
 }
 
 impl Sources {
@@ -85,19 +88,30 @@ impl Origins {
         Self { work, money: sum.state.treasury().flows().iter().filter_map(shared).collect() }
     }
 
-    /// Contributions of a member that a run could count, by id.
+    /// Contributions of a member that a run of this month over this cut could count, by id.
     pub fn work<'a>(
         &'a self,
-        sum: &'a Sum,
-        run: &EntryId,
         member: Member,
+        period: Month,
+        cut: &'a Cut,
     ) -> impl Iterator<Item = EntryId> + 'a {
-        let record = sum.state.runs().record(run);
-        let own = self.work.get(&member).filter(|_| record.is_some()).into_iter().flatten();
-        let counts = move |month: Month, place: Place| {
-            record.is_some_and(|it| month <= it.period && place.inside(&it.cut))
-        };
+        let own = self.work.get(&member).into_iter().flatten();
+        let counts = move |month: Month, place: Place| month <= period && place.inside(cut);
         own.filter(move |(_, month, place)| counts(*month, *place)).map(|(id, ..)| *id)
+    }
+
+    /// How many receipts runs share.
+    #[must_use]
+    pub fn receipts(&self) -> usize {
+        self.money.iter().filter(|(.., income)| *income).count()
+    }
+
+    /// How many receipts no run shares yet.
+    #[must_use]
+    pub fn waiting(&self, sum: &Sum) -> usize {
+        let all = sum.state.treasury().flows().iter();
+        let income = |booked: &&Booked| matches!(booked.flow, Flow::Income { .. });
+        all.filter(income).count().saturating_sub(self.receipts())
     }
 
     /// Receipts and expenses that a run shares.
@@ -227,7 +241,8 @@ impl Links {
             let money = receipts.into_iter().chain(expenses).filter(|_| !run.lines.is_empty());
             money.for_each(|source| links.add(run.id, source));
             for line in &run.lines {
-                let work = origins.work(sum, &run.id, line.line.member);
+                let Some(record) = sum.state.runs().record(&run.id) else { continue };
+                let work = origins.work(line.line.member, run.period, &record.cut);
                 work.for_each(|source| links.add(run.id, source));
             }
             for redirect in run.redirects.iter().filter(|redirect| redirect.executed) {

@@ -209,6 +209,9 @@ pub enum Command {
         /// Ask this node, by the start of its key or its address
         #[arg(long, value_name = "NODE")]
         from: Option<String>,
+        /// One member's history alone, by handle or number: verifies without any server
+        #[arg(long, value_name = "MEMBER")]
+        member: Option<String>,
     },
     /// Add, list, report and end devices: a telephone that was stolen, a new one
     #[command(subcommand)]

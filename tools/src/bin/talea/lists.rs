@@ -118,7 +118,7 @@ pub fn show(common: &Common, name: &str, file: Option<&Path>) -> Outcome {
 }
 
 /// `talea export`.
-pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
+pub fn export(common: &Common, output: &Path, from: Option<&str>, member: Option<&str>) -> Outcome {
     let wallet = desk::wallet(common)?;
     let known = wallet.cooperative(common.coop.as_deref())?;
     let fits = |server: &&talea_tools::wallet::Server| {
@@ -137,6 +137,10 @@ pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
             let key = secret::unlock(common, &wallet)?;
             node.read_bytes(&path, Some(&Reader { key: &key, node: server.node }))?
         }
+    };
+    let file = match member {
+        Some(member) => history(&file, member)?,
+        None => file,
     };
     std::fs::write(output, &file).map_err(|error| Failure::file(output, &error))?;
     let value = serde_json::json!({ "file": output, "bytes": file.len(), "from": server.http });
@@ -180,4 +184,21 @@ fn line(book: &Book, entry: &Signed) -> String {
         Some(note) => format!("{line} ({note})"),
         None => line,
     }
+}
+
+/// One member's history out of an export.
+fn history(export: &[u8], member: &str) -> Outcome<Vec<u8>> {
+    let again = "ask another node with --from";
+    let audit = talea_tools::verify::audit(export, &talea_tools::verify::Policy::default(), 0)
+        .map_err(|fault| Failure::node(fault.to_string(), again))?;
+    let sum = audit.sum.as_ref();
+    let named = sum.and_then(|sum| sum.names.find(&sum.register, member));
+    let named = named.ok_or_else(|| {
+        Failure::usage(
+            format!("nobody is called `{member}`"),
+            "`talea-verify member FILE` lists everybody",
+        )
+    })?;
+    let history = talea_tools::history::History::of(&audit, named);
+    Ok(history.map_err(|fault| Failure::node(fault.to_string(), again))?.file())
 }

@@ -109,7 +109,9 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Submit { file, payload, nodes } => {
             submit::run(common, file, payload.as_deref(), nodes)
         }
-        Command::Export { output, from } => lists::export(common, output, from.as_deref()),
+        Command::Export { output, from, member } => {
+            lists::export(common, output, from.as_deref(), member.as_deref())
+        }
         Command::Import(import) => import::run(common, import),
         Command::Node(command) => nodes::run(common, command),
         Command::Demo(demo) => demo::run(common, demo),

@@ -255,8 +255,7 @@ fn minimum(sum: &Sum, all: &[MemberRow]) -> Sheet {
         }
     }
     let works = |row: &&MemberRow| earning.contains(&row.member);
-    let quarters: BTreeSet<u32> =
-        given.keys().map(|(quarter, _)| *quarter).collect();
+    let quarters: BTreeSet<u32> = given.keys().map(|(quarter, _)| *quarter).collect();
     let mut rows = Vec::new();
     for at in quarters {
         let Ok(last) = Month::new(at * 3 + 2) else { continue };
