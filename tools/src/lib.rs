@@ -30,6 +30,7 @@ pub mod preview;
 pub mod slip;
 pub mod word;
 pub mod treaty;
+pub mod history;
 pub mod square;
 pub mod phrase;
 pub mod ending;

@@ -177,7 +177,8 @@ fn routes() -> Vec<Route> {
             query: PAGE,
             ..read(
                 "/v1/cooperatives/{cooperative}/state/{report}",
-                "A report: accounts, members, contributions, decisions, runs or flows",
+                "A report: accounts, members, contributions, decisions, runs, flows, journal, purses, \
+                 resources, intents, agreements, commitments or partners",
                 JSON,
                 get(state::report),
             )

@@ -215,6 +215,9 @@ pub enum Command {
         /// Get the attachments as well, into the folder beside it that `talea-verify` looks in
         #[arg(long)]
         attachments: bool,
+        /// One member's history alone, by handle or number: verifies without any server
+        #[arg(long, value_name = "MEMBER")]
+        member: Option<String>,
     },
     /// Add, list, report and end devices: a telephone that was stolen, a new one
     #[command(subcommand)]

@@ -121,7 +121,12 @@ pub fn show(common: &Common, name: &str, file: Option<&Path>) -> Outcome {
 }
 
 /// `talea export`. Also the key, if it had to be opened.
-pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome<Option<SecretKey>> {
+pub fn export(
+    common: &Common,
+    output: &Path,
+    from: Option<&str>,
+    member: Option<&str>,
+) -> Outcome<Option<SecretKey>> {
     let wallet = desk::wallet(common)?;
     let known = wallet.cooperative(common.coop.as_deref())?;
     let fits = |server: &&talea_tools::wallet::Server| {
@@ -141,6 +146,10 @@ pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome<Opt
             let reader = Reader { key: &key, node: server.node };
             (node.read_bytes(&path, Some(&reader))?, Some(key))
         }
+    };
+    let file = match member {
+        Some(member) => history(&file, member)?,
+        None => file,
     };
     std::fs::write(output, &file).map_err(|error| Failure::file(output, &error))?;
     let value = serde_json::json!({ "file": output, "bytes": file.len(), "from": server.http });
@@ -184,4 +193,21 @@ fn line(book: &Book, entry: &Signed) -> String {
         Some(note) => format!("{line} ({note})"),
         None => line,
     }
+}
+
+/// One member's history out of an export.
+fn history(export: &[u8], member: &str) -> Outcome<Vec<u8>> {
+    let again = "ask another node with --from";
+    let audit = talea_tools::verify::audit(export, &talea_tools::verify::Policy::default(), 0)
+        .map_err(|fault| Failure::node(fault.to_string(), again))?;
+    let sum = audit.sum.as_ref();
+    let named = sum.and_then(|sum| sum.names.find(&sum.register, member));
+    let named = named.ok_or_else(|| {
+        Failure::usage(
+            format!("nobody is called `{member}`"),
+            "`talea-verify member FILE` lists everybody",
+        )
+    })?;
+    let history = talea_tools::history::History::of(&audit, named);
+    Ok(history.map_err(|fault| Failure::node(fault.to_string(), again))?.file())
 }

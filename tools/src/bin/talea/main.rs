@@ -113,8 +113,8 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Submit { file, payload, nodes } => {
             submit::run(common, file, payload.as_deref(), nodes)
         }
-        Command::Export { output, from, attachments } => {
-            let key = lists::export(common, output, from.as_deref())?;
+        Command::Export { output, from, member, attachments } => {
+            let key = lists::export(common, output, from.as_deref(), member.as_deref())?;
             if *attachments { attached::beside(common, output, key) } else { Ok(()) }
         }
         Command::Import(import) => import::run(common, import),
