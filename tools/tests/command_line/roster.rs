@@ -1,7 +1,7 @@
 //! A node is replaced: decided by members, written down by the registrar, carried out by processes
 //! over QUIC, and shown to an auditor by a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ fn verified(file: &Path) -> Value {
 }
 
 /// A wallet names these nodes anew.
-fn know(founded: &Founded, wallet: &PathBuf, nodes: &[&Node]) {
+fn know(founded: &Founded, wallet: &Path, nodes: &[&Node]) {
     let id = founded.cooperative().to_string();
     let addresses: Vec<String> = nodes.iter().map(|node| format!("http://{}", node.http)).collect();
     let mut join = vec!["join", id.as_str()];
