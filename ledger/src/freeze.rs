@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::act::{Act, Content, Effect};
-use talea_protocol::charter::Member;
+use talea_protocol::charter::{Member, Roster};
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
-use talea_protocol::recovery::{Call, Heal, Reform, Report};
+use talea_protocol::recovery::{Call, Heal, Report};
 
 use crate::heal::{self, HealFault};
 use crate::place::{Cause, Places, Refusal, office};
@@ -101,12 +101,20 @@ impl Freezes {
             Act::Reform(it) if !state.backs(act) => {
                 Err(Refusal::Undecided { decision: it.decision })
             }
-            Act::Reform(it) => match (register.returning(&it.roster), staying(register, it)) {
-                (Some(node), _) => Err(Refusal::Returning { node }),
-                (None, Some(node)) => Err(Refusal::Staying { node }),
-                (None, None) => Ok(()),
-            },
+            Act::Reform(it) => Self::ask_roster(register, &it.roster),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether these nodes may be the next roster's: rule 28, whatever was decided.
+    ///
+    /// # Errors
+    /// [`Refusal::Returning`], [`Refusal::Staying`].
+    pub fn ask_roster(register: &Register, roster: &Roster) -> Result<(), Refusal> {
+        match (register.returning(roster), staying(register, roster)) {
+            (Some(node), _) => Err(Refusal::Returning { node }),
+            (None, Some(node)) => Err(Refusal::Staying { node }),
+            (None, None) => Ok(()),
         }
     }
 
@@ -267,10 +275,10 @@ fn grounded(register: &Register, author: Member, report: &Report, entry: &Entry)
 /// A node that stays although receipts of its log may be shown by others (leaves of kind 8): they do
 /// not say for which roster they stand. Where nobody lies they are true; after the first change none
 /// count.
-fn staying(register: &Register, reform: &Reform) -> Option<NodeKey> {
+fn staying(register: &Register, roster: &Roster) -> Option<NodeKey> {
     let old = register.roster();
     let may_be_shown = old.faulty > 0 && register.rosters().len() == 1;
-    let mut nodes = reform.roster.nodes.iter().filter(|_| may_be_shown);
+    let mut nodes = roster.nodes.iter().filter(|_| may_be_shown);
     nodes.find(|node| old.nodes.contains(node)).copied()
 }
 

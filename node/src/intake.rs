@@ -15,8 +15,9 @@ use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders, Verdicts};
 use crate::thread;
 
-/// Entries checked in one go: two batches for each of eight cores, some 50 ms on two.
-const GROUP_MAX: usize = 8_192;
+/// Entries checked in one go: a batch for each of eight cores, some 25 ms on two. More would keep
+/// the writer waiting, and then the cores.
+const GROUP_MAX: usize = 4_096;
 /// Signatures in one batch, at most: equal keys coalesce, so what a batch of a hundred authors costs
 /// still falls between 512 and 2,048 (reliability, section 1), and all cores have one.
 const BATCH: usize = 2_048;

@@ -104,6 +104,16 @@ pub enum Order {
     Halt,
 }
 
+impl Order {
+    /// How many entries it brings, at least 1: what it costs the writer.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Checked { entries, .. } => entries.len().max(1),
+            _ => 1,
+        }
+    }
+}
+
 /// How far a follower was served; see [`talea_ledger::replica::Input::Served`].
 #[derive(Clone, Copy, Debug)]
 pub struct Served {

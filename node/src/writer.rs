@@ -32,8 +32,8 @@ use crate::reception;
 use crate::restore::{RestoreFault, doubt_key};
 use crate::serve::{self, Reader};
 
-/// Orders taken before the replicas are asked what is to be done: what came together is checked
-/// and committed together.
+/// Entries and other orders taken before the replicas are asked what is to be done: what came
+/// together is checked and committed together, and a peer hears soon that it may send more.
 const GATHER_MAX: usize = 1_024;
 /// The longest sleep, so that a clock that jumps does no harm for longer.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -107,12 +107,12 @@ impl Loop {
                     let mut left = GATHER_MAX;
                     while let Some(order) = next {
                         self.it.metrics.taken(Queue::Writer);
+                        left = left.saturating_sub(order.weight());
                         match order {
                             Order::Stop => return true,
                             Order::Halt => return false,
                             order => self.take(order),
                         }
-                        left -= 1;
                         next = if left > 0 { inbox.try_recv().ok() } else { None };
                     }
                 }

@@ -143,6 +143,11 @@ impl Disk {
         self.rows.get(&(Column::Payload, [cooperative.0, entry.0].concat())).cloned()
     }
 
+    /// Loses a payload, or keeps it to itself: nobody gets it from here.
+    pub fn forget_payload(&mut self, cooperative: &EntryId, entry: &EntryId) {
+        self.rows.remove(&(Column::Payload, [cooperative.0, entry.0].concat()));
+    }
+
     /// The sections of an export between its head and its end: all leaves of the own log that are
     /// signed for, the other logs as they are mirrored, and the newest checkpoints.
     #[must_use]

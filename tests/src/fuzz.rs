@@ -138,6 +138,7 @@ pub const TARGETS: &[Target] = &[
     },
     target("amount", "amounts, days and months as typed", words::amounts, words::amount),
     target("slip", "slips that members paste", words::slips, words::slip),
+    target("invite", "invites, and words that are passed on", words::invites, words::invite),
     target("preview", "what is shown before signing", words::previews, words::shown),
     Target {
         memory: (16 * MIB, 256),

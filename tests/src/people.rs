@@ -4,7 +4,7 @@
 //! was ever stated, which no real wallet does: so they name and close over entries that have no
 //! place anywhere yet. What they state is in `people/acts`; what others make of it is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
@@ -353,6 +353,15 @@ impl People {
         self.crooked.values().any(|entry| entry.header().device == *device)
     }
 
+    /// Whether a device has signed two entries for one place.
+    #[must_use]
+    pub fn has_forked(&self, device: &DeviceKey) -> bool {
+        let mut places = BTreeSet::new();
+        let all = self.crooked.values().chain(&self.entries);
+        let mut signed = all.map(|entry| entry.header()).filter(|it| it.device == *device);
+        signed.any(|header| !places.insert(header.seq))
+    }
+
     /// An entry that anybody has signed.
     #[must_use]
     pub fn find(&self, id: &EntryId) -> Option<&Signed> {
@@ -384,7 +393,10 @@ impl People {
     fn welcome(&mut self, key: SecretKey) {
         let Some(record) = self.register.devices().get(self.authors.len()) else { return };
         let (member, basis) = (record.member.0, record.enrolled);
-        self.authors.push(Author { key, member, basis, is_silent: false });
+        // Who is leaving writes with no new device either.
+        let mut theirs = self.authors.iter().filter(|it| it.member == member).peekable();
+        let is_silent = theirs.peek().is_some() && theirs.all(|it| it.is_silent);
+        self.authors.push(Author { key, member, basis, is_silent });
         self.chains.push(Vec::new());
     }
 }

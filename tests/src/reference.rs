@@ -168,7 +168,7 @@ fn examine(history: &History<'_>, fact: &Fact<'_>) -> Result<(), Stop> {
     history.may(fact, act)?;
     history.comes_next(fact, act)?;
     match act {
-        Act::Admit(_) | Act::Enrol(_) | Act::Revoke(_) | Act::Depart(_) => {
+        Act::Admit(_) | Act::Enrol(_) | Act::Revoke(_) | Act::Depart(_) | Act::Heal(_) => {
             history.register.fault(fact.entry.id())
         }
         Act::Leave => Ok(()),

@@ -24,6 +24,7 @@ mod links;
 mod host;
 mod backups;
 mod endings;
+mod heals;
 mod lies;
 mod wallets;
 mod strangers;

@@ -7,9 +7,12 @@ use std::process::Command;
 
 use serde_json::Value;
 use talea_ledger::replica::Alarm;
+use talea_protocol::bytes::List;
+use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::SPLIT;
-use talea_protocol::split::Split;
+use talea_protocol::split::{Split, alone};
+use talea_protocol::tree::{Tree, TreeHash, leaf_hash};
 use talea_tests::coop::{Coop, work};
 use talea_tools::verify::text::lines;
 use talea_tools::verify::{Finding, Policy, Status, audit};
@@ -110,6 +113,75 @@ fn a_node_that_is_proven_to_have_split_its_view_is_cosigned_no_more() {
     coop.net.pass(8_000);
     assert_eq!(cosigned(&coop), 1, "its newest checkpoint has its own signature alone");
     assert!(proofs(&coop, A).iter().any(|(node, _)| *node == liar));
+}
+
+/// What is no proof against the first node, which only wrote on.
+fn no_proofs(coop: &mut Coop) -> [Vec<u8>; 4] {
+    let (node, key) = (coop.net.nodes[A].key.node(), coop.net.nodes[A].key.clone());
+    let origin = origin(&coop.cooperative, &node);
+    let note = |coop: &Coop| {
+        let replica = &coop.net.nodes[A].replica;
+        let (size, root) = (replica.published(), replica.tree().root());
+        let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+        (alone(&checkpoint.sign(&key), &origin).unwrap(), size, root)
+    };
+    let (one, size, root) = note(coop);
+    coop.say(A, 1, &work(60));
+    coop.net.pass(8_000);
+    let (other, grown, _) = note(coop);
+    let tree = coop.net.nodes[A].replica.tree();
+    let proof = tree.prove_consistency(size, grown, |_, _| None).unwrap();
+    let grew = Split { node, one, other, root, proof: List::new(proof).unwrap() };
+    let invented = Split { root: TreeHash([7; 32]), ..grew.clone() };
+    let liar = coop.net.nodes[LIAR].key.node();
+    let unsigned = Split { node: liar, ..grew.clone() };
+    let [grew, invented, unsigned] = [grew, invented, unsigned].map(|split| split.leaf());
+    let torn = grew[..grew.len() - 1].to_vec();
+    [grew, invented, unsigned, torn]
+}
+
+/// The liar puts a leaf into its own log, and signs a checkpoint over it.
+fn forge(coop: &mut Coop, leaf: Vec<u8>) {
+    let (cooperative, liar) = (coop.cooperative, &mut coop.net.nodes[LIAR]);
+    let mut tree = Tree::default();
+    liar.disk.leaves(&cooperative).for_each(|leaf| tree.append(leaf_hash(leaf)));
+    liar.disk.put_leaf(&cooperative, tree.size(), leaf.clone());
+    tree.append(leaf_hash(&leaf));
+    liar.disk.set_promise(cooperative, (tree.size(), tree.root()));
+}
+
+#[test]
+fn a_split_leaf_that_is_no_proof_is_refused_and_changes_nothing() {
+    for which in 0..4 {
+        let mut coop = Coop::of(4, 1, 3, 3);
+        let leaf = no_proofs(&mut coop)[which].clone();
+        let before = coop.agree();
+        let liar = coop.net.nodes[LIAR].key.node();
+        let held = |coop: &Coop, node: usize| {
+            let mut mirrors = coop.net.nodes[node].replica.mirrors();
+            mirrors.find(|mirror| mirror.node == liar).map(|mirror| mirror.checked.size())
+        };
+        let sizes = [A, B, C].map(|node| held(&coop, node));
+        coop.net.isolate(LIAR);
+        forge(&mut coop, leaf);
+        coop.net.restart(LIAR);
+        coop.net.join();
+        coop.net.pass(20_000);
+        for node in [A, B, C] {
+            let replica = &coop.net.nodes[node].replica;
+            assert_eq!((proofs(&coop, node), told(&coop, node)), (vec![], 0), "leaf {which}");
+            assert_eq!(coop.net.nodes[node].alarms, [Alarm::Unsound(liar)], "leaf {which}");
+            assert_eq!((replica.settled(), held(&coop, node)), (before, sizes[node]));
+        }
+        // Who was accused is cosigned as before, and what honest nodes hold settles.
+        coop.say(A, 2, &work(30));
+        coop.net.pass(8_000);
+        assert_eq!([A, B, C].map(|it| coop.net.nodes[it].replica.settled()), [before + 1; 3]);
+        let [accused, b, c] = [A, B, C].map(|node| coop.net.nodes[node].key.node());
+        let note = coop.net.nodes[A].replica.note().unwrap();
+        let opened = note.open(&coop.cooperative, &accused, &[b, c]).unwrap();
+        assert_eq!(opened.cosignatures().len(), 2, "leaf {which}: both honest nodes cosign it");
+    }
 }
 
 /// A reader that shares no code with us says so too, if it can be run.

@@ -24,7 +24,7 @@ use crate::verify::{Audit, Sum};
 
 mod paper;
 mod credit;
-mod slug;
+pub(crate) mod slug;
 mod hledger;
 mod beancount;
 mod fec;

@@ -13,6 +13,7 @@ use talea_protocol::money::{Allocate, Part, Purse, Reserve, TAKES_MAX};
 
 use crate::amount::show_month;
 use crate::book::Book;
+use crate::lang::decimal;
 
 /// Why there is nothing to sign.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -30,12 +31,18 @@ pub enum Undraftable {
         period: Month,
     },
     /// What members shall get, and what is carried forward, is more than the reserves leave.
-    #[error("the reserves leave {left} minor units of the result, and the parts come to {parts}")]
+    #[error(
+        "the reserves leave {} of the result, and the parts come to {}",
+        decimal(*left, *exponent),
+        decimal(*parts, *exponent)
+    )]
     Result {
-        /// What is left.
+        /// What is left, in minor units.
         left: i128,
         /// What was asked for.
         parts: i128,
+        /// The currency's decimal places.
+        exponent: u8,
     },
 }
 
@@ -130,8 +137,10 @@ pub fn allocate(
     let parts = sum(&interest) + sum(&refunds) + carried;
     let kept = i128::try_from(legal + statutory).unwrap_or(i128::MAX);
     let left = whole.saturating_sub(kept);
-    let narrow = |sum: i128| i64::try_from(sum).map_err(|_| Undraftable::Result { left, parts });
-    let reserve = |sum: i128| u64::try_from(sum).map_err(|_| Undraftable::Result { left, parts });
+    let exponent = book.register().charter().exponent;
+    let beyond = || Undraftable::Result { left, parts, exponent };
+    let narrow = |sum: i128| i64::try_from(sum).map_err(|_| beyond());
+    let reserve = |sum: i128| u64::try_from(sum).map_err(|_| beyond());
     let list = |parts: Vec<Part>| List::new(parts).ok_or(Undraftable::Run { period: until });
     Ok(Allocate {
         decision,

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use talea_ledger::place::Cause;
 use talea_ledger::register::Register;
 use talea_protocol::bytes::List;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 
-use crate::heads::Head;
+use crate::heads::{Frozen, Head};
 
 /// Why no cut can be signed now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -39,6 +40,15 @@ pub enum Uncut {
         heard: usize,
         /// The quorum.
         needed: usize,
+    },
+    /// A fork is proven, and no heal has ended it: nodes with the other branch would refuse the cut, and
+    /// the register could not go on (rule 26).
+    #[error("device {device} has signed two entries for its place {from}, and is not healed")]
+    Wounded {
+        /// The device's number.
+        device: u32,
+        /// The place.
+        from: u64,
     },
     /// Two branches.
     #[error(
@@ -69,7 +79,9 @@ impl Uncut {
                  wait until more nodes hold it"
             }
             Self::Unheard { .. } => "wait until more nodes answer, or name them with `talea join`",
-            Self::Forked { .. } => "heal the chain first: `talea forks`, then `talea heal`",
+            Self::Wounded { .. } | Self::Forked { .. } => {
+                "heal the chain first: `talea forks`, then `talea heal`"
+            }
             Self::Large => "report this",
         }
     }
@@ -114,6 +126,11 @@ pub fn cut(register: &Register, chains: &[Chain], still: bool) -> Result<Cut, Un
 fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, EntryId)>, Uncut> {
     let (device, roster) = (chain.device, register.roster());
     let of_roster = |head: &&Head| roster.nodes.contains(&head.node);
+    let is_fork = |frozen: &&Frozen| frozen.cause == Cause::Fork.to_string();
+    let mut forks = chain.heads.iter().filter(of_roster).filter_map(|head| head.frozen.as_ref());
+    if let Some(fork) = forks.find(is_fork) {
+        return Err(Uncut::Wounded { device, from: fork.from });
+    }
     let stands = |head: &&Head| !still || head.frozen.is_some() || head.ended.is_some();
     let counted: Vec<&Head> = chain.heads.iter().filter(of_roster).filter(stands).collect();
     let nodes: BTreeSet<NodeKey> = counted.iter().map(|head| head.node).collect();
@@ -134,13 +151,12 @@ fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, E
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use talea_protocol::charter::{Roster, Visibility};
     use talea_protocol::key::SecretKey;
 
-    use crate::heads::Frozen;
     use crate::play::Play;
     use crate::play::tests::QUARTER;
     use crate::scenario::Scenario;
@@ -148,7 +164,7 @@ mod tests {
     const DEVICE: u32 = 3;
 
     /// A cooperative whose entries two of three nodes settle.
-    fn register() -> Register {
+    pub(crate) fn register() -> Register {
         let scenario = Scenario::parse(QUARTER).unwrap();
         let key = |n: u8| SecretKey::from_seed(&[n; 32]);
         let keys: BTreeMap<String, SecretKey> =
@@ -210,6 +226,22 @@ mod tests {
         let register = register();
         let heads = vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
         assert!(matches!(cut_of(&register, heads, true), Err(Uncut::Forked { length: 2, .. })));
+    }
+
+    /// One node stands still at the third entry of one branch, another at the first of the other: the
+    /// lengths alone do not show it, and a cut at the third would stop the register at the other node.
+    #[test]
+    fn a_forked_chain_is_healed_before_it_is_cut_whoever_says_that_it_has_forked() {
+        let register = register();
+        let of = |node, tip| head(&register, node, tip, true);
+        let fork = Frozen { from: 0, rule: 21, cause: Cause::Fork.to_string() };
+        let knows = Head { frozen: Some(fork), ..of(2, (0, 0)) };
+        let heads = vec![of(0, (3, 3)), of(1, (1, 9)), knows];
+        for still in [true, false] {
+            let cut = cut_of(&register, heads.clone(), still);
+            assert_eq!(cut, Err(Uncut::Wounded { device: DEVICE, from: 0 }));
+        }
+        assert_eq!(cut_of(&register, heads[..2].to_vec(), true).unwrap().total(), 3);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! entries, every entry is on the page with what it says. The template escapes every text. It needs
 //! no script, reads in any order of fonts and sizes, and prints.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use talea_protocol::hash::EntryId;
 
@@ -100,6 +102,7 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
         sections.extend(contents(audit, sum, &books, lang));
         records = entries(audit, sum, lang);
     }
+    unlink(&mut sections, &records);
     let number = |count: u64| lang.amount(i128::from(count), 0);
     let counts = [summary.entries, summary.settled, summary.members, summary.gaps].map(number);
     let counts = counts.join(" · ");
@@ -176,6 +179,27 @@ fn contents(audit: &Audit, sum: &Sum, books: &Books<'_>, lang: Lang) -> Vec<Sect
         section("power", "title-power-report", report::power(audit, sum)),
         section("ledger", "title-general-ledger", general_ledger(books, lang)),
     ]
+}
+
+/// Takes away links that lead to nothing on the page: without a charter that founds, no entry is
+/// on it.
+fn unlink(sections: &mut [Section], records: &[Record]) {
+    let tables = sections.iter().flat_map(|section| &section.tables);
+    let named = tables.filter(|table| table.is_named).map(|table| table.anchor.clone());
+    let anchors: BTreeSet<String> =
+        named.chain(records.iter().map(|record| record.anchor.clone())).collect();
+    let leads = |href: &str| href.strip_prefix('#').is_some_and(|anchor| anchors.contains(anchor));
+    let tables = sections.iter_mut().flat_map(|section| &mut section.tables);
+    for value in tables.flat_map(|table| table.rows.iter_mut().flatten()) {
+        if !leads(&value.href) {
+            value.href.clear();
+        }
+        let (live, dead): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut value.links).into_iter().partition(|(_, href)| leads(href));
+        let words = std::iter::once(value.text.as_str()).chain(dead.iter().map(|it| it.0.as_str()));
+        value.text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        value.links = live;
+    }
 }
 
 fn table(audit: &Audit, sheet: &Sheet, lang: Lang) -> Table {

@@ -40,7 +40,10 @@ pub const fn next(rule: u16) -> &'static str {
             "sign no more with this device: ask the registrar to heal its chain, or to enrol another"
         }
         22 => "it is ended there: ask the registrar to enrol another device",
-        25..=28 => "run `talea fetch`, and state it again once the nodes hold what it rests on",
+        25..=27 => "run `talea fetch`, and state it again once the nodes hold what it rests on",
+        28 => {
+            "what was signed is kept: `talea send` it again once the nodes have settled the decision"
+        }
         23 => "set the clock of the machine that signed, or send it again when its time has come",
         30 => "use a talea of the release that made the charter",
         31 => "change the colleges' weight_bp so that they add up to 10000",

@@ -192,14 +192,22 @@ impl Invite {
         render("invite", &(self.cooperative, self.name.clone(), nodes))
     }
 
-    /// Reads a slip.
+    /// Reads a slip. Nobody has signed it: a name loses what moves a terminal's cursor or turns its
+    /// text around, and an address with anything but visible ASCII is none.
     ///
     /// # Errors
     /// [`SlipFault`].
     pub fn parse(text: &str) -> Result<Self, SlipFault> {
         let (cooperative, name, nodes): (EntryId, String, List<_, INVITE_NODES_MAX>) =
             parse("invite", text)?;
-        let name = name.chars().filter(|c| !c.is_control()).collect();
+        let nodes: List<(NodeKey, String), INVITE_NODES_MAX> = nodes;
+        let visible =
+            |http: &String| !http.is_empty() && http.bytes().all(|b| b.is_ascii_graphic());
+        if !nodes.iter().all(|(_, http)| visible(http)) {
+            return Err(SlipFault::Damaged);
+        }
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let name = name.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
         Ok(Self { cooperative, name, nodes: nodes.iter().cloned().collect() })
     }
 }
@@ -252,8 +260,11 @@ mod tests {
         let nodes = vec![(key(17).node(), "http://127.0.0.1:7340".to_owned())];
         let invite = Invite { cooperative: HERE, name: "Le Fournil".to_owned(), nodes };
         assert_eq!(Invite::parse(&invite.render()), Ok(invite.clone()));
-        let painted = Invite { name: "Le\u{1b}[2J Fournil".to_owned(), ..invite };
+        let painted = Invite { name: "Le\u{1b}[2J \u{202e}Fournil".to_owned(), ..invite.clone() };
         assert_eq!(Invite::parse(&painted.render()).unwrap().name, "Le[2J Fournil");
+        let http = "http://127.0.0.1:7340/\u{1b}[2J".to_owned();
+        let painted = Invite { nodes: vec![(key(17).node(), http)], ..invite };
+        assert_eq!(Invite::parse(&painted.render()), Err(SlipFault::Damaged));
         assert_eq!(Invite::parse("talea:request:AAAA"), Err(SlipFault::Kind { kind: "invite" }));
     }
 

@@ -4,7 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use talea_protocol::act::Act;
+use talea_protocol::entry::sign;
 use talea_protocol::hash::EntryId;
+use talea_protocol::key::{NodeKey, SecretKey};
+use talea_tests::coop::header;
+use talea_tests::handmade::{Handmade, roster_keys};
+use talea_tests::people::charter;
 use talea_tests::quarter;
 use talea_tools::explain::explain;
 use talea_tools::lang::Lang;
@@ -47,6 +53,24 @@ fn the_page_asks_nothing_of_anybody_and_every_link_leads_somewhere() {
             let said = page.split('>').filter(|text| text.trim_start().starts_with(key)).count();
             assert_eq!(said, 0, "a key without words: {key}");
         }
+    }
+}
+
+#[test]
+fn the_page_of_a_charter_that_founds_nothing_has_no_link_that_leads_nowhere() {
+    let members: Vec<SecretKey> = (1..=3).map(|n| SecretKey::from_seed(&[n; 32])).collect();
+    let nodes: Vec<NodeKey> = roster_keys().iter().map(SecretKey::node).collect();
+    // One of three is no quorum: rule 33.
+    let charter = charter(&members.iter().collect::<Vec<_>>(), &nodes, 0, 1);
+    let zero = EntryId::ZERO;
+    let header = header(zero, members[0].device(), 0, zero, zero);
+    let entry = sign(&members[0], &header, &Act::Charter(Box::new(charter))).unwrap();
+    let audit = read(&Handmade::of(members, vec![entry], Vec::new()).export(0));
+    assert!(audit.sum.is_none());
+    let page = page(&audit, Lang::En).unwrap();
+    let ids = values(&page, "id");
+    for href in values(&page, "href") {
+        assert!(ids.contains(&href.strip_prefix('#').expect("within the page")), "{href}");
     }
 }
 

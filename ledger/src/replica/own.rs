@@ -22,8 +22,11 @@ use crate::batch::{Batch, Column};
 pub const TESTIFY_MS: u64 = 1_000;
 /// How long a log is quiet before it testifies, in ms.
 pub const QUIET_MS: u64 = 100;
-/// Own notes kept for followers that are behind, and own frontiers for comparison.
+/// Own notes kept for the cosignatures that come, and own frontiers for comparison.
 const KEPT: usize = 64;
+/// Leaves between two notes that are kept for followers far behind: so that what they fetch counts
+/// as it comes, and not only when all of it is there.
+const MILESTONE: u64 = 2_048;
 
 /// What a leaf of this node's own log is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,6 +114,8 @@ pub struct OwnLog {
     acks: Vec<(u64, u64, Reply)>,
     /// Own notes by size, with the cosignatures that came.
     pub(super) notes: BTreeMap<u64, Note>,
+    /// Own notes by size, about one for every [`MILESTONE`] leaves.
+    pub(super) milestones: BTreeMap<u64, Note>,
     /// When to append a frontier, if there is something new.
     pub(super) testify_at: Option<Moment>,
     last: Moment,
@@ -161,10 +166,25 @@ impl OwnLog {
         self.under_way.is_some()
     }
 
+    /// How far a frame for a follower may go that has the leaves below `from` and may have those
+    /// below `to`, and the note for that size: the next milestone, or all.
+    pub(super) fn reach(&self, from: u64, to: u64) -> (u64, Option<&Note>) {
+        let mut ahead = self.milestones.range(from.saturating_add(1)..to.max(from + 1));
+        match ahead.next() {
+            Some((size, note)) => (*size, Some(note)),
+            None => (to, self.notes.get(&to)),
+        }
+    }
+
     fn take_acks(&mut self) -> Vec<(u64, u64, Reply)> {
         let published = self.published;
         self.acks.extract_if(.., |(leaf, ..)| *leaf < published).collect()
     }
+}
+
+/// Whether a note for this size is kept.
+pub(super) const fn is_milestone(size: u64) -> bool {
+    size.is_multiple_of(MILESTONE)
 }
 
 /// Key of a leaf on disk.
@@ -247,6 +267,9 @@ impl Replica {
         // While leaves are fetched that were signed for before, the note is ahead of them.
         let covers = |note: &Note| note.text().parse().is_ok_and(|it: Checkpoint| it.size == size);
         if let Some(note) = Note::parse(note).ok().filter(covers) {
+            if before / MILESTONE < size / MILESTONE {
+                self.own.milestones.insert(size, note.clone());
+            }
             // A commit without new leaves signs the same again: cosignatures that came stay.
             self.own.notes.entry(size).or_insert(note);
             while self.own.notes.len() > KEPT {
@@ -384,6 +407,9 @@ impl Replica {
             }
         }
         let value = own.to_string().into_bytes();
+        if self.own.notes.range(size + 1..).any(|(_, later)| later.signatures().len() > 1) {
+            return;
+        }
         let key = [self.cooperative.0, self.me.0].concat();
         self.own.batch.put(Column::Checkpoint, key, value);
     }

@@ -22,7 +22,7 @@ use talea_protocol::tree::{TreeHash, leaf_hash};
 use super::Replica;
 use super::behind::Need;
 use super::mirrors::frontier;
-use super::own::OwnLeaf;
+use super::own::{OwnLeaf, is_milestone};
 use super::submit::Placing;
 use crate::place::{Place, Refusal, Standing};
 use crate::settle::{Mirror, Row, Seen};
@@ -141,6 +141,7 @@ impl Replica {
         let mut promised_root = Some(TreeHash::EMPTY);
         let promised = promise.map_or(0, |(size, _)| size);
         let mut holders = Holders::default();
+        let mut milestones = Vec::new();
         for (index, leaf) in (0_u64..).zip(leaves) {
             if let Some((spot, id)) = replica.restore_leaf(index, leaf, taken)? {
                 return Ok(Reading::Again(spot, id));
@@ -153,6 +154,9 @@ impl Replica {
             if index + 1 == promised {
                 promised_root = Some(replica.own.tree.root());
             }
+            if is_milestone(index + 1) {
+                milestones.push((index + 1, replica.own.tree.root()));
+            }
         }
         let leaves = replica.own.tree.size();
         let is_whole = promised <= leaves;
@@ -162,6 +166,7 @@ impl Replica {
         replica.own.published = promised.min(leaves);
         if let Some((size, root)) = promise.filter(|_| is_whole) {
             replica.restore_note(size, root, notes);
+            replica.restore_milestones(milestones.into_iter().filter(|(at, _)| *at < size));
         }
         let nodes: Vec<NodeKey> = kept.keys().copied().collect();
         for node in nodes {
@@ -343,6 +348,14 @@ impl Replica {
             note = kept;
         }
         self.own.notes.insert(size, note);
+    }
+
+    /// Signs again what the promised size implies: its own beginnings.
+    fn restore_milestones(&mut self, beginnings: impl Iterator<Item = (u64, TreeHash)>) {
+        for (size, root) in beginnings {
+            let checkpoint = Checkpoint { origin: origin(&self.cooperative, &self.me), size, root };
+            self.own.milestones.insert(size, checkpoint.sign(&self.key));
+        }
     }
 
     fn restore_mirror(

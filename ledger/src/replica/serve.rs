@@ -66,7 +66,14 @@ pub struct Parts {
 impl Replica {
     /// Plans a frame of a log.
     pub(super) fn parts(&self, serve: &Serve) -> Parts {
-        let to = serve.to.min(serve.from.saturating_add(LEAVES_MAX));
+        let (reach, note) = if serve.log == self.me {
+            let (reach, note) = self.own.reach(serve.from, serve.to);
+            (reach, note.map(ToString::to_string).unwrap_or_default().into_bytes())
+        } else {
+            let mirror = self.mirrors.get(&serve.log);
+            (serve.to, mirror.map(|mirror| mirror.note.clone()).unwrap_or_default())
+        };
+        let to = reach.min(serve.from.saturating_add(LEAVES_MAX));
         let mut parts = Vec::new();
         for index in serve.from..to {
             let part = if serve.log == self.me {
@@ -81,12 +88,7 @@ impl Replica {
                 break;
             }
         }
-        let note = if serve.log == self.me {
-            self.own.notes.get(&serve.to).map(ToString::to_string).unwrap_or_default().into_bytes()
-        } else {
-            self.mirrors.get(&serve.log).map(|mirror| mirror.note.clone()).unwrap_or_default()
-        };
-        let Serve { peer, log, from, to: reach, .. } = *serve;
+        let Serve { peer, log, from, .. } = *serve;
         Parts { cooperative: self.cooperative, peer, log, from, parts, note, reach }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use talea_ledger::place::{Cause, Refusal};
 use talea_ledger::replica::Reply;
 use talea_protocol::entry::Refusal as Unsound;
 use talea_protocol::hash::EntryId;
@@ -150,6 +151,14 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this node is stopping", hint)
     }
 
+    /// This node is of no roster that is in force: others give places.
+    #[must_use]
+    pub fn not_of_roster(detail: String) -> Self {
+        let hint = "give it to a node of the roster, whose keys /v1/cooperatives/{id} names; whoever \
+                    knows its address passes it on with: talea invite";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-of-roster", detail, hint)
+    }
+
     /// It took too long.
     #[must_use]
     pub fn timeout() -> Self {
@@ -170,6 +179,9 @@ impl Problem {
     pub fn of(reply: &Reply) -> Option<Self> {
         match reply {
             Reply::Busy => Some(Self::busy()),
+            Reply::Refused(Refusal::Frozen { cause: Cause::Closed, .. }) => {
+                Some(Self::not_of_roster(reception::detail(reply)))
+            }
             _ => reception::rule(reply).map(|rule| Self::rule(rule, reception::detail(reply))),
         }
     }

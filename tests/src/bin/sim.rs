@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use clap::Parser;
+use talea_tests::world::canary::Canary;
 use talea_tests::world::scenario::Scenario;
 use talea_tests::world::{Faults, Outcome, Violation, run, shrink};
 
@@ -33,6 +34,12 @@ struct Options {
     /// Make the first failing scenario small and print it
     #[arg(long)]
     shrink: bool,
+    /// Draw honest people and nodes only, all of them linked
+    #[arg(long)]
+    honest: bool,
+    /// Plant each known bug instead, and say at which of the first so many seeds it is noticed
+    #[arg(long)]
+    canaries: bool,
     /// Run the scenario of this file instead
     #[arg(long)]
     replay: Option<std::path::PathBuf>,
@@ -47,8 +54,22 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     match &options.replay {
         Some(path) => replay(path),
+        None if options.canaries => plant(options.seeds),
         None => search(&options),
     }
+}
+
+fn plant(seeds: u64) -> ExitCode {
+    let mut missed = false;
+    for canary in Canary::ALL {
+        let noticed = canary.noticed(seeds);
+        missed |= noticed.is_none();
+        match noticed {
+            Some((seed, violation)) => println!("{canary:?}: seed {seed}: {violation}"),
+            None => println!("{canary:?}: not noticed"),
+        }
+    }
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn replay(path: &std::path::Path) -> ExitCode {
@@ -104,7 +125,7 @@ fn search(options: &Options) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if options.shrink {
-        let least = shrink::shrink(&Scenario::of(*seed), None, violation.invariant, TRIES);
+        let least = shrink::shrink(&options.scenario(*seed), None, violation.invariant, TRIES);
         println!("the least scenario that fails as seed {seed} does, for --replay:");
         println!("{}", serde_json::to_string(&least).expect("a scenario is data"));
         if let Err(violation) = run(&least, None) {
@@ -124,7 +145,7 @@ fn run_all(options: &Options) -> Sum {
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || report.send((seed, run_seed(seed))).is_err() {
+                    if seed >= end || report.send((seed, run_seed(seed, options))).is_err() {
                         return;
                     }
                 }
@@ -158,9 +179,16 @@ fn take(sum: &mut Sum, seed: u64, result: Result<Outcome, Violation>) {
     }
 }
 
+impl Options {
+    fn scenario(&self, seed: u64) -> Scenario {
+        let scenario = Scenario::of(seed);
+        if self.honest { scenario.honest() } else { scenario }
+    }
+}
+
 /// One seed; now and then twice, since the same seed must give the same world.
-fn run_seed(seed: u64) -> Result<Outcome, Violation> {
-    let scenario = Scenario::of(seed);
+fn run_seed(seed: u64, options: &Options) -> Result<Outcome, Violation> {
+    let scenario = options.scenario(seed);
     let first = run(&scenario, None);
     if seed.is_multiple_of(TWICE) {
         talea_tests::world::same(&first, &run(&scenario, None))?;

@@ -5,15 +5,19 @@
 
 use talea_protocol::act::{Act, Subscribe};
 use talea_protocol::bytes::{decode, encode};
-use talea_protocol::charter::Kind;
+use talea_protocol::charter::{Kind, Member};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Purpose;
+use talea_protocol::recovery::Call;
 use talea_tools::amount::{
     day, decimal, hours, minor, minutes, month, show_day, show_month, show_time,
 };
 use talea_tools::names::{Called, Words};
-use talea_tools::slip::{Joining, parse_subscription, render_approval, render_subscription};
+use talea_tools::slip::{
+    Invite, Joining, parse_subscription, render_approval, render_subscription,
+};
+use talea_tools::word::{Against, Calling, Leaving};
 use talea_tools::{preview, table};
 
 use super::export::harmless;
@@ -91,6 +95,44 @@ pub fn slips() -> Vec<Vec<u8>> {
         joining.render(),
         render_approval(&joining.approve(&secret(1))),
         render_subscription(COOPERATIVE, &subscribe),
+    ];
+    slips.iter().flat_map(|slip| seed::misspelt(slip.as_bytes())).collect()
+}
+
+/// Invites, which nobody has signed, and words that members pass on: each has one form, and what is
+/// shown of an invite does nothing to the terminal.
+pub fn invite(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Ok(invite) = Invite::parse(text) {
+        harmless(&invite.name);
+        invite.nodes.iter().for_each(|(_, http)| harmless(http));
+        assert_eq!(Invite::parse(&invite.render()), Ok(invite), "it is not read as the same again");
+    }
+    let again = [
+        Against::parse(text, COOPERATIVE).map(|it| it.render()),
+        Leaving::parse(text, COOPERATIVE).map(|it| it.render()),
+        Calling::parse(text, COOPERATIVE).map(|it| it.render()),
+    ];
+    for word in again.into_iter().flatten() {
+        assert_eq!(word, text.trim(), "another way to write the word");
+    }
+}
+
+/// An invite, one that paints, and a word of each kind.
+#[must_use]
+pub fn invites() -> Vec<Vec<u8>> {
+    let (node, key) = (secret(17).node(), secret(4));
+    let nodes = vec![(node, "http://127.0.0.1:7340".to_owned()); 3];
+    let invite = |name: &str| {
+        Invite { cooperative: COOPERATIVE, name: name.to_owned(), nodes: nodes.clone() }.render()
+    };
+    let call = Call { at: COOPERATIVE, successor: Member(1) };
+    let slips = [
+        invite("Le Fournil"),
+        invite("Le\u{1b}[2J \u{202e}Fournil"),
+        Against::new(COOPERATIVE, secret(3).device(), &key).render(),
+        Leaving::new(COOPERATIVE, Member(2), &key).render(),
+        Calling::new(COOPERATIVE, call, &key).render(),
     ];
     slips.iter().flat_map(|slip| seed::misspelt(slip.as_bytes())).collect()
 }

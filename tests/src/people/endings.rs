@@ -1,7 +1,7 @@
 //! Devices that are stolen and revoked, and members that leave: what they and the registrar write.
 //!
-//! Where the nodes stand is not known here: the cut that a revocation or a departure names comes
-//! from whoever has asked them.
+//! Where the nodes stand is not known here: the cut that a revocation or a departure names, and the
+//! evidence of a heal, come from whoever has asked them.
 
 use talea_ledger::register::Office;
 use talea_protocol::act::{Act, Attest, Enrol};
@@ -11,7 +11,7 @@ use talea_protocol::cut::Cut;
 use talea_protocol::entry::{Header, Signed, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Purpose;
-use talea_protocol::recovery::{Approval, Depart, Report, Revoke, departure, revocation};
+use talea_protocol::recovery::{Approval, Depart, Heal, Report, Revoke, departure, revocation};
 
 use super::{People, secret};
 
@@ -67,38 +67,50 @@ impl People {
         plain.then(|| devices.collect())
     }
 
-    /// The report of a device, or the farewell of a member.
+    /// The report of a device, or the farewell of a member. Who cannot write any more, since the
+    /// other device has forked, has the registrar report it with a word from there.
     pub fn give_ground(&mut self, ending: &Ending, time: u64) -> EntryId {
-        self.catch_up(ending.by);
-        let act = match ending.device {
-            Some(device) => {
-                let device = u32::try_from(device).expect("few");
-                Act::Report(Report { device, words: List::default() })
-            }
-            None => Act::Leave,
+        let Some(device) = ending.device else {
+            self.catch_up(ending.by);
+            return self.state(ending.by, time, &Act::Leave);
         };
-        self.state(ending.by, time, &act)
+        let is_silent = self.authors[ending.by].is_silent;
+        let words = if is_silent { vec![self.word_against(ending.by, device)] } else { Vec::new() };
+        let by = if is_silent { REGISTRAR } else { ending.by };
+        let device = u32::try_from(device).expect("few");
+        self.catch_up(by);
+        let words = List::new(words).expect("one at most");
+        self.state(by, time, &Act::Report(Report { device, words }))
+    }
+
+    /// An author's word that a device shall end.
+    fn word_against(&self, by: usize, device: usize) -> Approval {
+        let (by, key) = (&self.authors[by].key, self.authors[device].key.device());
+        let signed = revocation(&self.cooperative(), &key);
+        let signature = by.sign(Purpose::Revocation, &signed);
+        Approval { device: by.device(), signature }
+    }
+
+    /// The registrar's heal of a forked chain.
+    pub fn heal(&mut self, heal: Heal, time: u64) -> EntryId {
+        self.catch_up(REGISTRAR);
+        self.state(REGISTRAR, time, &Act::Heal(heal))
     }
 
     /// The register entry that ends the chains at a cut.
     pub fn end(&mut self, ending: &Ending, cut: Cut, time: u64) -> EntryId {
-        let by = &self.authors[ending.by];
-        let member = Member(by.member);
-        let word = |purpose, signed: &[u8]| Approval {
-            device: by.key.device(),
-            signature: by.key.sign(purpose, signed),
-        };
         let act = match ending.device {
             Some(device) => {
-                let key = self.authors[device].key.device();
-                let signed = revocation(&self.cooperative(), &key);
-                let words = List::new(vec![word(Purpose::Revocation, &signed)]).expect("one");
+                let words = List::new(vec![self.word_against(ending.by, device)]).expect("one");
                 let device = u32::try_from(device).expect("few");
                 Act::Revoke(Revoke { device, cut, words })
             }
             None => {
+                let by = &self.authors[ending.by];
+                let member = Member(by.member);
                 let signed = departure(&self.cooperative(), member);
-                let word = word(Purpose::Departure, &signed);
+                let signature = by.key.sign(Purpose::Departure, &signed);
+                let word = Approval { device: by.key.device(), signature };
                 Act::Depart(Depart { member, cut, word })
             }
         };

@@ -36,13 +36,13 @@ pub struct Device {
     pub member: u32,
     /// Number of the register entry that enrolled it.
     pub enrolled: u32,
-    /// Number of the register entry that has ended it.
-    pub ended: Option<u32>,
+    /// Number of the register entry that has ended it, and how many of its entries count.
+    pub ended: Option<(u32, u32)>,
 }
 
 impl Device {
     fn writes(&self, at: u32) -> bool {
-        self.enrolled <= at && self.ended.is_none_or(|ended| ended > at)
+        self.enrolled <= at && self.ended.is_none_or(|(ended, _)| ended > at)
     }
 }
 
@@ -102,7 +102,21 @@ impl<'a> Register<'a> {
         u32::try_from(place).ok()
     }
 
-    /// The member with this number, if it is admitted at register entry `at`.
+    /// Whether a member with this number was ever admitted, up to register entry `at`.
+    pub fn exists(&self, number: u32, at: u32) -> bool {
+        let member = usize::try_from(number).ok().and_then(|place| self.members.get(place));
+        member.is_some_and(|member| member.admitted <= at)
+    }
+
+    /// A member's devices that have ended at register entry `at`, and how many entries of each count.
+    pub fn spent(&self, member: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
+        (0..).zip(&self.devices).filter_map(move |(place, device)| {
+            let (number, length) = device.ended?;
+            (device.member == member && number <= at).then_some((place, length))
+        })
+    }
+
+    /// The member with this number, if it is one at register entry `at`.
     pub fn member(&self, number: u32, at: u32) -> Option<&Member> {
         let member = self.members.get(usize::try_from(number).ok()?)?;
         let is_here = member.admitted <= at && member.left.is_none_or(|left| left > at);
@@ -142,6 +156,7 @@ impl<'a> Register<'a> {
                 .or_else(|| self.check_approval(it.member.0, &it.request, &it.words)),
             Act::Revoke(it) => self.check_revocation(it),
             Act::Depart(it) => self.check_departure(it),
+            Act::Heal(it) => self.writing(it.device, u32::MAX).is_none().then_some(43),
             _ => return,
         };
         if let Some(rule) = fault {
@@ -156,11 +171,22 @@ impl<'a> Register<'a> {
                 u32::try_from(self.members.len() - 1).expect("few")
             }
             Act::Enrol(it) => it.member.0,
-            Act::Revoke(it) => return self.end(|device, _| device == it.device, enrolled),
+            Act::Revoke(it) => {
+                let length = |device| it.cut.length(device);
+                return self.end(|device, _| device == it.device, enrolled, length);
+            }
+            // A chain whose branches are all dead ends before them.
+            Act::Heal(it) if it.adopt.is_none() => {
+                return self.end(|device, _| device == it.device, enrolled, |_| it.seq);
+            }
             Act::Depart(it) => {
                 let member = it.member.0;
                 self.members[usize::try_from(member).expect("few")].left = Some(enrolled);
-                return self.end(|_, owner| owner == member, enrolled);
+                return self.end(
+                    |_, owner| owner == member,
+                    enrolled,
+                    |device| it.cut.length(device),
+                );
             }
             _ => return,
         };
@@ -173,26 +199,33 @@ impl<'a> Register<'a> {
     }
 
     /// Devices end, those that have not ended before.
-    fn end(&mut self, is_one: impl Fn(u32, u32) -> bool, number: u32) {
+    fn end(&mut self, is_one: impl Fn(u32, u32) -> bool, number: u32, length: impl Fn(u32) -> u32) {
         for (place, device) in (0..).zip(&mut self.devices) {
             if is_one(place, device.member) {
-                device.ended = device.ended.or(Some(number));
+                device.ended = device.ended.or(Some((number, length(place))));
             }
         }
     }
 
     fn check_revocation(&self, it: &Revoke) -> Option<u16> {
-        let device = self.devices.get(usize::try_from(it.device).ok()?);
-        let Some(device) = device.filter(|device| device.writes(u32::MAX)) else { return Some(43) };
-        let said = revocation(&self.cooperative(), &device.key);
-        let words = it.words.is_sorted_by(|one, other| one.device < other.device)
-            && it.words.iter().any(|word| self.speaks(Purpose::Revocation, &said, word, device));
-        (!words).then_some(79)
+        let Some(device) = self.writing(it.device, u32::MAX) else { return Some(43) };
+        (!self.speaks(device, &it.words, u32::MAX)).then_some(79)
     }
 
-    fn speaks(&self, purpose: Purpose, said: &[u8], word: &Approval, of: &Device) -> bool {
-        verify_for(purpose, &word.device, &word.signature, said)
-            && self.owner(&word.device, u32::MAX) == Some(of.member)
+    /// A device that may write under register entry `at`.
+    fn writing(&self, device: u32, at: u32) -> Option<&Device> {
+        let device = self.devices.get(usize::try_from(device).ok()?);
+        device.filter(|device| device.writes(at))
+    }
+
+    /// Whether one of these words against a device is of another of its member's, or its own.
+    fn speaks(&self, of: &Device, words: &[Approval], at: u32) -> bool {
+        let said = revocation(&self.cooperative(), &of.key);
+        let good = |word: &Approval| {
+            verify_for(Purpose::Revocation, &word.device, &word.signature, &said)
+                && self.owner(&word.device, at) == Some(of.member)
+        };
+        words.is_sorted_by(|one, other| one.device < other.device) && words.iter().any(good)
     }
 
     fn check_departure(&self, it: &Depart) -> Option<u16> {
@@ -207,10 +240,9 @@ impl<'a> Register<'a> {
 
     /// Rules 43 and 79, of a report by this member under this register entry.
     pub fn examine_report(&self, author: u32, it: &Report, basis: u32) -> Result<(), Stop> {
-        let device = usize::try_from(it.device).ok().and_then(|place| self.devices.get(place));
-        let device = device.filter(|device| device.writes(basis)).ok_or(Stop::Void(43))?;
+        let device = self.writing(it.device, basis).ok_or(Stop::Void(43))?;
         let own = device.member == author && it.words.is_empty();
-        if own { Ok(()) } else { Err(Stop::Void(79)) }
+        if own || self.speaks(device, &it.words, basis) { Ok(()) } else { Err(Stop::Void(79)) }
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Option<u16> {

@@ -1,10 +1,12 @@
 //! Nodes whose disks are put back to an older day.
 //!
 //! What nobody but the node had seen is gone with its disk, whatever it had promised: so a disk is
-//! put back only when every other honest node holds all that it has signed. Then nothing
+//! put back only when the disk of every other honest node holds all that it has promised. Then nothing
 //! acknowledged may be missing, and nothing may be signed twice.
 
-use super::{Event, World};
+use talea_ledger::replica::Replica;
+
+use super::{Event, Island, World};
 
 /// How often it is asked again whether the others hold everything, in ms.
 const ASK_MS: u64 = 100;
@@ -13,8 +15,7 @@ impl World {
     /// A copy is made of what a node's disk has synced.
     pub(super) fn back_up(&mut self, node: usize) {
         // A disk with nothing on it is a new one, and no older day.
-        let has_signed =
-            |it: &super::Island| self.hosts[node].disk.promised(&it.cooperative).is_some();
+        let has_signed = |it: &Island| self.hosts[node].disk.promised(&it.cooperative).is_some();
         if self.hosts[node].lie.is_some() || self.calm || !self.islands.iter().all(has_signed) {
             return;
         }
@@ -40,17 +41,35 @@ impl World {
         self.at(down, Event::Restart(node));
     }
 
-    /// Whether all other honest nodes hold a node's log up to its last signature.
+    /// Whether the disks of all other honest nodes hold a node's log up to its last promise.
     fn others_hold_all(&self, node: usize) -> bool {
-        let key = self.hosts[node].node;
-        self.islands.iter().all(|island| {
-            let signed = island.signed[node].last_key_value().map_or(0, |(size, _)| *size);
-            self.honest().into_iter().filter(|other| *other != node).all(|other| {
-                let replica = island.replicas[other].as_ref();
-                let mut mirrors = replica.into_iter().flat_map(|replica| replica.mirrors());
-                let held = mirrors.find(|mirror| mirror.node == key);
-                held.is_some_and(|mirror| mirror.checked.size() >= signed)
+        let mut others = self.honest().into_iter().filter(|other| *other != node);
+        others.all(|other| {
+            let mut each = self.islands.iter();
+            each.all(|island| {
+                self.has_followed(island, other, node) && self.keeps(island, other, node)
             })
         })
+    }
+
+    /// Whether a node has checked another's log up to its last promise.
+    fn has_followed(&self, island: &Island, other: usize, node: usize) -> bool {
+        island.replicas[other].as_ref().is_some_and(|it| self.has_all(it, island, node))
+    }
+
+    /// Whether it would have after a loss of power: what is not synced may be lost with it.
+    fn keeps(&self, island: &Island, other: usize, node: usize) -> bool {
+        let it = &self.hosts[other];
+        let mut disk = it.disk.clone();
+        disk.tear(&island.cooperative, 0);
+        let after = disk.restore(it.moment(self.now), island.cooperative, it.key.clone());
+        after.is_ok_and(|after| self.has_all(&after, island, node))
+    }
+
+    fn has_all(&self, replica: &Replica, island: &Island, node: usize) -> bool {
+        let it = &self.hosts[node];
+        let promised = it.disk.promised(&island.cooperative).map_or(0, |(size, _)| size);
+        let held = replica.mirrors().find(|mirror| mirror.node == it.node);
+        held.is_some_and(|mirror| mirror.checked.size() >= promised)
     }
 }

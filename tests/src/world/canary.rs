@@ -4,15 +4,17 @@
 //! disk, the judge of signatures, the charter that is handed over, the answers and the root that
 //! come out. A canary that no check notices means that the check is worth nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use talea_ledger::place::Refusal;
 use talea_ledger::replica::Reply;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed, check};
 use talea_protocol::hash::{Context, EntryId, Hash};
 use talea_protocol::leaf::accept;
 
-use super::invariants::Invariant;
+use super::invariants::{Invariant, Violation};
 use super::scenario::{Lie, Scenario, Step, What};
-use super::{World, number, torsion};
+use super::{World, number, run, torsion};
 use crate::chance::Chance;
 
 /// A planted bug.
@@ -84,6 +86,32 @@ impl Canary {
         scenario.steps.push(Step { at, what });
         scenario.steps.sort_by_key(|step| step.at);
         scenario
+    }
+
+    /// The first of so many seeds at which it is noticed, and how; on all cores.
+    #[must_use]
+    pub fn noticed(self, seeds: u64) -> Option<(u64, Violation)> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (next, first) = (AtomicU64::new(0), AtomicU64::new(seeds));
+        let search = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= first.load(Ordering::Relaxed) {
+                    return None;
+                }
+                if let Err(violation) = run(&self.scenario(seed), Some(self))
+                    && self.betrayed_by().contains(&violation.invariant)
+                {
+                    first.fetch_min(seed, Ordering::Relaxed);
+                    return Some((seed, violation));
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(search)).collect();
+            let found = threads.into_iter().filter_map(|it| it.join().expect("no panic gets out"));
+            found.min_by_key(|(seed, _)| *seed)
+        })
     }
 }
 

@@ -1,12 +1,15 @@
 //! Stolen devices and members that leave: from the freeze to the cut.
 //!
 //! The registrar here does what the ledger's README asks of one: it waits until as many honest
-//! nodes stand still as settle an entry, and cuts where the longest of their chains ends. A thief,
-//! or whoever has left, goes on writing all the while.
+//! nodes stand still as settle an entry, and cuts where the longest of their chains ends; if the
+//! chain has forked, it is healed before (`world/heals`). A thief, or whoever has left, goes on writing
+//! all the while.
 
+use talea_ledger::place::Place;
 use talea_ledger::replica::Replica;
 use talea_protocol::bytes::List;
 use talea_protocol::cut::{Cut, CutRoot};
+use talea_protocol::hash::EntryId;
 
 use super::invariants::Invariant;
 use super::links::has;
@@ -68,34 +71,47 @@ impl World {
 
     /// The next step of an ending, if its time has come.
     pub(super) fn go_on_ending(&mut self, island: usize, place: usize) {
-        let now = self.now;
-        let ending = &self.islands[island].endings[place];
-        let (ground, is_revoked) = (ending.ground, ending.device.is_some());
-        let done = match ground {
-            None if is_revoked || self.is_all_settled(island, place) => {
-                let held = &mut self.islands[island];
-                let ground = held.people.give_ground(&held.endings[place], now);
-                held.endings[place].ground = Some(ground);
-                self.submit_last(island);
-                false
-            }
-            None => false,
-            Some(_) => match self.cut_of(island, place) {
-                Some(cut) => {
-                    let held = &mut self.islands[island];
-                    held.people.end(&held.endings[place], cut, now);
-                    self.submit_last(island);
-                    true
-                }
-                None => false,
-            },
+        let done = match self.islands[island].endings[place].ground {
+            None => self.give_ground(island, place),
+            Some(ground) => self.go_on_to_the_cut(island, place, ground),
         };
         if done {
             self.statements -= 1;
-            self.faults.count("chains ended by a cut");
             return self.goes_on(island, place);
         }
         self.at(ASK_MS, Event::Ending { island, ending: place });
+    }
+
+    /// The report, at once, or the farewell, once all before it is settled; what follows is to come.
+    fn give_ground(&mut self, island: usize, place: usize) -> bool {
+        let is_revoked = self.islands[island].endings[place].device.is_some();
+        if is_revoked || self.is_all_settled(island, place) {
+            let (now, held) = (self.now, &mut self.islands[island]);
+            let ground = held.people.give_ground(&held.endings[place], now);
+            held.endings[place].ground = Some(ground);
+            self.submit_last(island);
+        }
+        false
+    }
+
+    /// The cut; a fork is healed before it, since a node that holds another branch than the cut's
+    /// refuses it by rule 26. Returns whether there is nothing more to come.
+    fn go_on_to_the_cut(&mut self, island: usize, place: usize, ground: EntryId) -> bool {
+        let devices = self.ended(island, place);
+        if let Some((device, seq)) = self.open_fork(island, &devices) {
+            return self.heal_first(island, device, seq);
+        }
+        let register = self.islands[island].people.register();
+        let has_ended = |it: &u32| register.record(*it).is_some_and(|it| it.end.is_some());
+        if devices.iter().all(has_ended) {
+            return true;
+        }
+        let Some(cut) = self.cut_of(island, &devices, ground) else { return false };
+        let (now, held) = (self.now, &mut self.islands[island]);
+        held.people.end(&held.endings[place], cut, now);
+        self.submit_last(island);
+        self.faults.count("chains ended by a cut");
+        true
     }
 
     /// Whose chains have ended writes on.
@@ -134,22 +150,29 @@ impl World {
         })
     }
 
-    /// The cut of the ended chains where the longest of a quorum of honest nodes that stand still
-    /// end; none while there are fewer.
-    fn cut_of(&self, island: usize, place: usize) -> Option<Cut> {
+    /// The cut of the ended chains where the longest of a quorum of honest nodes that stand still,
+    /// durably, end; none while there are fewer, or while they hold different branches.
+    fn cut_of(&self, island: usize, devices: &[u32], ground: EntryId) -> Option<Cut> {
         let held = &self.islands[island];
-        let ground = held.endings[place].ground?;
+        let stands = |it: &&Replica| {
+            it.places().find(&ground).is_some_and(|place| place.leaf < it.published())
+        };
         let replicas = self.honest().into_iter().filter_map(|host| held.replicas[host].as_ref());
-        let frozen: Vec<&Replica> =
-            replicas.filter(|it| it.places().find(&ground).is_some()).collect();
+        let frozen: Vec<&Replica> = replicas.filter(stands).collect();
         let register = held.people.register();
         if frozen.len() < usize::from(register.roster().quorum) {
             return None;
         }
         let (mut root, mut lengths) = (CutRoot::new(), Vec::new());
-        for device in self.ended(island, place) {
-            let longest = frozen.iter().map(|it| it.places().chain(device));
-            let longest = longest.max_by_key(|chain| chain.len())?;
+        for device in devices.iter().copied() {
+            let chains = || frozen.iter().map(|it| it.places().chain(device));
+            let longest = chains().max_by_key(|chain| chain.len())?;
+            let is_prefix = |chain: &[Place]| {
+                chain.last().is_none_or(|last| longest[chain.len() - 1].id == last.id)
+            };
+            if !chains().all(is_prefix) {
+                return None;
+            }
             let at = usize::try_from(device).expect("few");
             lengths.resize(lengths.len().max(at + 1), 0);
             lengths[at] = u32::try_from(longest.len()).expect("short");

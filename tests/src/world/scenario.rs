@@ -369,8 +369,8 @@ impl Scenario {
         (!self.links.is_empty()).then(|| *chance.one_of(&self.links))
     }
 
-    /// The same with honest people and nodes, every two of which are linked, and no thefts,
-    /// departures or disks put back: what those lead to is `./tools/sim`'s to find.
+    /// The same with honest people and nodes, every two of which are linked, and no thefts or
+    /// departures: what those lead to is `./tools/sim`'s to find.
     #[must_use]
     pub fn honest(mut self) -> Self {
         self.liars.clear();
@@ -388,7 +388,6 @@ impl Scenario {
                     | What::Flood { .. }
                     | What::Theft { .. }
                     | What::Leave { .. }
-                    | What::PutBack { .. }
             )
         };
         self.steps.retain(|step| !beyond(&step.what));

@@ -5,7 +5,7 @@
 
 use talea_ledger::place::Refusal;
 use talea_ledger::replica::{AHEAD_MS_MAX, Input, Moment, Reply};
-use talea_protocol::act::Content;
+use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
@@ -170,6 +170,8 @@ impl World {
             Errand::Honest if self.is_stopped(island, asked, reply) => {}
             // Rule 25: this node holds more than the registrar has cut, and takes the cut over later.
             Errand::Honest if matches!(reply, Reply::Refused(Refusal::Held { .. })) => {}
+            // Rule 26: the same, of another branch of the chain that is cut.
+            Errand::Honest if self.cuts_a_fork(island, asked, reply) => {}
             Errand::Honest if refused => {
                 self.violate(Invariant::HonestEntriesAreAccepted, what());
             }
@@ -185,6 +187,17 @@ impl World {
             _ if refused => self.faults.count("forged or foreign entries refused"),
             _ => {}
         }
+    }
+
+    /// Whether a revocation is refused where another branch of the revoked device is held than the
+    /// quorum held that the registrar had asked: only of one that has written twice in one place.
+    fn cuts_a_fork(&self, island: usize, asked: &Ticket, reply: Reply) -> bool {
+        let people = &self.islands[island].people;
+        let act = people.find(&asked.entry).map(|entry| entry.content());
+        let Some(Content::Known(Act::Revoke(revoke))) = act else { return false };
+        let revoked = people.register().record(revoke.device);
+        let has_forked = revoked.is_some_and(|record| people.has_forked(&record.key));
+        has_forked && reply == Reply::Refused(Refusal::CutRoot)
     }
 
     /// Whether an entry is refused because its device has forked.

@@ -51,7 +51,7 @@ fn table(
             side(*amount),
             side(-*amount),
             Cell::Number(balance, places),
-            Cell::Entries(vec![it.id]),
+            Cell::Entry(it.id, String::new()),
         ]
     };
     let rows = lines.iter().map(&mut row).collect();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use talea_ledger::account::{Account, Party};
 use talea_protocol::charter::Member;
+use talea_protocol::hash::EntryId;
 
 use crate::verify::Sum;
 
@@ -45,10 +46,7 @@ impl Slugs {
             }
             // Codes differ in more than a slug keeps; the rest is spelled out.
             Party::Client(code) => code.as_str().chars().map(spelled).collect(),
-            // Ids are evenly spread: eight digits tell a cooperative's partners apart.
-            Party::Cooperative(id) => {
-                format!("cooperative-{}", id.to_string().chars().take(8).collect::<String>())
-            }
+            Party::Cooperative(id) => cooperative(id),
         }
     }
 
@@ -57,6 +55,12 @@ impl Slugs {
     pub fn party(&self, account: &Account) -> Option<String> {
         account.party().map(|party| self.of(&party))
     }
+}
+
+/// A partner: ids are evenly spread, so that eight digits tell a cooperative's partners apart.
+#[must_use]
+pub fn cooperative(id: &EntryId) -> String {
+    format!("cooperative-{}", id.to_string().chars().take(8).collect::<String>())
 }
 
 fn slug(text: &str) -> String {

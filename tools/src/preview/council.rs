@@ -45,7 +45,7 @@ pub(super) fn proposed(told: &View<'_>, propose: &Propose) -> String {
         }
         Effect::Remove(member) => format!("propose to remove {}", told.who(*member)),
         Effect::Appoint(office, member) => recovery::appointment(*office, &told.who(*member)),
-        Effect::Reform(roster) => format!("propose a roster of {} nodes", roster.nodes.len()),
+        Effect::Reform(roster) => format!("propose {}", recovery::roster_line(roster)),
         Effect::Admit(it) => format!("propose to admit a {}, {}", serde_name(&it.kind), it.device),
         Effect::Advance(member, stage) => {
             format!("propose stage {} for {}", told.stage_name(*stage), told.who(*member))

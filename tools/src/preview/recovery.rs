@@ -2,10 +2,10 @@
 
 use talea_ledger::register::DeviceRecord;
 use talea_protocol::act::{Act, Approval};
-use talea_protocol::charter::Member;
+use talea_protocol::charter::{Member, Roster};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::DeviceKey;
+use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::recovery::{Guardians, Heal, Office};
 
 use super::Rows;
@@ -46,12 +46,9 @@ pub(super) fn line(
             who(it.call.successor),
             it.words.len()
         ),
-        Act::Reform(it) => format!(
-            "a roster of {} nodes, of which {} settle, by decision {}",
-            it.roster.nodes.len(),
-            it.roster.quorum,
-            label(&it.decision)
-        ),
+        Act::Reform(it) => {
+            format!("{}, by decision {}", roster_line(&it.roster), label(&it.decision))
+        }
         Act::Heal(it) => heal(it, label),
         Act::Erase(it) => format!("erase the payload of {} ({})", label(&it.entry), it.ground),
         other => super::council::line(other, who, label),
@@ -86,9 +83,25 @@ pub(super) fn rows(act: &Act, book: Option<&Book>) -> Rows {
             rows.extend(it.evidence.iter().map(|cited| ("log cited", cited.node.to_string())));
             rows
         }
-        Act::Reform(it) => it.roster.nodes.iter().map(|node| ("node", node.to_string())).collect(),
+        Act::Reform(it) => roster(&it.roster, book),
         _ => Rows::new(),
     }
+}
+
+/// How many nodes keep the log, and how many of them settle.
+pub(super) fn roster_line(roster: &Roster) -> String {
+    let (nodes, quorum) = (roster.nodes.len(), roster.quorum);
+    format!("a roster of {nodes} nodes, of which {quorum} settle and {} may lie", roster.faulty)
+}
+
+/// Each node of another roster, and each that it leaves out of the newest one.
+pub(super) fn roster(roster: &Roster, book: Option<&Book>) -> Rows {
+    let old: &[NodeKey] = book.map_or(&[], |book| &book.register().roster().nodes);
+    let name = |node: &NodeKey| if old.contains(node) { "stays" } else { "new node" };
+    let mut rows: Rows = roster.nodes.iter().map(|node| (name(node), node.to_string())).collect();
+    let gone = old.iter().filter(|node| !roster.nodes.contains(node));
+    rows.extend(gone.map(|node| ("left out", node.to_string())));
+    rows
 }
 
 /// Which device that is, and whose.

@@ -12,6 +12,8 @@ mod import;
 mod nodes;
 mod program;
 mod recovery;
+mod registrar;
+mod roster;
 mod session;
 mod transcript;
 
@@ -30,6 +32,11 @@ fn two_people_have_an_attested_contribution_in_ten_commands_and_a_payout_soon_af
 #[test]
 fn every_other_act_is_stated_as_it_is_written_down() {
     Transcript::of("every-act.md").holds_from_nothing();
+}
+
+#[test]
+fn a_receipt_is_attached_got_back_checked_and_erased_as_it_is_written_down() {
+    Transcript::of("attachments.md").holds_from_nothing();
 }
 
 #[test]

@@ -120,6 +120,18 @@ impl Node {
         lasting.map(|name| (name.to_owned(), all[name].clone())).into_iter().collect()
     }
 
+    /// All that it says of a cooperative; nothing if it says that it cannot.
+    pub fn whole(&self, cooperative: &EntryId, reader: &SecretKey) -> Option<Value> {
+        let path = format!("/v1/cooperatives/{cooperative}");
+        let mut request = ureq::get(format!("http://{}{path}", self.http));
+        let node = self.key.parse().expect("a key");
+        for line in proof(reader, &node, &path).lines() {
+            let (name, value) = line.split_once(": ").expect("a header");
+            request = request.header(name, value);
+        }
+        request.call().ok()?.body_mut().read_json().ok()
+    }
+
     /// What other nodes and members' wallets are told of it.
     pub fn peer(&self) -> String {
         format!("{}@{}", self.key, self.quic)

@@ -45,6 +45,17 @@ impl Said {
         self
     }
 
+    /// What went wrong and what to do next, if it ended so.
+    #[track_caller]
+    pub fn refused(self, status: i32) -> (String, String) {
+        assert_eq!(self.status, Some(status), "{}{}", self.out, self.err);
+        let line = |start: &str| {
+            let found = self.err.lines().find_map(|line| line.strip_prefix(start));
+            found.unwrap_or_else(|| panic!("no `{start}`: {}", self.err)).to_owned()
+        };
+        (line("error: "), line("next:  "))
+    }
+
     /// The same as one JSON value.
     #[track_caller]
     pub fn json(self) -> Value {

@@ -28,6 +28,7 @@ use talea_tools::verify::report::{self, Report};
 use talea_tools::verify::text::{advice, headline, line, lines, place};
 use talea_tools::verify::{Audit, Finding, Policy, Status, Sum, audit};
 
+mod attachments;
 mod cli;
 mod failure;
 
@@ -94,6 +95,7 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Books { file, form, output, lang, check } => {
             write_books(file, (*form, *lang), output.as_deref(), check)
         }
+        Task::Attachments { file, folder, check } => list_attachments(file, folder.as_ref(), check),
         Task::Entries(shown) => show(shown, |audit, sum| Ok(report::entry_list(audit, sum))),
         Task::Show { shown, entry } => {
             show(shown, |audit, sum| match report::find(audit, entry).as_slice() {
@@ -141,8 +143,11 @@ fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
         return history(&file, path, check);
     }
     let audit = read(path, check)?;
+    let (attached, status) = attachments::look(&audit, path, command.attachments.as_ref());
     if check.json {
-        say(check, &pretty(&verdict_json(&audit)));
+        let mut value = verdict_json(&audit);
+        value["attachments"] = attachments::value(&attached);
+        say(check, &pretty(&value));
     } else {
         say(check, &headline(&audit));
         for line in lines(&audit) {
@@ -152,11 +157,26 @@ fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
             say(check, &format!("  {}", advice(audit.status)));
         }
         let all = if command.short { Vec::new() } else { checks::checks(&audit) };
-        for line in checks::lines(&all, Lang::En) {
+        for line in checks::lines(&all, Lang::En).into_iter().chain(attachments::lines(&attached)) {
             say(check, &format!("  {line}"));
         }
     }
-    Ok(audit.status)
+    Ok(status)
+}
+
+fn list_attachments(
+    file: &Path,
+    folder: Option<&PathBuf>,
+    check: &Check,
+) -> Result<Status, Failure> {
+    let audit = read(file, check)?;
+    let (attached, status) = attachments::look(&audit, file, folder);
+    if check.json {
+        say(check, &pretty(&attachments::value(&attached)));
+    } else {
+        attachments::list(&attached).iter().for_each(|line| say(check, line));
+    }
+    Ok(status)
 }
 
 /// One member's history: what it proves, and what it cannot.

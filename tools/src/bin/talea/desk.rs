@@ -4,9 +4,12 @@
 //! first and the last works without a node. Nothing a node says is believed before it is audited.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Content};
+use talea_protocol::attachment::Attachment;
+use talea_protocol::charter::Charter;
 use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, SecretKey};
@@ -16,6 +19,7 @@ use talea_tools::journal::{Draft, Journal, Kept, reading};
 use talea_tools::keyfile::{self, KeyFile};
 use talea_tools::preview;
 use talea_tools::remedy;
+use talea_tools::voided;
 use talea_tools::wallet::{Known, Outbox, Server, Wallet};
 use talea_tools::witness::{self, Past};
 
@@ -28,6 +32,7 @@ use crate::secret;
 use crate::source::{fetch, last_export};
 use crate::standing::{Enquiry, Standing, no_node, say};
 
+mod attached;
 mod head;
 
 /// A member's desk.
@@ -51,6 +56,8 @@ pub struct Desk<'a> {
     past: Past,
     /// What the nodes have said of this chain, if they were asked.
     heard: Option<Vec<Head>>,
+    /// Files to lie beside what is stated next.
+    enclosed: Vec<(PathBuf, Attachment)>,
 }
 
 /// The wallet that the command names.
@@ -125,7 +132,7 @@ impl<'a> Desk<'a> {
             }
         }
         let seen = wallet.seen(&known.cooperative);
-        let heard = None;
+        let (heard, enclosed) = (None, Vec::new());
         Ok(Self {
             common,
             wallet,
@@ -139,6 +146,7 @@ impl<'a> Desk<'a> {
             exported,
             past,
             heard,
+            enclosed,
         })
     }
 
@@ -180,13 +188,14 @@ impl<'a> Desk<'a> {
         let verdict = self.foresee(&draft)?;
         self.show(&draft, verdict)?;
         if !self.common.dry_run {
-            refuse_void(self.common, verdict)?;
+            refuse_void(self.common, verdict, self.book.register().charter())?;
             self.heard_enough()?;
             self.may_grow()?;
         }
         if !confirm(self.common, SIGN)? {
             return Ok(None);
         }
+        self.keep_enclosed(&draft.id())?;
         self.journal.promise(&draft)?;
         let seq = self.journal.next().0 - 1;
         let key = self.key.as_ref().ok_or_else(nothing_here)?;
@@ -197,8 +206,14 @@ impl<'a> Desk<'a> {
         self.deliver().map(Some)
     }
 
-    /// Sends everything that is open, and says where it stands.
+    /// Sends everything that is open with what is attached to it, and says where it stands.
     pub fn deliver(&mut self) -> Outcome<Vec<Standing>> {
+        let standing = self.deliver_entries()?;
+        self.deliver_attachments()?;
+        Ok(standing)
+    }
+
+    fn deliver_entries(&mut self) -> Outcome<Vec<Standing>> {
         let unsent = self.open().next().is_some();
         if unsent && let Err(failure) = self.may_send() {
             out::note(&styled(
@@ -297,10 +312,14 @@ impl<'a> Desk<'a> {
         self.vouch()
     }
 
-    /// Sends to the first node that answers; the others have it from there.
+    /// Sends to the first node that answers and gives places; the others have it from there.
     fn send(&self, waiting: &[Kept]) -> Outcome<(Server, Vec<Submitted>)> {
         let mut failures = Vec::new();
-        for server in &self.known.nodes {
+        let roster = &self.book.register().roster().nodes;
+        let is_of = |server: &&Server| roster.contains(&server.node);
+        let nodes = &self.known.nodes;
+        let others = nodes.iter().filter(|server| !is_of(server));
+        for server in nodes.iter().filter(is_of).chain(others) {
             match send_to(&Node::at(&server.http), waiting) {
                 Ok(submitted) => return Ok((server.clone(), submitted)),
                 Err(failure) if failure.kind() == Kind::Node => failures.push(failure),
@@ -360,14 +379,15 @@ impl<'a> Desk<'a> {
         let rows = preview::rows(draft.bytes(), payload.as_deref(), Some(&self.book));
         let mut rows = rows.ok_or_else(nothing_here)?;
         rows.push(("id", draft.id().to_string()));
-        rows.push(("verdict", foreseen(verdict)));
+        let foreseen = foreseen(verdict, self.book.register().charter());
+        rows.push(("verdict", foreseen.clone()));
         match form(self.common) {
             Form::Text => out::preview(&format!("To be signed for {}", self.known.name), &rows),
             Form::Json if self.common.dry_run => {
                 let (header, act) = preview::read(draft.bytes()).ok_or_else(nothing_here)?;
                 out::say(
                     &serde_json::json!({ "dry_run": true, "id": draft.id(), "header": header,
-                    "act": act, "verdict": foreseen(verdict) })
+                    "act": act, "verdict": foreseen })
                     .to_string(),
                 );
             }
@@ -378,10 +398,10 @@ impl<'a> Desk<'a> {
 }
 
 /// Stops at what would add nothing.
-pub fn refuse_void(common: &Common, verdict: Verdict) -> Outcome {
+pub fn refuse_void(common: &Common, verdict: Verdict, charter: &Charter) -> Outcome {
     match verdict {
         Verdict::Void(void) if !common.anyway => Err(Failure::rule(
-            void.to_string(),
+            voided::told(&void, charter),
             "change what the rule names; if the nodes know more than this wallet, `talea fetch` \
              first; --anyway goes on all the same",
         )),
@@ -398,11 +418,11 @@ fn send_to(node: &Node, waiting: &[Kept]) -> Outcome<Vec<Submitted>> {
 }
 
 /// A verdict, in words for whoever is about to sign.
-pub fn foreseen(verdict: Verdict) -> String {
+pub fn foreseen(verdict: Verdict, charter: &Charter) -> String {
     match verdict {
         Verdict::Counted => "counts, by what is known here".to_owned(),
         Verdict::Pending(_) => "will count once what it names is settled".to_owned(),
-        Verdict::Void(void) => format!("void: {void}"),
+        Verdict::Void(void) => format!("void: {}", voided::told(&void, charter)),
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use talea_ledger::{place, profile};
 use talea_protocol::entry;
 use talea_protocol::export::ExportFault;
+use talea_tools::attachment::AttachmentFault;
 use talea_tools::book::{Unnamed, Unplaced};
 use talea_tools::charter_file::CharterFault;
 use talea_tools::draft::Undraftable;
@@ -39,6 +40,9 @@ pub enum Kind {
 const ABSENT: &str = "not-found";
 /// What a node answers that was told to keep a cooperative, and has no charter of it yet.
 const UNCHARTERED: &str = "no-charter";
+
+/// What a node answers that keeps no such cooperative.
+const UNHOSTED: &str = "unknown-cooperative";
 
 /// What went wrong, and what to do next.
 #[derive(Debug)]
@@ -105,6 +109,11 @@ impl Failure {
         self.code == ABSENT
     }
 
+    /// Whether a node says that it does not keep the cooperative at all.
+    pub fn is_unhosted(&self) -> bool {
+        self.code == UNHOSTED
+    }
+
     /// Whether a node says that it keeps the cooperative, and has no entry of it yet.
     pub fn is_beginning(&self) -> bool {
         self.code == UNCHARTERED
@@ -156,7 +165,7 @@ macro_rules! with_hint {
         })*
     };
 }
-with_hint!(KeyFileFault, WalletFault, Undraftable, OpeningFault);
+with_hint!(AttachmentFault, KeyFileFault, WalletFault, Undraftable, OpeningFault);
 
 impl From<JournalFault> for Failure {
     fn from(fault: JournalFault) -> Self {

@@ -245,6 +245,7 @@ fn serve(
 
 /// `talea join`.
 pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> Outcome {
+    let wallet = desk::wallet(common)?;
     let invited = id.trim().starts_with("talea:").then(|| Invite::parse(id)).transpose();
     let known = match invited.map_err(slip_failure)? {
         Some(Invite { cooperative, name, nodes }) => {
@@ -252,8 +253,11 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
             Known { cooperative, name, nodes: nodes.into_iter().map(server).collect() }
         }
         None => {
-            let short = id.get(..8).unwrap_or(id).to_owned();
-            Known { cooperative: cooperative_id(id)?, name: short, nodes: Vec::new() }
+            let cooperative = cooperative_id(id)?;
+            let known = wallet.cooperatives()?.into_iter().find(|it| it.cooperative == cooperative);
+            let short = || id.get(..8).unwrap_or(id).to_owned();
+            let name = known.map_or_else(short, |known| known.name);
+            Known { cooperative, name, nodes: Vec::new() }
         }
     };
     let named = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
@@ -266,7 +270,6 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
             "paste the whole invite (`talea invite` prints it), or add --node ADDRESS",
         ));
     }
-    let wallet = desk::wallet(common)?;
     wallet.know(&known)?;
     desk::form(common).give(&known, |known| {
         let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
@@ -280,9 +283,16 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
 
 /// `talea invite`.
 pub fn invite(common: &Common) -> Outcome {
-    let known = desk::wallet(common)?.cooperative(common.coop.as_deref())?;
+    let mut known = desk::wallet(common)?.cooperative(common.coop.as_deref())?;
     if known.nodes.is_empty() {
         return Err(standing::no_node());
+    }
+    // Nodes that a later roster has left out give no places; without an export all are passed on.
+    if let Ok(desk) = Desk::reading(common) {
+        let roster = &desk.book.register().roster().nodes;
+        if known.nodes.iter().any(|server| roster.contains(&server.node)) {
+            known.nodes.retain(|server| roster.contains(&server.node));
+        }
     }
     let slip = invite_of(&known).render();
     desk::form(common).give(&serde_json::json!({ "slip": slip }), |_| {

@@ -111,7 +111,8 @@ pub fn decided(
         Failure::rule(
             "rule 28: no decision that is settled here orders this, or it has been carried out",
             "have the members decide first: `talea propose …` with what it shall do (--remove, \
-             --appoint, --allocate, --admit, --advance), votes, `talea decide`; then `talea fetch`",
+             --appoint, --roster, --allocate, --admit, --advance), votes, `talea decide`; then \
+             `talea fetch`",
         )
     })
 }

@@ -4,6 +4,7 @@
 //! terminal, the clock and the network. Results go to standard output, all else to standard error.
 
 mod acts;
+mod attached;
 mod chain;
 mod cli;
 mod clock;
@@ -24,6 +25,7 @@ mod out;
 mod partner;
 mod people;
 mod personal;
+mod roster;
 mod secret;
 mod socket;
 mod source;
@@ -84,6 +86,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
             people::welcome(common, request, decision.as_deref())
         }
         Command::Partner(command) => partner::run(common, command),
+        Command::Attachment(command) => attached::run(common, command),
         Command::Credential(command) => personal::credential(common, command),
         Command::Erasure(command) => personal::erasure(common, command),
         Command::Device(command) => devices::run(common, command),
@@ -95,6 +98,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::HandOver { office, member, decision } => {
             going::hand_over(common, office, member, decision.as_deref())
         }
+        Command::Reform { decision } => roster::reform(common, decision.as_deref()),
         Command::Call { successor } => going::call(common, successor),
         Command::Succeed { calls } => going::succeed(common, calls),
         Command::Forks { save, file } => forks::list(common, save.as_deref(), file.as_deref()),
@@ -109,8 +113,9 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Submit { file, payload, nodes } => {
             submit::run(common, file, payload.as_deref(), nodes)
         }
-        Command::Export { output, from, member } => {
-            lists::export(common, output, from.as_deref(), member.as_deref())
+        Command::Export { output, from, member, attachments } => {
+            let key = lists::export(common, output, from.as_deref(), member.as_deref())?;
+            if *attachments { attached::beside(common, output, key) } else { Ok(()) }
         }
         Command::Import(import) => import::run(common, import),
         Command::Node(command) => nodes::run(common, command),

@@ -46,8 +46,8 @@ pub fn run(common: &Common, file: &Path, payload: Option<&Path>, nodes: &[String
     if let Some(Place::Waits(entry)) = place {
         out::note(&styled(DIM, &format!("it waits for entry {entry}, which is not known here")));
     }
-    if let Some(verdict) = verdict.filter(|_| !common.dry_run) {
-        desk::refuse_void(common, verdict)?;
+    if let (Some(verdict), Some(book), false) = (verdict, &book, common.dry_run) {
+        desk::refuse_void(common, verdict, book.register().charter())?;
     }
     if !desk::confirm(common, SEND)? {
         return Ok(());
@@ -118,7 +118,10 @@ fn show(
 ) -> Outcome<Option<talea_ledger::verdict::Verdict>> {
     let Submission { entry, payload } = submission;
     let verdict = book.and_then(|book| book.verdict(&entry.id()).or(book.judge(entry).ok()));
-    let foreseen = verdict.map_or_else(|| "not known here".to_owned(), desk::foreseen);
+    let foreseen = verdict.zip(book).map_or_else(
+        || "not known here".to_owned(),
+        |(verdict, book)| desk::foreseen(verdict, book.register().charter()),
+    );
     if desk::form(common) == Form::Json {
         if let (true, Content::Known(act)) = (common.dry_run, entry.content()) {
             let value = serde_json::json!({ "dry_run": true, "id": entry.id(),

@@ -6,6 +6,7 @@ use talea_ledger::view::runs::{Flow, Node, Run, RunLine, flows, runs};
 use talea_protocol::charter::Member;
 
 use super::{Cell, Report, Sheet, json, sheet, text};
+use crate::books::slug;
 use crate::lang::Lang;
 use crate::table::Align::{Left, Right};
 use crate::verify::Sum;
@@ -80,7 +81,8 @@ fn called(sum: &Sum, party: &Party) -> String {
     match party {
         Party::Member(member) => handle(sum, *member),
         Party::Client(client) => client.to_string(),
-        Party::Cooperative(id) => id.to_string(),
+        // As in the ledger; the JSON has the whole id.
+        Party::Cooperative(id) => slug::cooperative(id),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Cell, Report, json as value, sheet, text};
 use crate::table::Align::{Left, Right};
 use crate::verify::text::{device, place};
 use crate::verify::{Audit, Claim, Sum};
+use crate::voided;
 
 /// Every settled entry, in the order in which it was folded.
 #[must_use]
@@ -101,7 +102,9 @@ fn standing(sum: &Sum, id: &EntryId) -> String {
         None => "not settled".to_owned(),
         Some(Verdict::Counted) => "counted".to_owned(),
         Some(Verdict::Pending(need)) => waits(sum, &need),
-        Some(Verdict::Void(void)) => format!("void: {void}"),
+        Some(Verdict::Void(void)) => {
+            format!("void: {}", voided::told(&void, sum.register.charter()))
+        }
     }
 }
 

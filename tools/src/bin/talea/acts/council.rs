@@ -20,6 +20,7 @@ use crate::cli::{self, Answer, Council, Kind, Way};
 use crate::failure::{Failure, Outcome};
 use crate::going::decided;
 use crate::people::slip_failure;
+use crate::roster;
 
 /// `talea propose`: a motion, if it has a circle, options, a fallback or a first day.
 pub(super) fn proposal(book: &Book, propose: &cli::Propose) -> Outcome<Act> {
@@ -107,6 +108,10 @@ fn effect(book: &Book, propose: &cli::Propose) -> Outcome<(Matter, Effect)> {
     }
     if let Some(amount) = &propose.spend {
         return ordinary(Effect::Spend(super::money(book.register().charter(), amount)?));
+    }
+    if !propose.roster.is_empty() {
+        let (keys, numbers) = (&propose.roster, (propose.faulty, propose.settle));
+        return ordinary(Effect::Reform(roster::proposed(book.register(), keys, numbers)?));
     }
     if let Some(agreement) = &propose.agree {
         return ordinary(Effect::Agree(book.find(agreement)?));

@@ -70,6 +70,16 @@ pub struct Propose {
     /// Allocate the result of these months: 2026-01, or 2026-01..2026-12
     #[arg(long, value_name = "MONTHS", group = "effect", conflicts_with_all = ["set", "month"])]
     pub allocate: Option<String>,
+    /// Replace the nodes: all that shall keep the log, with commas between; a new one by its whole
+    /// key (`talead id`), one that stays by eight digits of it or more
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', group = "effect", conflicts_with_all = ["set", "month"])]
+    pub roster: Vec<String>,
+    /// How many of them may lie [default: as many as now]
+    #[arg(long, value_name = "NUMBER", requires = "roster")]
+    pub faulty: Option<u8>,
+    /// How many of them settle an entry [default: as few as are safe]
+    #[arg(long, value_name = "NUMBER", requires = "roster")]
+    pub settle: Option<u8>,
     /// Bind the cooperative to this agreement
     #[arg(long, value_name = "AGREEMENT", group = "effect", conflicts_with_all = ["set", "month"])]
     pub agree: Option<String>,
