@@ -172,7 +172,7 @@ fn cosigners(register: Option<&Register>, shown: &Shown) -> Vec<NodeKey> {
 }
 
 fn open_notes(shown: &mut Shown, roster: &[NodeKey]) {
-    for (node, note) in std::mem::take(&mut shown.notes) {
+    for (node, note) in shown.notes.clone() {
         match open(&note, &shown.cooperative, &node, roster) {
             Ok(opened) => {
                 let log = shown.logs.entry(node).or_insert_with(|| Log::new(node));
