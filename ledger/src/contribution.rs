@@ -76,6 +76,10 @@ pub struct Record {
     act: Box<[u8]>,
     /// Last day of the work.
     end: Day,
+    /// What was claimed, in units of the task.
+    claimed: i64,
+    /// What it is counted in.
+    stream: Stream,
     /// Who gave the work.
     pub author: Member,
     /// Number of the register entry that it names.
@@ -210,9 +214,8 @@ impl Work {
     /// A run was made: what it took in is held up by no later dispute.
     pub fn take_in(&mut self, law: &Law<'_>, cut: &Cut, until: Month) {
         for (_, record) in &mut self.records {
-            let inside = |place: Place| place.inside(cut);
             record.taken_in |=
-                record.runs(cut, until) && record.credit(law, inside) != Credit::default();
+                record.runs(cut, until) && record.credit_inside(law, cut) != Credit::default();
         }
     }
 
@@ -221,8 +224,8 @@ impl Work {
     pub fn nominal(&self, law: &Law<'_>, cut: &Cut) -> BTreeMap<Member, i128> {
         let mut sums: BTreeMap<Member, i128> = BTreeMap::new();
         for record in self.records.iter().map(|(_, record)| record) {
-            if record.place.inside(cut) && record.act().stream != Stream::Care {
-                let credit = record.credit(law, |place| place.inside(cut));
+            if record.place.inside(cut) && record.stream != Stream::Care {
+                let credit = record.credit_inside(law, cut);
                 *sums.entry(record.author).or_default() += i128::from(credit.nominal);
             }
         }
@@ -241,7 +244,7 @@ impl Work {
         let mut earned: BTreeMap<Member, Earned> = BTreeMap::new();
         let runs = |record: &&Record| record.runs(cut, until);
         for record in self.records.iter().map(|(_, record)| record).filter(runs) {
-            let credit = record.credit(law, |place| place.inside(cut));
+            let credit = record.credit_inside(law, cut);
             let sum = earned.entry(record.author).or_default();
             sum.livelihood += i128::from(credit.livelihood);
             sum.love += i128::from(credit.love);

@@ -5,7 +5,7 @@
 //! naming it; so whether a transfer is covered follows from its own chain and what it names, the
 //! same for everyone. Rules 128 to 131. Design's model, section 8.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::bytes::{Code, encode};
 use talea_protocol::charter::Charter;
@@ -58,6 +58,8 @@ pub struct Purses {
     given: BTreeMap<EntryId, Vec<Gift>>,
     taken: BTreeMap<(EntryId, Purse), EntryId>,
     held: BTreeMap<(Purse, u8), i128>,
+    /// What was given to a purse and is not taken in.
+    open: BTreeSet<(Purse, EntryId)>,
 }
 
 impl Purses {
@@ -81,10 +83,11 @@ impl Purses {
 
     /// What a purse was given and has not taken in, with the entries that gave it.
     pub fn untaken(&self, purse: &Purse) -> impl Iterator<Item = (&EntryId, &Gift)> {
-        let of = move |(id, gift): &(&EntryId, &Gift)| {
-            gift.purse == *purse && self.taken(id, purse).is_none()
-        };
-        self.given.iter().flat_map(|(id, gifts)| gifts.iter().map(move |g| (id, g))).filter(of)
+        let of = (purse.clone(), EntryId([0; 32]))..=(purse.clone(), EntryId([0xff; 32]));
+        self.open.range(of).flat_map(move |(_, id)| {
+            let own = self.given(id).iter().filter(move |gift| gift.purse == *purse);
+            own.map(move |gift| (id, gift))
+        })
     }
 
     /// Judges a transfer whose author may write for the purse, and whose names count.
@@ -156,6 +159,7 @@ impl Purses {
     /// Takes in what an entry gives.
     pub fn give(&mut self, entry: EntryId, gifts: Vec<Gift>) {
         if !gifts.is_empty() {
+            self.open.extend(gifts.iter().map(|gift| (gift.purse.clone(), entry)));
             self.given.insert(entry, gifts);
         }
     }
@@ -164,6 +168,7 @@ impl Purses {
     pub fn pay(&mut self, by: EntryId, moved: &Moved) {
         for id in &moved.takes {
             self.taken.insert((*id, moved.purse.clone()), by);
+            self.open.remove(&(moved.purse.clone(), *id));
         }
         self.held.insert((moved.purse.clone(), moved.unit), moved.left);
     }

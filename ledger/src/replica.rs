@@ -257,7 +257,7 @@ pub struct Replica {
     adopted: BTreeSet<EntryId>,
     /// Contradictions whose other half is to be read, by its leaf, and whether it was asked for.
     recalls: BTreeMap<u64, (SignedHeader, bool)>,
-    /// Payloads that this log says are erased.
+    /// Entries whose payloads this log says are erased.
     erased: BTreeSet<EntryId>,
     /// The leaf that takes a given place over; what follows needs a restart from disk.
     reload: Option<u64>,
@@ -401,7 +401,10 @@ impl Replica {
             Message::Ask { .. }
             | Message::Submit { .. }
             | Message::Answer { .. }
-            | Message::Forked { .. } => {}
+            | Message::Forked { .. }
+            // Attachments are files, and none of a replica's business.
+            | Message::Fetch { .. }
+            | Message::Piece { .. } => {}
         }
     }
 
@@ -536,6 +539,12 @@ impl Replica {
     #[must_use]
     pub const fn freezes(&self) -> &Freezes {
         &self.freezes
+    }
+
+    /// Entries whose payloads this log says are erased.
+    #[must_use]
+    pub const fn erased(&self) -> &BTreeSet<EntryId> {
+        &self.erased
     }
 
     /// How many payloads are missing.

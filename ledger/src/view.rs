@@ -8,7 +8,10 @@
 pub mod accounts;
 pub mod contributions;
 pub mod decisions;
+pub mod journal;
 pub mod minimums;
+pub mod partners;
 pub mod plans;
+pub mod purses;
 pub mod runs;
 pub mod members;

@@ -16,6 +16,7 @@ use talea_protocol::key::NodeKey;
 use crate::audit::{AuditFault, Report, audit, hosted};
 use crate::promise::{self, PromiseFault, Promises};
 use crate::restore::doubt_key;
+use crate::shelf;
 use crate::store::{self, Store, StoreFault};
 
 /// The list of what a backup holds.
@@ -148,7 +149,13 @@ pub fn copy(data: &Path, store: &Store, to: &Path) -> Result<(), BackupFault> {
     store.picture(&picture)?;
     let copied = copy_folder(&picture, &part.join(store::FOLDER));
     clear(&picture)?;
-    copied
+    copied?;
+    copy_attachments(&data.join(shelf::FOLDER), &part.join(shelf::FOLDER))
+}
+
+/// Copies those that are here; one that is erased meanwhile is left out.
+fn copy_attachments(from: &Path, to: &Path) -> Result<(), BackupFault> {
+    if from.is_dir() { copy_folder(from, to) } else { make_folder(to) }
 }
 
 /// Opens and audits an unfinished backup, lists it, and gives it its name.
@@ -222,6 +229,14 @@ pub fn restore(backup: &Path, data: &Path, here: NodeKey) -> Result<Report, Back
     }
     opened.write(&batch)?;
     opened.close()?;
+    // What is here already is not older than the backup, and stays.
+    let attachments = data.join(shelf::FOLDER);
+    let brought = data.join("attachments.restored");
+    if !attachments.exists() {
+        clear(&brought)?;
+        copy_attachments(&backup.join(shelf::FOLDER), &brought)?;
+        rename(&brought, &attachments)?;
+    }
     rename(&promises, &data.join(promise::FOLDER))?;
     rename(&copied, &data.join(store::FOLDER))?;
     Ok(report)
@@ -229,7 +244,7 @@ pub fn restore(backup: &Path, data: &Path, here: NodeKey) -> Result<Report, Back
 
 fn files(backup: &Path) -> Result<Vec<Listed>, BackupFault> {
     let mut listed = Vec::new();
-    for name in [store::FOLDER, promise::FOLDER] {
+    for name in [store::FOLDER, promise::FOLDER, shelf::FOLDER] {
         let folder = backup.join(name);
         for found in fs::read_dir(&folder).map_err(disk(&folder))? {
             let name = Path::new(name).join(found.map_err(disk(&folder))?.file_name());
@@ -257,7 +272,10 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), BackupFault> {
             let _ = fs::copy(&from, &to)?;
             File::open(&to)?.sync_all()
         };
-        copy().map_err(disk(&to))?;
+        match copy() {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound && !from.exists() => {}
+            copied => copied.map_err(disk(&to))?,
+        }
     }
     File::open(to).and_then(|folder| folder.sync_all()).map_err(disk(to))
 }

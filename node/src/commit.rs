@@ -18,12 +18,14 @@ use talea_ledger::replica::{Commit, Replica, leaf_key};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 use talea_protocol::tree::{TreeHash, leaf_hash};
+use tracing::error;
 
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Queue};
 use crate::order::{Order, Orders};
 use crate::promise::{Promise, PromiseFault, Promises};
 use crate::restore::{self, RestoreFault};
+use crate::shelf::Shelf;
 use crate::span::Span;
 use crate::store::{Store, StoreFault};
 use crate::thread;
@@ -72,6 +74,8 @@ pub type Abort = fn(&CommitFault) -> !;
 pub struct Disk {
     /// The database.
     pub store: Arc<Store>,
+    /// The attachments, which go with their payloads.
+    pub shelf: Arc<Shelf>,
     /// The folder of the promises.
     pub promises: PathBuf,
     /// The promises read at the start.
@@ -143,6 +147,10 @@ impl Writing {
         let begun = (self.disk.clock.steady)();
         self.promise_nothing(&group.commits)?;
         self.disk.store.write(&group.batch)?;
+        if let Err(fault) = self.disk.shelf.follow(&group.batch) {
+            // They are not given any more; the next start removes them.
+            error!(%fault, "attachments of an erased payload could not be removed");
+        }
         self.metrics.sync.observe(self.since(begun));
         let leaves: usize = group.commits.iter().map(|commit| commit.hashes.len()).sum();
         self.metrics.group.observe(f64::from(u32::try_from(leaves).unwrap_or(u32::MAX)));
@@ -172,7 +180,12 @@ impl Writing {
         let newest = kept.get(&cooperative).and_then(Promises::newest);
         let promised = newest.map(|promise| (promise.size, promise.root));
         let (key, now) = (Arc::clone(key), clock.moment());
-        restore::replica(store, cooperative, key, now, hosts, promised)
+        let replica = restore::replica(store, cooperative, key, now, hosts, promised)?;
+        if let Err(fault) = self.disk.shelf.forget(&replica) {
+            // The next start does it.
+            error!(%fault, "what is erased could not be removed");
+        }
+        Ok(replica)
     }
 
     /// Seconds since a moment.

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use talea_ledger::register::Office;
 use talea_ledger::replica::{Behind, Replica};
+use talea_protocol::attachment;
 use talea_protocol::bytes::List;
 use talea_protocol::charter::Visibility;
 use talea_protocol::hash::EntryId;
@@ -16,6 +18,10 @@ use tokio::sync::broadcast;
 const EVENTS_BEHIND_MAX: usize = 1_024;
 /// Nodes at which a cooperative's charter is asked for.
 pub const HOSTS_MAX: usize = 16;
+
+/// Whose holders are given what is for officers.
+const OFFICES: [Office; 4] =
+    [Office::Registrar, Office::Treasurer, Office::Distributor, Office::Controller];
 
 /// What is kept on disk about the hosting itself: where to ask while there is no charter.
 pub type Record = List<NodeKey, HOSTS_MAX>;
@@ -146,6 +152,31 @@ impl Hosted {
         }
         let (head, _) = register.head();
         device.is_some_and(|device| register.device(device, head).is_some())
+    }
+
+    /// Whether whoever proved this device, or nobody, is given an attachment of an entry, among
+    /// those who may read.
+    #[must_use]
+    pub fn may_see(
+        &self,
+        device: Option<&DeviceKey>,
+        entry: &EntryId,
+        visibility: attachment::Visibility,
+    ) -> bool {
+        let Some(register) = self.replica.register() else { return false };
+        let (head, _) = register.head();
+        let reader = device.and_then(|device| register.owner(device, head));
+        match (visibility, reader) {
+            (attachment::Visibility::Public, _) => true,
+            (attachment::Visibility::Members, reader) => reader.is_some(),
+            (attachment::Visibility::Officers, None) => false,
+            (attachment::Visibility::Officers, Some(reader)) => {
+                let place = self.replica.places().position(entry);
+                let author = place.and_then(|(device, _)| register.record(device));
+                author.is_some_and(|it| it.member == reader)
+                    || OFFICES.iter().any(|it| register.holder(*it, head) == reader)
+            }
+        }
     }
 
     /// Events from now on.

@@ -18,10 +18,12 @@ use tokio::sync::watch;
 
 use crate::book::Book;
 use crate::clock::Clock;
+use crate::exchange::Exchange;
 use crate::hosted::Hosted;
 use crate::link::Links;
 use crate::metrics::Metrics;
 use crate::order::Orders;
+use crate::shelf::Shelf;
 use crate::store::{Store, StoreFault};
 
 pub mod problem;
@@ -35,6 +37,7 @@ mod state;
 mod log;
 mod events;
 mod export;
+mod attachments;
 mod health;
 mod routes;
 
@@ -50,6 +53,10 @@ pub struct App {
     pub orders: Orders,
     /// What is durable.
     pub store: Arc<Store>,
+    /// The attachments.
+    pub shelf: Arc<Shelf>,
+    /// Brings attachments from peers.
+    pub exchange: Arc<Exchange>,
     /// The time.
     pub clock: Clock,
     /// Counts.

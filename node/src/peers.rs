@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 
 use crate::book::Book;
 use crate::clock::Clock;
+use crate::exchange::Exchange;
 use crate::link::{Joined, Links};
 use crate::metrics::{Limit, Metrics};
 use crate::order::{Order, Orders};
@@ -61,6 +62,8 @@ pub struct Peers {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Attachments, given and brought.
+    pub exchange: Arc<Exchange>,
     /// Who is connected from where.
     pub guests: Guests,
 }

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::commit::{Abort, Committer, Disk};
 use crate::config::{Config, Peer};
 use crate::control::{self, ControlFault};
+use crate::exchange::Exchange;
 use crate::http::{self, Addresses, App, Shared, server};
 use crate::intake::Intake;
 use crate::link::Links;
@@ -34,6 +35,7 @@ use crate::peers::{self, Guests, Peers};
 use crate::promise;
 use crate::restore::{self, OwnerFault, Restored};
 use crate::serve::Reader;
+use crate::shelf::{Shelf, ShelfFault};
 use crate::store::{self, Store, StoreFault};
 use crate::thread;
 use crate::writer::Writer;
@@ -78,6 +80,9 @@ pub enum StartFault {
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlFault),
+    /// The folder of the attachments.
+    #[error(transparent)]
+    Shelf(#[from] ShelfFault),
     /// The system gives no thread.
     #[error("no thread can be started: {0}")]
     Thread(io::Error),
@@ -101,6 +106,7 @@ impl StartFault {
             Self::Control(_) => {
                 "use a data folder with a shorter path, on a local disk, and its own"
             }
+            Self::Shelf(_) => "see to the permissions of the data folder, and to the disk",
             Self::Thread(_) => "raise the limit of threads for this user",
         }
     }
@@ -133,6 +139,8 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
     let Setup { data, config, key, clock, abort } = setup;
     let store = Arc::new(Store::open(&data.join(store::FOLDER))?);
     restore::own(&store, &key.node())?;
+    let shelf = Shelf::open(&data, Arc::clone(&store)).map_err(ShelfFault::from)?;
+    let shelf = Arc::new(shelf);
     let key = Arc::new(key);
     let known: Vec<Peer> = config.peers.iter().cloned().chain(restore::peers(&store)?).collect();
     let restored = restore::all(&restore::Start {
@@ -142,6 +150,7 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
         now: clock.moment(),
         peers: &known.iter().map(|peer| peer.node).collect::<Vec<_>>(),
     })?;
+    sweep(&shelf, &restored)?;
     let sockets = open(&data, &config, &key).await?;
     let metrics = Arc::new(Metrics::new());
     let (orders, inbox) = Orders::new(Arc::clone(&metrics));
@@ -151,13 +160,21 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
         book.add(peer);
     }
     let failed = report(&restored, &metrics, &book);
-    let shared = Together { store, key, clock, metrics, orders, links, book };
+    let shared = Together { store, shelf, key, clock, metrics, orders, links, book };
+    let exchange = Arc::new(Exchange::new(
+        Arc::clone(&shared.shelf),
+        Arc::clone(&shared.links),
+        shared.orders.clone(),
+        clock,
+    ));
     let promises = data.join(promise::FOLDER);
     let threads = shared.start_threads(restored, promises, inbox, abort)?;
     let app = Arc::new(App {
         me: shared.key.node(),
         orders: shared.orders.clone(),
         store: Arc::clone(&shared.store),
+        shelf: Arc::clone(&shared.shelf),
+        exchange,
         clock,
         metrics: Arc::clone(&shared.metrics),
         book: Arc::clone(&shared.book),
@@ -183,6 +200,17 @@ async fn open(data: &Path, config: &Config, key: &SecretKey) -> Result<Sockets, 
     Ok(Sockets { endpoint, http, control, addresses })
 }
 
+/// Removes what is erased and lies here all the same.
+fn sweep(shelf: &Shelf, restored: &Restored) -> Result<(), ShelfFault> {
+    for (cooperative, hosted) in &restored.hosts {
+        let removed = shelf.forget(&hosted.replica)?;
+        if removed > 0 {
+            info!(%cooperative, removed, "erased payloads and attachments are removed");
+        }
+    }
+    Ok(())
+}
+
 /// Lists the restored rosters, and says what could not be restored.
 fn report(
     restored: &Restored,
@@ -206,6 +234,7 @@ fn report(
 /// What the parts of a node share.
 struct Together {
     store: Arc<Store>,
+    shelf: Arc<Shelf>,
     key: Arc<SecretKey>,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -225,6 +254,7 @@ impl Together {
         let (orders, metrics) = (|| self.orders.clone(), || Arc::clone(&self.metrics));
         let disk = Disk {
             store: Arc::clone(&self.store),
+            shelf: Arc::clone(&self.shelf),
             promises: promises.clone(),
             kept: restored.promises,
             key: Arc::clone(&self.key),
@@ -266,6 +296,7 @@ impl Together {
         let until = |mut stopped: watch::Receiver<bool>| async move {
             drop(stopped.wait_for(|stop| *stop).await);
         };
+        let exchange = Arc::clone(&app.exchange);
         let public = http::router(Arc::clone(&app));
         servers.spawn(server::serve(http, public, until(stopped.clone())));
         let private = control::router(Arc::clone(&app), data);
@@ -278,6 +309,7 @@ impl Together {
             orders: self.orders,
             clock: self.clock,
             metrics: self.metrics,
+            exchange,
             guests: Guests::default(),
         })));
         let node = self.key.node();

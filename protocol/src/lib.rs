@@ -20,6 +20,7 @@ pub mod federation;
 pub mod personal;
 pub mod act;
 pub mod entry;
+pub mod attachment;
 pub mod fork;
 pub mod tile;
 pub mod tree;

@@ -9,7 +9,7 @@ use crate::bytes::{
 };
 use crate::entry::{ENTRY_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::fork::Fork;
-use crate::hash::EntryId;
+use crate::hash::{EntryId, Hash};
 use crate::key::NodeKey;
 
 /// Bytes of leaves in one frame; the rest of a frame is for names, note and codec.
@@ -26,6 +26,8 @@ pub const CHECKPOINT_BYTES_MAX: usize = 8 * 1024;
 pub const LOGS_MAX: usize = 256;
 /// Payloads asked for at once; each answer is a frame of its own.
 pub const ASK_MAX: usize = 64;
+/// Bytes of an attachment in one frame.
+pub const PIECE_BYTES_MAX: usize = BUNDLE_BYTES_MAX;
 /// Longest explanation in an answer, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 400;
 const _: () =
@@ -188,6 +190,30 @@ pub enum Message {
         /// The proof.
         fork: Box<Fork>,
     },
+    /// 10: asks for a piece of an attachment.
+    Fetch {
+        /// Of which cooperative.
+        cooperative: EntryId,
+        /// The entry whose payload names it.
+        entry: EntryId,
+        /// The hash of its bytes.
+        blake3: Hash,
+        /// The first byte wanted.
+        from: u64,
+    },
+    /// 11: a piece of an attachment.
+    Piece {
+        /// Of which cooperative.
+        cooperative: EntryId,
+        /// The entry whose payload names it.
+        entry: EntryId,
+        /// The hash of all its bytes.
+        blake3: Hash,
+        /// The place of the first byte.
+        from: u64,
+        /// As many as a frame takes, or as are left; none if it is not here.
+        bytes: Octets<PIECE_BYTES_MAX>,
+    },
 }
 
 impl Message {
@@ -216,7 +242,9 @@ impl Message {
             | Self::Cosigned { cooperative, .. }
             | Self::Ask { cooperative, .. }
             | Self::Given { cooperative, .. }
-            | Self::Forked { cooperative, .. } => Some(*cooperative),
+            | Self::Forked { cooperative, .. }
+            | Self::Fetch { cooperative, .. }
+            | Self::Piece { cooperative, .. } => Some(*cooperative),
             Self::Submit { .. } | Self::Answer { .. } => None,
         }
     }

@@ -239,7 +239,9 @@ impl Sync {
             | Message::Given { .. }
             | Message::Submit { .. }
             | Message::Answer { .. }
-            | Message::Forked { .. } => {}
+            | Message::Forked { .. }
+            | Message::Fetch { .. }
+            | Message::Piece { .. } => {}
         }
     }
 

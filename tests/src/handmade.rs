@@ -3,7 +3,7 @@
 //! No replica and no network: what stands in which log is said line by line, so that a test can
 //! also make what no honest node makes. What nodes really export is the demonstration's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::register::Register;
 use talea_ledger::state::State;
@@ -16,7 +16,7 @@ use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
 use talea_protocol::export::{Section, Writer, leaves};
 use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::{NodeKey, Purpose, SecretKey};
+use talea_protocol::key::{DeviceKey, NodeKey, Purpose, SecretKey};
 use talea_protocol::leaf::{self, Forked, Frontier, Peer, accept, accepted};
 use talea_protocol::message::{Item, Payload};
 use talea_protocol::note::Note;
@@ -238,24 +238,48 @@ impl Handmade {
     /// The entries that have a place in a log, in the order of its leaves.
     fn held(&self, node: usize) -> Vec<&Signed> {
         let mut held: Vec<&Signed> = Vec::new();
+        let mut lengths: BTreeMap<DeviceKey, u64> = BTreeMap::new();
+        let written = self.by_bytes();
         for leaf in &self.logs[node] {
             let Some(bytes) = accepted(leaf) else { continue };
-            let entry = self.entries.iter().find(|entry| entry.bytes() == bytes);
-            let entry = entry.expect("written here");
+            let entry = *written.get(bytes).expect("written here");
             let (device, seq) = (entry.header().device, entry.header().seq);
             // A leaf that takes a place over empties all behind it in its chain.
-            held.retain(|it| it.header().device != device || it.header().seq < seq);
+            let length = lengths.entry(device).or_insert(0);
+            if seq < *length {
+                held.retain(|it| it.header().device != device || it.header().seq < seq);
+            }
+            *length = seq + 1;
             held.push(entry);
         }
         held
     }
 
-    /// Whether two logs hold an entry, and all before it in its chain.
-    fn is_settled(&self, entry: &Signed) -> bool {
-        let holds =
-            |log: &&Vec<Vec<u8>>| log.iter().any(|leaf| accepted(leaf) == Some(entry.bytes()));
-        let before = self.entries.iter().find(|it| it.id() == entry.header().prev);
-        self.logs.iter().filter(holds).count() >= 2 && before.is_none_or(|it| self.is_settled(it))
+    fn by_bytes(&self) -> BTreeMap<&[u8], &Signed> {
+        // Of equal entries the first, as they were written.
+        self.entries.iter().rev().map(|entry| (entry.bytes(), entry)).collect()
+    }
+
+    /// Entries that two logs hold, with all before them in their chains.
+    fn settled(&self) -> BTreeSet<EntryId> {
+        let mut holders: BTreeMap<&[u8], BTreeSet<usize>> = BTreeMap::new();
+        for (log, leaves) in self.logs.iter().enumerate() {
+            for bytes in leaves.iter().filter_map(|leaf| accepted(leaf)) {
+                holders.entry(bytes).or_default().insert(log);
+            }
+        }
+        let held = |entry: &Signed| holders.get(entry.bytes()).is_some_and(|it| it.len() >= 2);
+        let mut chains: Vec<&Signed> = self.entries.iter().filter(|entry| held(entry)).collect();
+        chains.sort_by_key(|entry| entry.header().seq);
+        let known: BTreeSet<EntryId> = self.entries.iter().map(|entry| entry.id()).collect();
+        let mut settled = BTreeSet::new();
+        for entry in chains {
+            let prev = entry.header().prev;
+            if settled.contains(&prev) || !known.contains(&prev) {
+                settled.insert(entry.id());
+            }
+        }
+        settled
     }
 
     /// Takes an entry over in these logs, whatever they hold in its place.
@@ -309,7 +333,7 @@ impl Handmade {
 
     /// A frontier leaf: the node holds for settled what two logs hold.
     pub fn stand(&mut self, node: usize) {
-        let held = self.held(node);
+        let (held, settled) = (self.held(node), self.settled());
         let mut register = Register::found(held[0]).expect("a charter");
         let mut state = State::new();
         let mut last: BTreeMap<u32, (u32, EntryId)> = BTreeMap::new();
@@ -318,7 +342,7 @@ impl Handmade {
             if is_numbered(entry) {
                 register.append(entry).expect("the register's next");
             }
-            if self.is_settled(entry) {
+            if settled.contains(&entry.id()) {
                 state.settle(&register, device, entry);
             }
             let head = last.entry(device).or_insert((0, EntryId::ZERO));
@@ -426,11 +450,13 @@ impl Handmade {
     /// by name where it has it elsewhere, else by its bytes.
     fn mirrored(&self, node: usize, other: usize) -> Vec<Item> {
         let (own, me) = (&self.logs[node], self.nodes[node].node());
-        let mut items: Vec<Item> = Vec::new();
+        let (mut items, written): (Vec<Item>, _) = (Vec::new(), self.by_bytes());
+        let places = own.iter().enumerate().rev().map(|(place, leaf)| (leaf.as_slice(), place));
+        let places: BTreeMap<&[u8], usize> = places.collect();
         let mut next = 0;
         for leaf in &self.logs[other] {
-            let place = own.iter().position(|held| held == leaf);
-            let ids = self.entries.iter().find(|entry| accepted(leaf) == Some(entry.bytes()));
+            let place = places.get(leaf.as_slice()).copied();
+            let ids = accepted(leaf).and_then(|bytes| written.get(bytes));
             match (items.last_mut(), place, ids) {
                 (Some(Item::Copy { count, .. }), Some(place), Some(_)) if place == next => {
                     *count += 1;

@@ -393,7 +393,10 @@ impl People {
     fn welcome(&mut self, key: SecretKey) {
         let Some(record) = self.register.devices().get(self.authors.len()) else { return };
         let (member, basis) = (record.member.0, record.enrolled);
-        self.authors.push(Author { key, member, basis, is_silent: false });
+        // Who is leaving writes with no new device either.
+        let mut theirs = self.authors.iter().filter(|it| it.member == member).peekable();
+        let is_silent = theirs.peek().is_some() && theirs.all(|it| it.is_silent);
+        self.authors.push(Author { key, member, basis, is_silent });
         self.chains.push(Vec::new());
     }
 }

@@ -16,6 +16,8 @@ use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::Purpose;
 use talea_protocol::money::{Held, Open, Opening};
 use talea_tests::coop::Coop;
+use talea_tools::checks::{Outcome, sent_alike};
+use talea_tools::verify::{Audit, Policy, audit};
 
 const DAY: i32 = 20_460;
 
@@ -108,6 +110,11 @@ fn balance(coop: &Coop, account: &Account) -> i128 {
     coop.net.nodes[1].replica.state().books().net(account, Unit::Money)
 }
 
+/// What an auditor reads in an export of a node.
+fn read(coop: &Coop) -> Audit {
+    audit(&coop.net.export(0), &Policy::default(), 0).expect("an export")
+}
+
 fn keys(coop: &Coop) -> BTreeSet<[u8; 32]> {
     coop.net.nodes.iter().map(|node| node.key.node().0).collect()
 }
@@ -146,7 +153,32 @@ fn two_cooperatives_on_disjoint_nodes_take_in_what_the_other_has_sent() {
     assert_eq!(of(&ours, theirs.cooperative), (700, 300));
     assert_eq!(of(&theirs, ours.cooperative), (1_300, -300));
 
+    let older = read(&ours);
     state(&mut ours, &mut theirs, &accord);
+    let check = sent_alike(&read(&ours), &read(&theirs)).expect("they are partners");
+    assert_eq!((check.outcome, check.looked_at), (Outcome::Pass, 1), "{check:?}");
+    assert_eq!(sent_alike(&older, &older), None, "no cooperative is its own partner");
+
+    // What the sender's bank did not hold is void there, and settled, which is all that is shown.
+    let more = Accord {
+        reference: code("AG2"),
+        limit: Quantity::new(2_000).expect("above zero"),
+        ..accord
+    };
+    agree(&mut ours, &more, &theirs);
+    let before = read(&ours);
+    agree(&mut theirs, &more, &ours);
+    let ghost = write(&mut ours, &send(&more, 1_500));
+    let verdict = ours.verdict(0, &ghost.id());
+    assert!(matches!(verdict, Some(Verdict::Void(void)) if void.rule() == 71), "{verdict:?}");
+    let taken = receive(&ours, &[0, 2], &ghost);
+    let taken = counts(&mut theirs, &taken);
+    let check = sent_alike(&read(&ours), &read(&theirs)).expect("they are partners");
+    assert_eq!((check.outcome, check.looked_at), (Outcome::Fail, 2), "{check:?}");
+    assert!(check.notes.iter().any(|note| note.fails && note.entry == Some(taken.id())));
+    let check = sent_alike(&before, &read(&theirs)).expect("they are partners");
+    assert_eq!(check.outcome, Outcome::Cannot, "an older export shows no fault: {check:?}");
+
     assert!(ours.agree() > 0 && theirs.agree() > 0, "each cooperative's nodes have one state");
     for coop in [&ours, &theirs] {
         assert!(coop.net.nodes.iter().all(|node| node.alarms.is_empty()));

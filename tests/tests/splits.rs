@@ -177,8 +177,10 @@ fn a_split_leaf_that_is_no_proof_is_refused_and_changes_nothing() {
         coop.say(A, 2, &work(30));
         coop.net.pass(8_000);
         assert_eq!([A, B, C].map(|it| coop.net.nodes[it].replica.settled()), [before + 1; 3]);
+        let [accused, b, c] = [A, B, C].map(|node| coop.net.nodes[node].key.node());
         let note = coop.net.nodes[A].replica.note().unwrap();
-        assert_eq!(note.signatures().len(), 4, "its own, and those of all others");
+        let opened = note.open(&coop.cooperative, &accused, &[b, c]).unwrap();
+        assert_eq!(opened.cosignatures().len(), 2, "leaf {which}: both honest nodes cosign it");
     }
 }
 

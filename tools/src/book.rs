@@ -11,6 +11,7 @@ use talea_ledger::register::{Misplaced, Register};
 use talea_ledger::state::State;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Content};
+use talea_protocol::attachment::Attachment;
 use talea_protocol::charter::Member;
 use talea_protocol::entry::{Entry, Header, SCHEME, Signed, VERSION};
 use talea_protocol::hash::EntryId;
@@ -67,6 +68,7 @@ pub struct Book {
     state: State,
     names: Names,
     notes: BTreeMap<EntryId, String>,
+    attachments: BTreeMap<EntryId, Vec<Attachment>>,
     entries: BTreeMap<EntryId, Signed>,
     order: Vec<EntryId>,
 }
@@ -86,6 +88,7 @@ impl Book {
             state: State::new(),
             names: Names::default(),
             notes: BTreeMap::new(),
+            attachments: BTreeMap::new(),
             entries: BTreeMap::new(),
             order: Vec::new(),
         };
@@ -101,7 +104,8 @@ impl Book {
         let sum = sum?;
         let (register, places, state, names) = (sum.register, sum.places, sum.state, sum.names);
         let (entries, order, notes) = (shown.entries, sum.order, BTreeMap::new());
-        let mut book = Self { register, places, state, names, notes, entries, order };
+        let attachments = BTreeMap::new();
+        let mut book = Self { register, places, state, names, notes, attachments, entries, order };
         for payload in &shown.payloads {
             let commitment = book.entries.get(&payload.entry).and_then(|e| e.header().payload);
             if commitment.is_some_and(|bound| bound.binds(&payload.salt, &payload.bytes)) {
@@ -150,8 +154,16 @@ impl Book {
     pub fn read_payload(&mut self, id: &EntryId, payload: &[u8]) {
         if let Some(entry) = self.entries.get(id) {
             self.names.learn(&self.register, entry, payload);
-            self.notes.extend(Words::read(payload).note.map(|note| (*id, note)));
+            let words = Words::read(payload);
+            self.notes.extend(words.note.map(|note| (*id, note)));
+            self.attachments.insert(*id, words.attachments);
         }
+    }
+
+    /// The files that the author of an entry attached to it, in order.
+    #[must_use]
+    pub fn attachments(&self, id: &EntryId) -> &[Attachment] {
+        self.attachments.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What the author of an entry had to say beside it.

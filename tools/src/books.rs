@@ -34,7 +34,7 @@ mod valueflows;
 mod parquet;
 
 pub use beancount::beancount;
-pub use credit::credit;
+pub use credit::{credit, worth};
 pub use fec::{FecFault, fec, fec_name};
 pub use hledger::hledger;
 pub use ledger::general_ledger;

@@ -287,7 +287,7 @@ impl CharterFile {
             handle: founder.handle.clone(),
             name: founder.name.clone(),
         };
-        Words { members: self.founders.iter().map(called).collect(), note: None }
+        Words { members: self.founders.iter().map(called).collect(), ..Words::default() }
     }
 
     /// A founder's consent to what the file says now.

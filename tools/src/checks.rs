@@ -6,6 +6,7 @@
 //! it. What is void for being said twice or too late is noted. What the file lacks fails nothing.
 
 use serde::Serialize;
+use talea_ledger::verdict::{Verdict, Void};
 use talea_protocol::hash::EntryId;
 
 use crate::amount::show_month;
@@ -16,9 +17,12 @@ use crate::verify::report::{Cell, Report, sheet};
 use crate::verify::text::{line, place};
 use crate::verify::{Audit, Claim, Finding, Status, Sum};
 
+mod federation;
 mod file;
 mod people;
 mod value;
+
+pub use federation::sent_alike;
 
 /// The check of the charter's profile: of all that need a charter, it alone can fail without one.
 const PROFILE: usize = 17;
@@ -98,9 +102,15 @@ impl Seen {
     }
 }
 
-/// All checks, V1 first.
+/// All checks, V1 first; what they found is said in English.
 #[must_use]
 pub fn checks(audit: &Audit) -> Vec<Check> {
+    checks_in(audit, Lang::En)
+}
+
+/// The same in a language. What a rule of the ledger or a reading of the file says is not translated.
+#[must_use]
+pub fn checks_in(audit: &Audit, lang: Lang) -> Vec<Check> {
     let mut seen: Vec<Seen> = file::checks(audit);
     match &audit.sum {
         None => {
@@ -110,9 +120,9 @@ pub fn checks(audit: &Audit) -> Vec<Check> {
             }
         }
         Some(sum) => {
-            seen.extend(value::checks(audit, sum));
-            seen.extend(people::checks(audit, sum));
-            add_voids(audit, sum, &mut seen);
+            seen.extend(value::checks(audit, sum, lang));
+            seen.extend(people::checks(audit, sum, lang));
+            add_voids(audit, sum, &mut seen, lang);
         }
     }
     (1..).zip(seen).map(|(number, seen)| seen.check(number)).collect()
@@ -123,7 +133,8 @@ pub fn checks(audit: &Audit) -> Vec<Check> {
 const fn place_of(rule: u16) -> (usize, bool) {
     match rule {
         40..=46 | 58 | 61 | 79..=83 | 89 | 95 | 96 => (5, true),
-        47 | 50 | 57 => (3, false),
+        47 => (3, true),
+        50 | 57 => (3, false),
         48 | 49 | 135 => (4, true),
         51 | 53..=55 => (8, false),
         52 | 56 => (8, true),
@@ -134,7 +145,8 @@ const fn place_of(rule: u16) -> (usize, bool) {
         66 | 68 | 73 | 77 | 78 | 122 | 127 | 128 | 131 | 133 | 137 => (7, false),
         74 => (9, false),
         75 | 76 => (9, true),
-        84 => (19, true),
+        84 | 152 => (19, true),
+        142..=149 => (18, true),
         85 | 86 => (10, true),
         87 | 88 => (11, true),
         125 => (14, true),
@@ -145,10 +157,13 @@ const fn place_of(rule: u16) -> (usize, bool) {
     }
 }
 
-fn add_voids(audit: &Audit, sum: &Sum, seen: &mut [Seen]) {
+fn add_voids(audit: &Audit, sum: &Sum, seen: &mut [Seen], lang: Lang) {
     for (id, void) in sum.state.voids() {
         let (number, fails) = place_of(void.rule());
-        let what = format!("{}: {void} (void: it changed nothing)", called(audit, id));
+        let what = said(lang, "found-void", &[&called(audit, id), &void]);
+        // What is named is there and counts, and is not what it is named as.
+        let counts = |named: &EntryId| sum.state.verdict(named) == Some(Verdict::Counted);
+        let fails = fails || matches!(void, Void::Named { id } if counts(id));
         if let Some(seen) = seen.get_mut(number - 1) {
             if fails { seen.fail(Some(*id), what) } else { seen.note(Some(*id), what) }
         }
@@ -176,6 +191,14 @@ pub fn closed_alike(one: &Audit, other: &Audit) -> Check {
         seen.because = Some("cannot-closed");
     }
     seen.check(16)
+}
+
+/// What is so, in a language: the words of a key, with values in the order of their names.
+fn said(lang: Lang, key: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let named: Vec<(&'static str, &str)> =
+        ["a", "b", "c", "d"].into_iter().zip(values.iter().map(String::as_str)).collect();
+    lang.say_with(key, &named)
 }
 
 /// Where an entry stands: `alba/4`.

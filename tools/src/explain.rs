@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use talea_ledger::account::Account;
+use talea_ledger::chain::Place;
+use talea_ledger::distribution::Record;
 use talea_ledger::money::{Booked, Flow};
 use talea_ledger::terms::{When, month_of};
 use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::{Day, Month};
 use talea_protocol::charter::Member;
+use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use crate::amount::{month, show_day, show_month};
@@ -42,33 +45,11 @@ pub struct Sources {
 /// What a member's line of a run is made of: what is inside the run's cut.
 #[must_use]
 pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
-    let Some(record) = sum.state.runs().record(run) else { return Sources::default() };
-    let mut found = Sources::default();
-    for (id, work) in sum.state.work().iter() {
-        let ended = month_of(work.act().end) <= record.period;
-        let earned = work.credit.livelihood + work.credit.love + work.credit.care > 0;
-        if work.author == member && earned && ended && work.place.inside(&record.cut) {
-            found.contributions.push(*id);
-        }
-    }
-    // What earlier runs carried came from what they shared.
-    let brought = talea_ledger::view::runs::brought(&record.totals) > 0;
-    let earlier = |booked: &Booked| {
-        let mut before = sum.state.runs().iter().take_while(|(id, _)| *id != run);
-        before.any(|(_, before)| before.has(booked))
-    };
-    let shares =
-        |booked: &&Booked| record.has(booked) && !earlier(booked) || brought && earlier(booked);
-    for booked in sum.state.treasury().flows().iter().filter(shares) {
-        let at = usize::try_from(booked.place.seq).unwrap_or(usize::MAX);
-        let id = sum.settled.chain(booked.place.device).get(at).copied();
-        match booked.flow {
-            Flow::Income { .. } => found.receipts.extend(id),
-            Flow::Expense { .. } => found.expenses.extend(id),
-        }
-    }
-    found.contributions.sort_unstable();
-    found
+    let origins = Origins::new(sum);
+    let (receipts, expenses) = origins.money(sum, run);
+    let record = sum.state.runs().record(run);
+    let work = record.map(|it| origins.work(member, it.period, &it.cut).collect());
+    Sources { contributions: work.unwrap_or_default(), receipts, expenses }
 }
 
 impl Sources {
@@ -76,6 +57,78 @@ impl Sources {
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         !self.contributions.is_empty() && !self.receipts.is_empty()
+    }
+}
+
+/// Work by its author, and money by the run that shares it first: each looked at once for all runs.
+pub struct Origins {
+    work: BTreeMap<Member, Vec<(EntryId, Month, Place)>>,
+    money: Vec<(usize, Option<EntryId>, bool)>,
+}
+
+impl Origins {
+    /// Of all runs of an export.
+    #[must_use]
+    pub fn new(sum: &Sum) -> Self {
+        let mut work: BTreeMap<Member, Vec<(EntryId, Month, Place)>> = BTreeMap::new();
+        for (id, given) in sum.state.work().iter() {
+            if given.credit.livelihood + given.credit.love + given.credit.care > 0 {
+                let fact = (*id, month_of(given.end()), given.place);
+                work.entry(given.author).or_default().push(fact);
+            }
+        }
+        work.values_mut().for_each(|own| own.sort_unstable());
+        let runs: Vec<&Record> = sum.state.runs().iter().map(|(_, record)| record).collect();
+        let shared = |booked: &Booked| {
+            let first = runs.iter().position(|record| record.has(booked))?;
+            let at = usize::try_from(booked.place.seq).unwrap_or(usize::MAX);
+            let id = sum.settled.chain(booked.place.device).get(at).copied();
+            Some((first, id, matches!(booked.flow, Flow::Income { .. })))
+        };
+        Self { work, money: sum.state.treasury().flows().iter().filter_map(shared).collect() }
+    }
+
+    /// Contributions of a member that a run of this month over this cut could count, by id.
+    pub fn work<'a>(
+        &'a self,
+        member: Member,
+        period: Month,
+        cut: &'a Cut,
+    ) -> impl Iterator<Item = EntryId> + 'a {
+        let own = self.work.get(&member).into_iter().flatten();
+        let counts = move |month: Month, place: Place| month <= period && place.inside(cut);
+        own.filter(move |(_, month, place)| counts(*month, *place)).map(|(id, ..)| *id)
+    }
+
+    /// How many receipts runs share.
+    #[must_use]
+    pub fn receipts(&self) -> usize {
+        self.money.iter().filter(|(.., income)| *income).count()
+    }
+
+    /// How many receipts no run shares yet.
+    #[must_use]
+    pub fn waiting(&self, sum: &Sum) -> usize {
+        let all = sum.state.treasury().flows().iter();
+        let income = |booked: &&Booked| matches!(booked.flow, Flow::Income { .. });
+        all.filter(income).count().saturating_sub(self.receipts())
+    }
+
+    /// Receipts and expenses that a run shares.
+    #[must_use]
+    pub fn money(&self, sum: &Sum, run: &EntryId) -> (Vec<EntryId>, Vec<EntryId>) {
+        let mut all = (0..).zip(sum.state.runs().iter());
+        let Some((at, (_, record))) = all.find(|(_, (id, _))| *id == run) else {
+            return Default::default();
+        };
+        // What earlier runs carried came from what they shared.
+        let brought = talea_ledger::view::runs::brought(&record.totals) > 0;
+        let shares = |first: usize| first == at || brought && first < at;
+        let (mut receipts, mut expenses) = (Vec::new(), Vec::new());
+        for (_, id, income) in self.money.iter().filter(|(first, ..)| shares(*first)) {
+            if *income { receipts.extend(*id) } else { expenses.extend(*id) }
+        }
+        (receipts, expenses)
     }
 }
 
@@ -182,11 +235,15 @@ impl Links {
                 _ => {}
             }
         }
+        let origins = Origins::new(sum);
         for run in runs(&sum.state) {
+            let (receipts, expenses) = origins.money(sum, &run.id);
+            let money = receipts.into_iter().chain(expenses).filter(|_| !run.lines.is_empty());
+            money.for_each(|source| links.add(run.id, source));
             for line in &run.lines {
-                let found = sources(sum, &run.id, line.line.member);
-                let all = [found.contributions, found.receipts, found.expenses].concat();
-                all.iter().for_each(|source| links.add(run.id, *source));
+                let Some(record) = sum.state.runs().record(&run.id) else { continue };
+                let work = origins.work(line.line.member, run.period, &record.cut);
+                work.for_each(|source| links.add(run.id, source));
             }
             for redirect in run.redirects.iter().filter(|redirect| redirect.executed) {
                 links.add_all(run.payment.as_ref().map_or(run.id, |it| it.id), Some(&redirect.id));

@@ -1,7 +1,7 @@
 //! What members are called: from the erasable payloads beside the charter and the admissions.
 //!
 //! A payload is JSON; `{"members":[{"handle":"alba","name":"Alba"}, …]}` beside a charter, the same
-//! with one member beside an admission, `{"note":"…"}` beside anything else. No verdict depends on
+//! with one member beside an admission, `{"note":"…"}` beside anything else, and `attachments` beside whatever has some. No verdict depends on
 //! it: without payloads members are shown by their number. A handle that two members have is
 //! shown as `handle#4hex`.
 
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use talea_ledger::register::Register;
 use talea_protocol::act::{Act, Content};
+use talea_protocol::attachment::{Attachment, listed};
 use talea_protocol::charter::Member;
 use talea_protocol::entry::Entry;
 
@@ -34,6 +35,9 @@ pub struct Words {
     /// What the author has to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The files that lie beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", skip_deserializing)]
+    pub attachments: Vec<Attachment>,
 }
 
 impl Words {
@@ -53,7 +57,9 @@ impl Words {
     /// Reads a payload; what is not such a record says nothing.
     #[must_use]
     pub fn read(payload: &[u8]) -> Self {
-        serde_json::from_slice(payload).unwrap_or_default()
+        let words: Self = serde_json::from_slice(payload).unwrap_or_default();
+        // A list of attachments that is none takes nothing else along.
+        Self { attachments: listed(payload), ..words }
     }
 }
 

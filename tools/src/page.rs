@@ -95,7 +95,7 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
     sections.push(section(
         audit,
         ("checks", "title-checks"),
-        &checks::report(&checks::checks(audit)),
+        &checks::report(&checks::checks_in(audit, lang)),
         lang,
     ));
     if let (Some(sum), Some(books)) = (&audit.sum, Books::new(audit)) {

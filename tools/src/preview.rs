@@ -7,6 +7,7 @@ use talea_protocol::act::{
     Act, Admit, Content, Contribution, Decide, Distribute, Effect, Enrol, Invoice, Job, Propose,
     Request, Stream, Subscribe, Tally,
 };
+use talea_protocol::attachment::{Attachment, Visibility};
 use talea_protocol::bytes::{Bp, Quantity, decode_prefix};
 use talea_protocol::charter::{Amendment, Change, Charter, Founder, Member, Stage};
 use talea_protocol::cut::Cut;
@@ -52,6 +53,7 @@ pub fn rows(unsigned: &[u8], payload: Option<&[u8]>, book: Option<&Book>) -> Opt
         let called = words.members.iter().map(|m| format!("{} ({}), erasable", m.name, m.handle));
         rows.extend(called.map(|called| ("called", called)));
         rows.extend(words.note.iter().map(|note| ("in words", format!("{note} (erasable)"))));
+        rows.extend(words.attachments.iter().map(|it| ("attached", attached(it))));
     }
     rows.push(("place", format!("{} in the chain of {}", header.seq, header.device)));
     rows.push(("dated", format!("{} UTC", amount::show_time(header.time))));
@@ -59,6 +61,20 @@ pub fn rows(unsigned: &[u8], payload: Option<&[u8]>, book: Option<&Book>) -> Opt
         rows.push(("acts under", header.basis.to_string()));
     }
     Some(rows)
+}
+
+/// An attachment in a few words.
+#[must_use]
+pub fn attached(it: &Attachment) -> String {
+    let Attachment { blake3, size, media, visibility } = it;
+    let who = match visibility {
+        Visibility::Public => "whoever may read",
+        Visibility::Members => "members",
+        Visibility::Officers => "its author and officers",
+    };
+    let hash = blake3.to_string();
+    let hash = hash.get(..12).unwrap_or_default();
+    format!("{media}, {size} bytes, for {who}, {hash} (erasable)")
 }
 
 /// An act in a few words, for a list.

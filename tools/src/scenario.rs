@@ -239,7 +239,7 @@ impl<'a> Script<'a> {
                 author: step.author.clone(),
                 time: step.time()?,
                 act: Act::Charter(Box::new(charter)),
-                payload: Some(Words { members, note: None }.payload()),
+                payload: Some(Words { members, ..Words::default() }.payload()),
             })
         };
         planned().map_err(|fault| step.fault(fault))

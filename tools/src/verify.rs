@@ -33,6 +33,7 @@ mod forks;
 mod lack;
 pub mod compare;
 pub mod text;
+pub mod attachments;
 pub mod report;
 
 pub use finding::Finding;

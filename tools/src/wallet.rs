@@ -5,6 +5,7 @@
 //! cooperatives/<id>/known.json          its name and its nodes' addresses
 //! cooperatives/<id>/journal             what was signed (journal.rs); the outbox is a part of it
 //! cooperatives/<id>/export.talea        the last export that a node gave: enough to work offline
+//! cooperatives/<id>/attachments/        files that nodes do not have yet (attachment.rs)
 //! cooperatives/<id>/standing.json       what a node last said of the outbox; it may be lost
 //! witness.json                          what the files were when last written (witness.rs)
 //! ```
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 
+use crate::attachment::Attic;
 use crate::journal::{Journal, JournalFault};
 use crate::private;
 
@@ -153,6 +155,12 @@ impl Wallet {
     #[must_use]
     pub fn export(&self, cooperative: &EntryId) -> PathBuf {
         self.place(cooperative).join("export.talea")
+    }
+
+    /// Files attached to what was signed here, until nodes have them.
+    #[must_use]
+    pub fn attic(&self, cooperative: &EntryId) -> Attic {
+        Attic::at(self.place(cooperative).join("attachments"))
     }
 
     /// Every cooperative that this wallet knows, by name.

@@ -4,15 +4,19 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 
 use talea_protocol::act::{
-    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Matter,
-    Method, Propose, Vote,
+    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Line,
+    Matter, Method, Propose, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, List, Octets, Quantity};
 use talea_protocol::charter::{Amendment, Change, Member};
 use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::Signed;
 use talea_protocol::export::{Section, Sections, Writer};
+use talea_protocol::federation::{
+    Accord, Balance, Countersign, Link, Send, Statement, Turnover, accordance, confirmation,
+};
 use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::Purpose;
 use talea_protocol::leaf::Frontier;
 use talea_protocol::money::{Allocate, Reconcile};
 use talea_protocol::recovery::Erase;
@@ -152,6 +156,19 @@ fn v3_what_is_missing_is_listed_and_is_nobodys_fault() {
     let check = checked(&drop_entry(&made.export(0), 52).unwrap(), 3);
     assert_eq!((check.outcome, check.because), (Outcome::Cannot, Some("cannot-missing")));
     assert!(check.notes.iter().any(|note| note.what.contains("missing")), "{check:?}");
+}
+
+#[test]
+fn v3_who_names_something_as_what_it_is_not_is_named() {
+    let mut culprit = None;
+    let file = with(JANUARY, |made| {
+        let contribution = made.cooperative();
+        let entry = made.sign(BRUNO, &Act::Attest(Attest { contribution }), None);
+        culprit = Some(entry.id());
+        vec![entry]
+    });
+    let check = fails(&file, 3, &culprit.unwrap());
+    assert!(check.notes[0].what.contains("rule 50"), "{check:?}");
 }
 
 #[test]
@@ -442,6 +459,86 @@ fn v19_a_payload_that_was_to_be_erased_and_is_there_is_named() {
     });
     let check = checked(&file, 19);
     assert_eq!((check.outcome, check.looked_at), (Outcome::Pass, 1), "{check:?}");
+}
+
+/// January, with a partner, an accord, 500 sent under it, and a statement by which the partner has
+/// received so much. The quarter's entries stay what they were.
+fn with_partner(received: u64) -> (Vec<u8>, EntryId) {
+    let other = Handmade::short();
+    let speaker = &other.members[0];
+    let date = amount::day("2026-02-03").unwrap();
+    let mut culprit = None;
+    let file = with(JANUARY, |made| {
+        let charter = Octets::new(other.entries[0].bytes().to_vec()).unwrap();
+        let speakers = List::new(vec![speaker.device()]).unwrap();
+        let link = made.sign(ALBA, &Act::Link(Link { charter, roster: None, speakers }), None);
+        let (ours, theirs) = (made.cooperative(), other.cooperative());
+        let accord = Accord {
+            one: ours.min(theirs),
+            other: ours.max(theirs),
+            reference: Code::try_from("AG1").unwrap(),
+            unit: Code::try_from("EUR").unwrap(),
+            limit: Quantity::new(1_000).unwrap(),
+            from: date,
+            until: date,
+            text: Hash::ZERO,
+        };
+        let signature = speaker.sign(Purpose::Accord, &accordance(&accord));
+        let act = Countersign { accord: accord.clone(), device: speaker.device(), signature };
+        let agreed = made.sign(ALBA, &Act::Countersign(Box::new(act)), None);
+        let send = Send {
+            accord: accord.id(),
+            amount: Quantity::new(500).unwrap(),
+            date,
+            reference: Code::try_from("a").unwrap(),
+            fund: None,
+            takes: List::default(),
+        };
+        let sent = made.sign(ALBA, &Act::Send(send), None);
+        let sums = [Turnover { sent: 500, received: 0 }, Turnover { sent: 0, received }];
+        let [one, other] = if accord.one == ours { sums } else { [sums[1], sums[0]] };
+        let balance = Balance { accord: accord.id(), date, one, other };
+        let signature = speaker.sign(Purpose::Statement, &confirmation(&balance));
+        let statement = Statement { balance, device: speaker.device(), signature };
+        let stated = made.sign(ALBA, &Act::Statement(statement), None);
+        culprit = Some(stated.id());
+        vec![link, agreed, sent, stated]
+    });
+    (file, culprit.unwrap())
+}
+
+#[test]
+fn v18_a_statement_of_more_than_was_sent_is_named() {
+    for (received, noted) in [(500, 0), (499, 1)] {
+        let (file, _) = with_partner(received);
+        let check = checked(&file, 18);
+        assert_eq!((check.outcome, check.looked_at), (Outcome::Pass, 2), "{check:?}");
+        assert_eq!(check.notes.len(), noted, "what is under way is noted: {check:?}");
+    }
+    let (file, stated) = with_partner(501);
+    let check = fails(&file, 18, &stated);
+    assert!(check.notes[0].what.contains("501 received of 500 sent"), "{check:?}");
+}
+
+#[test]
+fn v20_a_run_with_a_line_for_who_gave_nothing_is_named() {
+    let run = act_of(&quarter::played(JANUARY), |act| match act {
+        Act::Distribute(run) => Some((**run).clone()),
+        _ => None,
+    });
+    let mut lines: Vec<_> = run.lines.to_vec();
+    lines.push(Line { member: Member(4), livelihood: 0, love: 1, care: 0 });
+    let more = Distribute { lines: List::new(lines).unwrap(), ..run };
+    let mut culprit = None;
+    let file = with(49, |made| {
+        let entry = made.sign(CHLOE, &Act::Distribute(Box::new(more)), None);
+        culprit = Some(entry.id());
+        vec![entry]
+    });
+    let check = checked(&file, 20);
+    assert_eq!(check.outcome, Outcome::Fail, "{check:?}");
+    assert_eq!(check.notes[0].entry, culprit, "{check:?}");
+    assert!(check.notes[0].what.contains("farida"), "{check:?}");
 }
 
 #[test]

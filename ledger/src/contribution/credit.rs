@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::act::{Action, Belonging, Contribution, Resource, Stream};
-use talea_protocol::bytes::{Month, STRUCTURE_BYTES_MAX, decode};
+use talea_protocol::bytes::{Day, Month, STRUCTURE_BYTES_MAX, decode};
 use talea_protocol::charter::{Charter, Member};
 use talea_protocol::cut::Cut;
 
@@ -63,8 +63,20 @@ impl Record {
 
     /// What was claimed, in units of the task.
     #[must_use]
-    pub fn claimed(&self) -> i64 {
-        self.act().quantity.value()
+    pub const fn claimed(&self) -> i64 {
+        self.claimed
+    }
+
+    /// Last day of the work.
+    #[must_use]
+    pub const fn end(&self) -> Day {
+        self.end
+    }
+
+    /// What it is counted in.
+    #[must_use]
+    pub const fn stream(&self) -> Stream {
+        self.stream
     }
 
     /// What is left of the claim after the corrections that `inside` admits; never below zero.
@@ -97,8 +109,18 @@ impl Record {
             .collect()
     }
 
+    /// The credit by those attestations and corrections that are inside a cut. If all are, that
+    /// is what is held, and nothing has to be read again.
+    pub(super) fn credit_inside(&self, law: &Law<'_>, cut: &Cut) -> Credit {
+        let inside = |place: Place| place.inside(cut);
+        let words = self.attestations.iter().chain(self.qualities()).map(|word| word.place);
+        let corrections = self.contest().map_or(&[][..], Contest::corrections);
+        let mut places = words.chain(corrections.iter().map(|correction| correction.place));
+        if places.all(inside) { self.credit } else { self.credit(law, inside) }
+    }
+
     /// The credit by those attestations and corrections whose place `inside` admits.
-    pub(super) fn credit(&self, law: &Law<'_>, inside: impl Fn(Place) -> bool) -> Credit {
+    fn credit(&self, law: &Law<'_>, inside: impl Fn(Place) -> bool) -> Credit {
         let Some((at, most)) = self.standing(&inside) else { return Credit::default() };
         let quantity = self.quantity(inside).min(most);
         self.worth(law, at, quantity).unwrap_or_default()

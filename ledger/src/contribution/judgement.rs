@@ -51,6 +51,8 @@ impl Work {
         Ok(Record {
             act: encode(act).into_boxed_slice(),
             end: act.end,
+            claimed: quantity,
+            stream: act.stream,
             author: stamp.member,
             basis: stamp.basis,
             place: stamp.place,

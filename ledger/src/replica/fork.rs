@@ -166,6 +166,9 @@ impl Replica {
             Ok(Leaf::Erased(erased)) => {
                 self.erased.insert(erased.entry);
                 self.wanted.remove(&erased.entry);
+                // A disk that was put back, older than the order, may have it again.
+                let key = payload_key(&self.cooperative, &erased.entry);
+                self.own.batch.delete(Column::Payload, key);
             }
             Ok(Leaf::Shown(shown)) => self.restore_shown(&shown),
             Ok(leaf @ (Leaf::Doubt(_) | Leaf::Split(_))) => self.restore_word(leaf),

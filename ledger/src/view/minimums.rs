@@ -57,12 +57,11 @@ fn given(state: &State, month: Month) -> BTreeMap<Member, (i128, i128)> {
     let quarter = |month: Month| month.value() / 3;
     let mut given: BTreeMap<Member, (i128, i128)> = BTreeMap::new();
     for (_, record) in state.work().iter() {
-        let act = record.act();
-        if quarter(month_of(act.end)) != quarter(month) {
+        if quarter(month_of(record.end())) != quarter(month) {
             continue;
         }
         let (love, care) = given.entry(record.author).or_default();
-        match act.stream {
+        match record.stream() {
             Stream::Livelihood => {}
             Stream::Love => *love += i128::from(record.credit.nominal),
             Stream::Care => *care += i128::from(record.credit.nominal),

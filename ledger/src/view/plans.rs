@@ -129,16 +129,17 @@ fn row((code, unit): (Code, Code), [produced, used, cited, consumed]: [i128; 4])
 #[must_use]
 pub fn intents(state: &State) -> Vec<Offered> {
     let plans = state.plans();
-    let taken_up = |id: &EntryId| {
-        let takes = |commit: &Commit| commit.intent == Some(*id);
-        let commits = plans.commitments().iter().filter(|(_, held)| takes(&held.act));
-        commits.map(|(id, _)| *id).collect()
-    };
+    let mut taken_up: BTreeMap<EntryId, Vec<EntryId>> = BTreeMap::new();
+    for (id, held) in plans.commitments() {
+        if let Some(intent) = held.act.intent {
+            taken_up.entry(intent).or_default().push(*id);
+        }
+    }
     let offered = |(id, held): (&EntryId, &Stated<Intent>)| Offered {
         id: *id,
         author: held.author,
         act: held.act.clone(),
-        taken_up: taken_up(id),
+        taken_up: taken_up.get(id).cloned().unwrap_or_default(),
     };
     plans.intents().iter().map(offered).collect()
 }
@@ -146,14 +147,16 @@ pub fn intents(state: &State) -> Vec<Offered> {
 /// Every agreement, by id, with who is bound by it.
 #[must_use]
 pub fn agreements(state: &State) -> Vec<Agreed> {
-    let decided = |id: &EntryId| {
-        let mut orders = state.votes().orders();
-        orders.find(|(_, effect)| **effect == Effect::Agree(*id)).map(|(decision, _)| *decision)
-    };
+    let mut decided: BTreeMap<EntryId, EntryId> = BTreeMap::new();
+    for (decision, effect) in state.votes().orders() {
+        if let Effect::Agree(id) = effect {
+            decided.entry(*id).or_insert(*decision);
+        }
+    }
     let bound = |id: &EntryId, party: &Party| Bound {
         party: *party,
         by: match party {
-            Party::Cooperative => decided(id),
+            Party::Cooperative => decided.get(id).copied(),
             Party::Member(member) => state.plans().agreed(id, *member),
         },
     };
@@ -169,8 +172,14 @@ pub fn agreements(state: &State) -> Vec<Agreed> {
 /// Every commitment, by id, with what fulfils it.
 #[must_use]
 pub fn commitments(state: &State) -> Vec<Committed> {
+    let mut given: BTreeMap<EntryId, Vec<(EntryId, &Record)>> = BTreeMap::new();
+    for (id, record) in state.work().iter() {
+        if let Some(commitment) = record.delivery().and_then(|(.., it)| it.commitment) {
+            given.entry(commitment).or_default().push((*id, record));
+        }
+    }
     let committed = |(id, held): (&EntryId, &Stated<Commit>)| {
-        let fulfilled = fulfilled(state, id, held);
+        let fulfilled = fulfilled(given.get(id).map_or(&[], Vec::as_slice), held);
         let done: i128 = fulfilled.iter().map(|it| i128::from(it.quantity)).sum();
         let open = (i128::from(held.act.what.quantity.value()) - done).max(0);
         Committed { id: *id, author: held.author, act: held.act.clone(), fulfilled, open }
@@ -178,14 +187,10 @@ pub fn commitments(state: &State) -> Vec<Committed> {
     state.plans().commitments().iter().map(committed).collect()
 }
 
-fn fulfilled(state: &State, id: &EntryId, held: &Stated<Commit>) -> Vec<Fulfilment> {
-    let names = |record: &Record| {
-        let delivery = record.delivery();
-        record.author == held.author
-            && delivery.is_some_and(|(.., belonging)| belonging.commitment == Some(*id))
-    };
-    let given = state.work().iter().filter(|(_, record)| names(record));
-    let mut all: Vec<Fulfilment> = given
+/// What its author gave of what names a commitment.
+fn fulfilled(given: &[(EntryId, &Record)], held: &Stated<Commit>) -> Vec<Fulfilment> {
+    let own = given.iter().filter(|(_, record)| record.author == held.author);
+    let mut all: Vec<Fulfilment> = own
         .filter_map(|(id, record)| {
             let quantity = done(record, &held.act)?;
             Some(Fulfilment { id: *id, quantity })

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use tokio::time::timeout;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{
@@ -24,7 +24,8 @@ use utoipa::openapi::{
 use super::entries::{BODY_BYTES_MAX, Placement, Row, Submission, SubmittedPayload};
 use super::problem::{Problem, ProblemJson};
 use super::{
-    Shared, cooperatives, entries, events, export, forks, health, imports, log, state, typed,
+    Shared, attachments, cooperatives, entries, events, export, forks, health, imports, log, state,
+    typed,
 };
 
 /// The longest an answer may take to begin (reliability, section 5).
@@ -51,6 +52,7 @@ struct Route {
     handler: MethodRouter<Shared>,
 }
 
+const ATTACHMENT: &str = "/v1/cooperatives/{cooperative}/entries/{entry}/attachments/{blake3}";
 const PAGE: &[(&str, &str)] =
     &[("from", "the first wanted, from 0"), ("limit", "how many, 500 at most")];
 const IMPORT: &[(&str, &str)] = &[("entries", "how many, 10,000 at most")];
@@ -117,6 +119,27 @@ fn routes() -> Vec<Route> {
             Answer::Json(Some("Row")),
             get(entries::entry),
         ),
+        read(
+            "/v1/cooperatives/{cooperative}/entries/{entry}/attachments",
+            "The attachments that an entry's payload names, and whether they are here",
+            JSON,
+            get(attachments::list),
+        ),
+        read(
+            ATTACHMENT,
+            "An attachment's bytes, for those whom its author chose",
+            OCTETS,
+            get(attachments::get),
+        ),
+        Route {
+            method: HttpMethod::Put,
+            ..read(
+                ATTACHMENT,
+                "Brings an attachment that a payload here names; signed by an enrolled device",
+                JSON,
+                put(attachments::put).layer(DefaultBodyLimit::disable()),
+            )
+        },
         Route {
             query: PAGE,
             ..read(
@@ -154,7 +177,8 @@ fn routes() -> Vec<Route> {
             query: PAGE,
             ..read(
                 "/v1/cooperatives/{cooperative}/state/{report}",
-                "A report: accounts, members, contributions, decisions, runs or flows",
+                "A report: accounts, members, contributions, decisions, runs, flows, journal, purses, \
+                 resources, intents, agreements, commitments or partners",
                 JSON,
                 get(state::report),
             )
@@ -235,7 +259,12 @@ async fn no_method(request: Request) -> Problem {
 
 /// Answers begin in time or not at all; event streams and exports may then last.
 async fn in_time(request: Request, next: Next) -> Response {
-    let mut response = match timeout(REQUEST_MAX, next.run(request)).await {
+    // What is brought in pieces has limits of its own.
+    let longest = match *request.method() {
+        Method::PUT => attachments::UPLOAD_MAX + REQUEST_MAX,
+        _ => REQUEST_MAX,
+    };
+    let mut response = match timeout(longest, next.run(request)).await {
         Ok(response) => plain_to_problem(response),
         Err(_) => Problem::timeout().into_response(),
     };
@@ -313,6 +342,11 @@ fn item(route: &Route) -> PathItem {
         let body = RequestBodyBuilder::new().content("application/json", content);
         operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
     }
+    if matches!(route.method, HttpMethod::Put) {
+        let body = RequestBodyBuilder::new()
+            .content("application/octet-stream", ContentBuilder::new().build());
+        operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+    }
     PathItem::new(route.method.clone(), operation)
 }
 
@@ -356,7 +390,11 @@ mod tests {
         let described = serde_json::to_value(openapi()).unwrap();
         for route in routes() {
             let path = route.path.replace("{*path}", "{path}");
-            let method = if matches!(route.method, HttpMethod::Post) { "post" } else { "get" };
+            let method = match route.method {
+                HttpMethod::Post => "post",
+                HttpMethod::Put => "put",
+                _ => "get",
+            };
             let operation = &described["paths"][&path][method];
             assert_eq!(operation["summary"], route.summary, "{path}");
             let problem = &operation["responses"]["default"]["content"]["application/problem+json"];

@@ -19,13 +19,20 @@ type Part = (Value, Option<u64>);
 type Report = fn(&Register, &Ledger, &Page) -> Part;
 
 /// The reports by the name in their path.
-pub const REPORTS: [(&str, Report); 6] = [
+pub const REPORTS: [(&str, Report); 13] = [
     ("accounts", accounts),
     ("members", members),
     ("contributions", contributions),
     ("decisions", decisions),
     ("runs", runs),
     ("flows", flows),
+    ("journal", journal),
+    ("purses", purses),
+    ("resources", resources),
+    ("intents", intents),
+    ("agreements", agreements),
+    ("commitments", commitments),
+    ("partners", partners),
 ];
 
 fn accounts(register: &Register, state: &Ledger, _: &Page) -> Part {
@@ -50,6 +57,34 @@ fn runs(_: &Register, state: &Ledger, page: &Page) -> Part {
 
 fn flows(_: &Register, state: &Ledger, page: &Page) -> Part {
     cut(&view::runs::flows(&view::runs::runs(state)), page)
+}
+
+fn journal(register: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::journal::journal(register, state), page)
+}
+
+fn purses(register: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::purses::purses(register, state), page)
+}
+
+fn resources(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::plans::resources(state), page)
+}
+
+fn intents(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::plans::intents(state), page)
+}
+
+fn agreements(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::plans::agreements(state), page)
+}
+
+fn commitments(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::plans::commitments(state), page)
+}
+
+fn partners(_: &Register, state: &Ledger, page: &Page) -> Part {
+    cut(&view::partners::partners(state), page)
 }
 
 fn value<T: Serialize + ?Sized>(view: &T) -> Value {

@@ -13,6 +13,7 @@ use super::pace::{self, Unheard};
 use super::stranger::{is_bad_signature, submit};
 use super::*;
 use crate::link::{Frame, Outgoing};
+use crate::shelf::Label;
 
 /// What may wait for the writer from one peer, in KiB; then the peer is read no more.
 const INBOX_KIB: u32 = 2 * 1024;
@@ -95,6 +96,23 @@ async fn listen(peers: &Arc<Peers>, peer: NodeKey, mut receiver: Receiver) -> Cl
             return Close::BadMessage;
         };
         drop(frame);
+        let message = match message {
+            Message::Fetch { cooperative, entry, blake3, from } => {
+                pay(peers, payer, Cost::Bytes(u64::from(bytes))).await;
+                let label = Label { cooperative, entry, blake3 };
+                Arc::clone(&peers.exchange).give(peer, label, from);
+                continue;
+            }
+            Message::Piece { cooperative, entry, blake3, from, bytes: piece } => {
+                // What was asked for is paid for by having been asked for.
+                let label = Label { cooperative, entry, blake3 };
+                if !peers.exchange.arrived(peer, label, from, piece.into_vec()) {
+                    pay(peers, payer, Cost::Bytes(u64::from(bytes))).await;
+                }
+                continue;
+            }
+            other => other,
+        };
         // Leaves come only when asked for, and as many as were asked for.
         if !matches!(message, Message::Leaves { .. }) {
             pay(peers, payer, Cost::Bytes(u64::from(bytes))).await;

@@ -139,7 +139,11 @@ fn every_described_path_is_answered_and_numbers_are_counted() {
             .replace("{path}", "entries/000.p/2");
         assert_eq!(site.get_as(&authors[0].key, &path).status, 200, "{path}");
     }
-    for report in ["accounts", "members", "contributions", "decisions", "runs", "flows"] {
+    let reports = [
+        ["accounts", "members", "contributions", "decisions", "runs", "flows"].as_slice(),
+        &["journal", "purses", "resources", "intents", "agreements", "commitments", "partners"],
+    ];
+    for report in reports.concat() {
         let path = format!("/v1/cooperatives/{cooperative}/state/{report}");
         let shown = site.get_as(&authors[0].key, &path).good();
         assert_eq!(shown["settled"], 4, "{report}");

@@ -12,3 +12,4 @@ mod hostile;
 mod limits;
 mod attacks;
 mod requests;
+mod attachments;

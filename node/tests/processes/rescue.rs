@@ -23,7 +23,7 @@ fn talead(words: &[&str], data: &Path) -> Output {
 }
 
 /// The line of JSON that a command prints which succeeds.
-fn done(words: &[&str], data: &Path) -> Value {
+pub fn done(words: &[&str], data: &Path) -> Value {
     let output = talead(words, data);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");

@@ -80,6 +80,14 @@ impl Site {
         child.wait().unwrap().code()
     }
 
+    /// The most memory that it has ever had, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -93,9 +101,17 @@ impl Site {
         self.send("GET", path, &self.proof(key, path), b"")
     }
 
+    pub fn put_as(&self, key: &SecretKey, path: &str, body: &[u8]) -> Answer {
+        self.send("PUT", path, &self.proof_of("PUT", key, path), body)
+    }
+
     pub fn proof(&self, key: &SecretKey, path: &str) -> String {
+        self.proof_of("GET", key, path)
+    }
+
+    pub fn proof_of(&self, method: &str, key: &SecretKey, path: &str) -> String {
         let time = now_ms();
-        let signed = format!("GET {path}\n{}\n{time}", self.node);
+        let signed = format!("{method} {path}\n{}\n{time}", self.node);
         let signature = key.sign(Purpose::Request, signed.as_bytes());
         format!(
             "Talea-Device: {}\r\nTalea-Time: {time}\r\nTalea-Signature: {}\r\n",

@@ -5,6 +5,7 @@
 //! `TALEA_VECTORS=write cargo test -p talea-protocol --test vectors the_code_makes`.
 #![expect(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
+mod attachments;
 mod council;
 mod entries;
 mod exports;
@@ -26,7 +27,7 @@ use talea_protocol::key::SecretKey;
 type Vectors = fn() -> Vec<Value>;
 
 /// The files, and what makes each.
-const FILES: [(&str, Vectors); 8] = [
+const FILES: [(&str, Vectors); 9] = [
     ("keys", hashes::keys),
     ("hashes", hashes::hashes),
     ("entries", entries::vectors),
@@ -35,6 +36,7 @@ const FILES: [(&str, Vectors); 8] = [
     ("forks", forks::vectors),
     ("messages", messages::vectors),
     ("exports", exports::vectors),
+    ("attachments", attachments::vectors),
 ];
 /// All files together, in bytes: somebody shall be able to read them.
 const BYTES_MAX: usize = 360_000;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use talea_protocol::bytes::{Octets, Text, hex};
-use talea_protocol::hash::EntryId;
+use talea_protocol::hash::{EntryId, Hash};
 use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Form, Item, LogSize, Message, Payload, Reception};
 
@@ -102,6 +102,14 @@ fn entries() -> Vec<(&'static str, Message, Value)> {
             json!({"entry": ENTRY, "reception": said}),
         )
     }));
+    let (cooperative, entry, blake3) = (COOPERATIVE, ENTRY, Hash([0x35; 32]));
+    let fetch = Message::Fetch { cooperative, entry, blake3, from: 196_608 };
+    let bytes = octets(b"the last bytes");
+    let piece = Message::Piece { cooperative, entry, blake3, from: 196_608, bytes };
+    let asked = json!({"entry": entry, "blake3": blake3, "from": 196_608});
+    let mut brought = asked.clone();
+    brought["bytes"] = json!(hex(b"the last bytes"));
+    messages.extend([("fetch", fetch, asked), ("piece", piece, brought)]);
     messages
 }
 
@@ -125,5 +133,5 @@ fn every_kept_frame_is_a_message_and_is_written_back() {
     }
     tags.sort_unstable();
     tags.dedup();
-    assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
 }

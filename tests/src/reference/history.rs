@@ -137,7 +137,24 @@ impl<'a> History<'a> {
             _ => return Ok(()),
         };
         let first = self.register.spender(holder, fact.basis) == Some(fact.device);
-        if first { Ok(()) } else { Err(Stop::Void(46)) }
+        if !first {
+            return Err(Stop::Void(46));
+        }
+        let mut spent = self.register.spent(holder, fact.basis);
+        if spent.all(|(device, length)| self.is_judged(device, length)) {
+            Ok(())
+        } else {
+            Err(Stop::Wait)
+        }
+    }
+
+    /// Whether a chain is settled so far, and every act of a lane in it judged.
+    fn is_judged(&self, device: u32, length: u32) -> bool {
+        let waits = |it: &Fact<'_>| {
+            let is_in_lane = it.act().is_some_and(|act| is_one_lane(act, act));
+            it.device == device && it.seq < length && is_in_lane && it.verdict.is_none()
+        };
+        self.length(device) >= length && !self.facts.iter().any(waits)
     }
 
     /// Whether all earlier acts of its lane are judged.

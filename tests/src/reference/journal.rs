@@ -17,7 +17,8 @@ impl History<'_> {
     /// Rules 47 to 49, 73 and 135.
     pub fn examine_close(&self, fact: &Fact<'_>, act: &Close) -> Result<(), Stop> {
         self.check_cut(fact, &act.cut)?;
-        if act.cut.length(fact.device) < fact.seq {
+        let spent = self.register.spent(fact.member, fact.basis);
+        if spent.chain([(fact.device, fact.seq)]).any(|(device, l)| act.cut.length(device) < l) {
             return Err(Stop::Void(135));
         }
         let run = |other: &&Fact<'_>| {

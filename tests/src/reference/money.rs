@@ -38,7 +38,9 @@ impl<'a> History<'a> {
     /// Rules 43, 65, 66 and 72.
     pub fn examine_subscribe(&self, fact: &Fact<'_>, act: &Subscribe) -> Result<(), Stop> {
         let member = act.member.0;
-        self.register.member(member, fact.basis).ok_or(Stop::Void(43))?;
+        if !self.register.exists(member, fact.basis) {
+            return Err(Stop::Void(43));
+        }
         let said = subscription(&self.register.cooperative(), act);
         let theirs = self.register.owner(&act.device, fact.basis) == Some(member);
         if !theirs || !verify_for(Purpose::Subscription, &act.device, &act.signature, &said) {

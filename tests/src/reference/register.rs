@@ -36,13 +36,13 @@ pub struct Device {
     pub member: u32,
     /// Number of the register entry that enrolled it.
     pub enrolled: u32,
-    /// Number of the register entry that has ended it.
-    pub ended: Option<u32>,
+    /// Number of the register entry that has ended it, and how many of its entries count.
+    pub ended: Option<(u32, u32)>,
 }
 
 impl Device {
     fn writes(&self, at: u32) -> bool {
-        self.enrolled <= at && self.ended.is_none_or(|ended| ended > at)
+        self.enrolled <= at && self.ended.is_none_or(|(ended, _)| ended > at)
     }
 }
 
@@ -102,7 +102,21 @@ impl<'a> Register<'a> {
         u32::try_from(place).ok()
     }
 
-    /// The member with this number, if it is admitted at register entry `at`.
+    /// Whether a member with this number was ever admitted, up to register entry `at`.
+    pub fn exists(&self, number: u32, at: u32) -> bool {
+        let member = usize::try_from(number).ok().and_then(|place| self.members.get(place));
+        member.is_some_and(|member| member.admitted <= at)
+    }
+
+    /// A member's devices that have ended at register entry `at`, and how many entries of each count.
+    pub fn spent(&self, member: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
+        (0..).zip(&self.devices).filter_map(move |(place, device)| {
+            let (number, length) = device.ended?;
+            (device.member == member && number <= at).then_some((place, length))
+        })
+    }
+
+    /// The member with this number, if it is one at register entry `at`.
     pub fn member(&self, number: u32, at: u32) -> Option<&Member> {
         let member = self.members.get(usize::try_from(number).ok()?)?;
         let is_here = member.admitted <= at && member.left.is_none_or(|left| left > at);
@@ -157,15 +171,22 @@ impl<'a> Register<'a> {
                 u32::try_from(self.members.len() - 1).expect("few")
             }
             Act::Enrol(it) => it.member.0,
-            Act::Revoke(it) => return self.end(|device, _| device == it.device, enrolled),
+            Act::Revoke(it) => {
+                let length = |device| it.cut.length(device);
+                return self.end(|device, _| device == it.device, enrolled, length);
+            }
             // A chain whose branches are all dead ends before them.
             Act::Heal(it) if it.adopt.is_none() => {
-                return self.end(|device, _| device == it.device, enrolled);
+                return self.end(|device, _| device == it.device, enrolled, |_| it.seq);
             }
             Act::Depart(it) => {
                 let member = it.member.0;
                 self.members[usize::try_from(member).expect("few")].left = Some(enrolled);
-                return self.end(|_, owner| owner == member, enrolled);
+                return self.end(
+                    |_, owner| owner == member,
+                    enrolled,
+                    |device| it.cut.length(device),
+                );
             }
             _ => return,
         };
@@ -178,10 +199,10 @@ impl<'a> Register<'a> {
     }
 
     /// Devices end, those that have not ended before.
-    fn end(&mut self, is_one: impl Fn(u32, u32) -> bool, number: u32) {
+    fn end(&mut self, is_one: impl Fn(u32, u32) -> bool, number: u32, length: impl Fn(u32) -> u32) {
         for (place, device) in (0..).zip(&mut self.devices) {
             if is_one(place, device.member) {
-                device.ended = device.ended.or(Some(number));
+                device.ended = device.ended.or(Some((number, length(place))));
             }
         }
     }

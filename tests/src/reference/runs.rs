@@ -19,9 +19,9 @@ impl<'a> History<'a> {
     /// Rules 46 to 49, 72, 74 and 75.
     pub fn examine_run(&self, fact: &Fact<'_>, act: &Distribute) -> Result<(), Stop> {
         self.check_cut(fact, &act.cut)?;
-        let treasurer = self.register.spender(self.register.charter.roles.treasurer.0, fact.basis);
+        let treasurer = self.register.charter.roles.treasurer.0;
         let money = |other: &&Fact<'_>| {
-            Some(other.device) == treasurer
+            other.member == treasurer
                 && other.inside(&act.cut)
                 && other.act().is_some_and(|act| {
                     matches!(
@@ -48,7 +48,9 @@ impl<'a> History<'a> {
 
     /// Rules 43, 50, 76 and 77.
     pub fn examine_redirect(&self, fact: &Fact<'_>, act: &Redirect) -> Result<(), Stop> {
-        self.register.member(act.to.0, fact.basis).ok_or(Stop::Void(43))?;
+        if !self.register.exists(act.to.0, fact.basis) {
+            return Err(Stop::Void(43));
+        }
         let run = self.named(&act.run)?;
         let Some(Act::Distribute(run)) = run.act() else { return Err(Stop::Void(50)) };
         let line = run.lines.iter().find(|line| line.member.0 == fact.member);

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use talea_ledger::account::{Account, Posting, Unit};
+use talea_ledger::contribution::Record;
 use talea_ledger::terms::{When, month_of};
-use talea_protocol::act::{Act, Content, Effect, Stream};
+use talea_protocol::act::{Act, Content, Contribution, Effect, Stream};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
@@ -116,8 +117,14 @@ fn about(audit: &Audit, sum: &Sum, id: &EntryId) -> Option<EntryId> {
 /// attestations that it has; computed here once more, for the ledger's credit to be compared with.
 #[must_use]
 pub fn credit(sum: &Sum, given: &EntryId, quantity: i128) -> [i128; 3] {
+    let record = sum.state.work().record(given);
+    record.map_or([0; 3], |record| worth(sum, record, &record.act(), quantity))
+}
+
+/// The same of a contribution whose act is at hand.
+#[must_use]
+pub fn worth(sum: &Sum, record: &Record, act: &Contribution, quantity: i128) -> [i128; 3] {
     let (charter, terms) = (sum.register.charter(), sum.state.terms());
-    let Some(record) = sum.state.work().record(given) else { return [0; 3] };
     let (mut attesters, mut at) = (Vec::new(), record.basis);
     for word in &record.attestations {
         if attesters.len() < usize::from(record.needed) && !attesters.contains(&word.member) {
@@ -125,7 +132,6 @@ pub fn credit(sum: &Sum, given: &EntryId, quantity: i128) -> [i128; 3] {
             at = at.max(word.basis);
         }
     }
-    let act = record.act();
     let stage = sum.state.law(&sum.register).vesting(record.author, at, act.end);
     let Some(stage) = stage.filter(|_| attesters.len() >= usize::from(record.needed)) else {
         return [0; 3];

@@ -1,35 +1,37 @@
 //! V12 to V21: decisions, parameters, expenses, the bank, closings, the profile, the federation,
 //! erasures, provenance, power.
 
+use std::collections::BTreeSet;
+
 use talea_ledger::terms::month_at;
 use talea_ledger::view::decisions::decisions;
-use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content, Effect, Outcome};
 use talea_protocol::charter::Profile;
+use talea_protocol::hash::EntryId;
 
-use super::{Seen, called};
-use crate::explain::sources;
+use super::{Seen, called, said};
+use crate::explain::Origins;
 use crate::lang::Lang;
 use crate::verify::report::{Cell, power};
 use crate::verify::{Audit, Finding, Sum};
 
-pub(super) fn checks(audit: &Audit, sum: &Sum) -> Vec<Seen> {
+pub(super) fn checks(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Seen> {
     vec![
-        ballots(audit, sum),
-        parameters(audit, sum),
-        expenses(audit, sum),
-        bank(audit, sum),
+        ballots(audit, sum, lang),
+        parameters(audit, sum, lang),
+        expenses(audit, sum, lang),
+        bank(audit, sum, lang),
         Seen::nothing("cannot-one-export"),
-        profile(audit, sum),
-        Seen::nothing("cannot-federation"),
-        erasures(audit, sum),
-        provenance(audit, sum),
-        minimum(audit, sum),
+        profile(audit, sum, lang),
+        super::federation::passages(audit, sum, lang),
+        erasures(audit, sum, lang),
+        provenance(audit, sum, lang),
+        minimum(audit, sum, lang),
     ]
 }
 
 /// V12: tally and outcome are rules 62 to 64; here what a cut left out.
-fn ballots(audit: &Audit, sum: &Sum) -> Seen {
+fn ballots(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let all = decisions(&sum.register, &sum.state);
     let decided = || all.iter().filter(|question| question.decision.is_some());
     let mut seen = Seen::of(decided().count());
@@ -41,12 +43,9 @@ fn ballots(audit: &Audit, sum: &Sum) -> Seen {
             let in_time = entry.is_some_and(|it| it.header().time <= question.closes);
             let who = id.map_or_else(String::new, |id| called(audit, &id));
             if in_time {
-                seen.fail(
-                    id,
-                    format!("{who}: dated before the vote closed, and left outside its cut"),
-                );
+                seen.fail(id, said(lang, "found-ballot", &[&who]));
             } else {
-                seen.note(id, format!("{who}: came after the vote had closed"));
+                seen.note(id, said(lang, "found-late-ballot", &[&who]));
             }
         }
     }
@@ -54,7 +53,7 @@ fn ballots(audit: &Audit, sum: &Sum) -> Seen {
 }
 
 /// V13: each change of a parameter is the effect of an adopted decision.
-fn parameters(audit: &Audit, sum: &Sum) -> Seen {
+fn parameters(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let changes = sum.state.terms().changes();
     let mut seen = Seen::of(changes.len());
     for (number, change) in changes {
@@ -68,10 +67,7 @@ fn parameters(audit: &Audit, sum: &Sum) -> Seen {
         };
         let orders = proposal.is_some_and(|it| it.act.effect == Effect::Amend(change.clone()));
         if !orders {
-            seen.fail(
-                id,
-                format!("register entry {number} changes the charter without a decision"),
-            );
+            seen.fail(id, said(lang, "found-change", &[number]));
         }
     }
     seen
@@ -79,7 +75,7 @@ fn parameters(audit: &Audit, sum: &Sum) -> Seen {
 
 /// V14: expenses above the charter's limit name a decision (125); what shows what they were for
 /// is in their payloads.
-fn expenses(audit: &Audit, sum: &Sum) -> Seen {
+fn expenses(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let Some(limit) = sum.register.charter().treasury.expense_limit else {
         return Seen::nothing("cannot-limit");
     };
@@ -91,10 +87,10 @@ fn expenses(audit: &Audit, sum: &Sum) -> Seen {
             seen.looked_at += 1;
             let place = called(audit, &posted.id);
             if act.decision.is_none() {
-                seen.fail(Some(posted.id), format!("{place}: above the limit without a decision"));
+                seen.fail(Some(posted.id), said(lang, "found-undecided", &[&place]));
             }
             if entry.header().payload.is_none() {
-                seen.fail(Some(posted.id), format!("{place}: above the limit without evidence"));
+                seen.fail(Some(posted.id), said(lang, "found-unproven", &[&place]));
             }
         }
     }
@@ -102,7 +98,7 @@ fn expenses(audit: &Audit, sum: &Sum) -> Seen {
 }
 
 /// V15: what the bank said against what the books said at each statement.
-fn bank(audit: &Audit, sum: &Sum) -> Seen {
+fn bank(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let statements = sum.state.treasury().documents().statements();
     if statements.is_empty() {
         return Seen::nothing("cannot-reconciled");
@@ -110,71 +106,85 @@ fn bank(audit: &Audit, sum: &Sum) -> Seen {
     let mut seen = Seen::of(statements.len());
     for statement in statements.iter().filter(|statement| statement.difference() != 0) {
         let exponent = sum.register.charter().exponent;
-        let shown = |amount: i128| Lang::En.amount(amount, exponent);
+        let shown = |amount: i128| lang.amount(amount, exponent);
         let (bank, books) = (shown(statement.balance.into()), shown(statement.booked));
         let place = called(audit, &statement.id);
-        seen.fail(Some(statement.id), format!("{place}: the bank says {bank}, the books {books}"));
+        seen.fail(Some(statement.id), said(lang, "found-bank", &[&place, &bank, &books]));
     }
     seen
 }
 
 /// V17: the charter keeps its profile's rules (32), and so does each allocation (139 to 141).
-fn profile(audit: &Audit, sum: &Sum) -> Seen {
+fn profile(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let mut seen = Seen::of(1 + sum.state.treasury().documents().allocations().len());
     super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Charter { .. }));
     if sum.register.charter().profile == Profile::None {
-        seen.note(None, "profile none: no country's rules");
+        seen.note(None, lang.say("found-no-profile"));
     }
     seen
 }
 
 /// V19: what is to be erased is gone, the commitment is there, the ground is told.
-fn erasures(audit: &Audit, sum: &Sum) -> Seen {
+fn erasures(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let erased = sum.state.erased();
     let mut seen = Seen::of(erased.len());
     super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Payload { .. }));
+    let payloads = audit.shown.payloads.iter().map(|payload| payload.entry);
+    let there: BTreeSet<EntryId> = payloads.collect();
     for (id, order) in erased {
         let place = called(audit, id);
-        if audit.shown.payloads.iter().any(|payload| payload.entry == *id) {
-            seen.fail(Some(*id), format!("{place}: its payload is still in the file"));
+        if there.contains(id) {
+            seen.fail(Some(*id), said(lang, "found-payload", &[&place]));
         }
         let entry = audit.shown.entries.get(id);
         if entry.is_some_and(|entry| entry.header().payload.is_none()) {
-            seen.note(Some(*id), format!("{place}: never had a payload"));
+            seen.note(Some(*id), said(lang, "found-no-payload", &[&place]));
         }
         match audit.shown.entries.get(order).map(|entry| entry.content()) {
             Some(Content::Known(Act::Erase(act))) => {
-                seen.note(Some(*order), format!("{place}: erased, ground: {}", act.ground));
+                seen.note(Some(*order), said(lang, "found-erased", &[&place, &act.ground]));
             }
-            _ => seen.fail(Some(*order), format!("{place}: no order tells the ground")),
+            _ => seen.fail(Some(*order), said(lang, "found-no-ground", &[&place])),
         }
     }
     seen
 }
 
-/// V20: each line of each run leads back to a client, a contribution, an attester and a clause.
-fn provenance(audit: &Audit, sum: &Sum) -> Seen {
-    let mut seen = Seen::of(0);
-    for run in runs(&sum.state) {
-        for line in run.lines.iter().filter(|line| line.total > 0) {
+/// V20: each line of each run that anybody signed leads back to clients and to attested work, and
+/// each receipt forward to the run that shares it, or waits for one.
+fn provenance(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
+    let (mut seen, origins) = (Seen::of(0), Origins::new(sum));
+    for entry in audit.shown.entries.values() {
+        let (id, Content::Known(Act::Distribute(run))) = (entry.id(), entry.content()) else {
+            continue;
+        };
+        if sum.state.chains().place(&id).is_none() {
+            continue;
+        }
+        // What a void run would have shared is nobody's; its lines name work all the same.
+        let counted = sum.state.runs().record(&id).is_some();
+        let has_receipts = !counted || !origins.money(sum, &id).0.is_empty();
+        for line in run.lines.iter().filter(|line| line.total() > 0) {
             seen.looked_at += 1;
-            let found = sources(sum, &run.id, line.line.member);
-            if !found.is_whole() {
-                let who = crate::verify::text::handle(sum, line.line.member);
-                let what = format!(
-                    "{}: nothing shows where {who}'s line comes from",
-                    called(audit, &run.id)
-                );
-                seen.fail(Some(run.id), what);
+            let worked = origins.work(line.member, run.period, &run.cut).next().is_some();
+            if !worked || !has_receipts {
+                let who = crate::verify::text::handle(sum, line.member);
+                let what = said(lang, "found-nowhere", &[&called(audit, &id), &who]);
+                seen.fail(Some(id), what);
             }
         }
+    }
+    seen.looked_at += origins.receipts();
+    let waiting = origins.waiting(sum);
+    if waiting > 0 {
+        seen.note(None, said(lang, "found-receipts", &[&waiting]));
     }
     seen
 }
 
 /// V21: the report is `talea-verify power`; what the charter says is too little, fails once the
 /// quarter is over for the exporting node.
-fn minimum(audit: &Audit, sum: &Sum) -> Seen {
+fn minimum(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let report = power(audit, sum);
     let mut seen = Seen::of(report.tables.iter().map(|table| table.rows.len()).sum());
     let now = month_at(audit.shown.time);
@@ -184,9 +194,9 @@ fn minimum(audit: &Audit, sum: &Sum) -> Seen {
             continue;
         };
         if reached == "word-no" {
-            let shown = |cell: &Cell| cell.shown(Lang::En);
+            let shown = |cell: &Cell| cell.shown(lang);
             let (who, love, needed) = (shown(who), shown(love), shown(needed));
-            let what = format!("{who}: {love} love credits of {needed} in {}", shown(&row[0]));
+            let what = said(lang, "found-minimum", &[&who, &love, &needed, &shown(&row[0])]);
             if now.value() / 3 > *quarter { seen.fail(None, what) } else { seen.note(None, what) }
         }
     }

@@ -1,6 +1,6 @@
 //! V7 to V11: accounts, credits, runs, disputes, corrections.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talea_ledger::account::{Account, Unit};
 use talea_ledger::chain::Place;
@@ -12,32 +12,32 @@ use talea_protocol::act::{Act, Content};
 use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
-use super::{Seen, called};
-use crate::books::credit;
+use super::{Seen, called, said};
+use crate::books::worth;
 use crate::lang::Lang;
 use crate::verify::{Audit, Sum};
 
-pub(super) fn checks(audit: &Audit, sum: &Sum) -> Vec<Seen> {
+pub(super) fn checks(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Seen> {
     vec![
-        accounts(audit, sum),
-        credits(audit, sum),
-        lines(audit, sum),
-        disputes(audit, sum),
-        corrections(audit, sum),
+        accounts(audit, sum, lang),
+        credits(audit, sum, lang),
+        lines(audit, sum, lang),
+        disputes(audit, sum, lang),
+        corrections(audit, sum, lang),
     ]
 }
 
 /// V7: the sides of each unit are equal, and no account is below its floor, entry by entry.
-fn accounts(audit: &Audit, sum: &Sum) -> Seen {
+fn accounts(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let books = sum.state.books();
     let mut seen = Seen::of(books.iter().count());
     for (unit, excess) in excess(&sum.state) {
-        seen.fail(None, format!("debits of {unit:?} exceed credits by {excess}"));
+        seen.fail(None, said(lang, "found-excess", &[&format!("{unit:?}"), &excess]));
     }
     let floor = sum.register.charter().treasury.overdraft.map_or(0, |it| -i128::from(it.value()));
     for (id, bank) in overdrawn(&sum.state, floor) {
-        let bank = Lang::En.amount(bank, sum.register.charter().exponent);
-        seen.fail(Some(id), format!("{}: leaves {bank} at the bank", called(audit, &id)));
+        let bank = lang.amount(bank, sum.register.charter().exponent);
+        seen.fail(Some(id), said(lang, "found-overdrawn", &[&called(audit, &id), &bank]));
     }
     seen
 }
@@ -64,15 +64,16 @@ fn overdrawn(state: &State, floor: i128) -> Vec<(EntryId, i128)> {
 }
 
 /// V8: each credit is quantity, rate and vesting as then in force; computed here once more.
-fn credits(audit: &Audit, sum: &Sum) -> Seen {
+fn credits(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let all = contributions(&sum.state);
     let mut seen = Seen::of(all.len());
     for given in &all {
-        let wanted = credit(sum, &given.id, i128::from(given.left));
+        let Some(record) = sum.state.work().record(&given.id) else { continue };
+        let wanted = worth(sum, record, &given.act, i128::from(given.left));
         let found = [given.livelihood, given.love, given.care].map(i128::from);
         if found != wanted {
-            let what =
-                format!("{}: credited {found:?}, earned {wanted:?}", called(audit, &given.id));
+            let (found, wanted) = (format!("{found:?}"), format!("{wanted:?}"));
+            let what = said(lang, "found-credit", &[&called(audit, &given.id), &found, &wanted]);
             seen.fail(Some(given.id), what);
         }
     }
@@ -81,20 +82,17 @@ fn credits(audit: &Audit, sum: &Sum) -> Seen {
 
 /// V9: what came in is what became of it, and the lines are what was paid. That the lines are
 /// those of charter and cut is rule 75; a run that breaks it is void and named.
-fn lines(audit: &Audit, sum: &Sum) -> Seen {
+fn lines(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let all = runs(&sum.state);
     let mut seen = Seen::of(all.iter().map(|run| run.lines.len()).sum());
     for run in &all {
         let paid: i128 = run.lines.iter().map(|line| i128::from(line.total)).sum();
         if paid != i128::from(run.totals.paid) || run.brought < 0 {
-            let what = format!("{}: lines add up to {paid}", called(audit, &run.id));
+            let what = said(lang, "found-lines", &[&called(audit, &run.id), &paid]);
             seen.fail(Some(run.id), what);
         }
-        if let Some(wanted) = recomputed(audit, sum, run).filter(|same| !same) {
-            seen.fail(
-                Some(run.id),
-                format!("{}: recomputed otherwise ({wanted})", called(audit, &run.id)),
-            );
+        if recomputed(audit, sum, run) == Some(false) {
+            seen.fail(Some(run.id), said(lang, "found-run", &[&called(audit, &run.id)]));
         }
     }
     seen
@@ -111,7 +109,7 @@ fn recomputed(audit: &Audit, sum: &Sum, run: &Run) -> Option<bool> {
 
 /// V10: a contribution under an open dispute is in no run whose cut holds the dispute and no end
 /// of it; so it waits, and a later run pays it once.
-fn disputes(audit: &Audit, sum: &Sum) -> Seen {
+fn disputes(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let mut seen = Seen::of(0);
     for (id, record) in sum.state.work().iter() {
         let disputes = record.contest().map_or(&[][..], |contest| contest.disputes());
@@ -122,24 +120,21 @@ fn disputes(audit: &Audit, sum: &Sum) -> Seen {
                 let inside = |place: Place| place.inside(&over.cut);
                 let open =
                     inside(dispute.place) && !dispute.ends.iter().any(|(_, end)| inside(*end));
-                let ended = month_of(record.act().end) <= over.period;
+                let ended = month_of(record.end()) <= over.period;
                 if open && ended && inside(record.place) {
-                    let waited =
-                        format!("{place}: {} waits at {}", called(audit, id), called(audit, run));
+                    let (given, run) = (called(audit, id), called(audit, run));
+                    let waited = said(lang, "found-waits", &[&place, &given, &run]);
                     seen.note(Some(dispute.id), waited);
                 }
             }
             if dispute.ends.is_empty() {
-                seen.note(Some(dispute.id), format!("{place}: still open"));
+                seen.note(Some(dispute.id), said(lang, "found-open", &[&place]));
             }
         }
     }
     for (member, taken, earned) in overpaid(sum) {
         let who = crate::verify::text::handle(sum, member);
-        seen.note(
-            None,
-            format!("{who}: runs took {taken} of {earned} (carried as a visible debt)"),
-        );
+        seen.note(None, said(lang, "found-debt", &[&who, &taken, &earned]));
     }
     seen
 }
@@ -147,31 +142,37 @@ fn disputes(audit: &Audit, sum: &Sum) -> Seen {
 /// Members from whose claims runs have taken more than is left of what they earned: something was
 /// corrected after it was paid.
 fn overpaid(sum: &Sum) -> Vec<(Member, i128, i128)> {
-    let members = (0..).map(Member).take(sum.register.members().len());
+    let mut earned: BTreeMap<Member, i128> = BTreeMap::new();
+    for (_, record) in sum.state.work().iter() {
+        let credit = i128::from(record.credit.livelihood) + i128::from(record.credit.love);
+        *earned.entry(record.author).or_default() += credit;
+    }
     let one = |member| {
         let taken = sum.state.runs().taken(member);
-        let own = contributions(&sum.state).into_iter().filter(|given| given.author == member);
-        let earned: i128 =
-            own.map(|given| i128::from(given.livelihood) + i128::from(given.love)).sum();
-        let taken = taken.livelihood + taken.love;
+        let (taken, earned) =
+            (taken.livelihood + taken.love, earned.get(&member).copied().unwrap_or(0));
         (taken > earned).then_some((member, taken, earned))
     };
-    members.filter_map(one).collect()
+    (0..).map(Member).take(sum.register.members().len()).filter_map(one).collect()
 }
 
 /// V11: each correction names its contribution, and what is left is not below zero.
-fn corrections(audit: &Audit, sum: &Sum) -> Seen {
+fn corrections(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let mut seen = Seen::of(0);
     for (id, record) in sum.state.work().iter() {
         let Some(contest) = record.contest() else { continue };
         for correction in contest.corrections() {
             seen.looked_at += 1;
             let (by, given) = (called(audit, &correction.id), called(audit, id));
-            seen.note(Some(correction.id), format!("{by}: {:+} to {given}", correction.difference));
+            let difference = format!("{:+}", correction.difference);
+            seen.note(
+                Some(correction.id),
+                said(lang, "found-correction", &[&by, &difference, &given]),
+            );
         }
         let left = i128::from(record.claimed()) + contest.difference(|_| true);
         if left < 0 {
-            seen.fail(Some(*id), format!("{}: {left} is left of it", called(audit, id)));
+            seen.fail(Some(*id), said(lang, "found-left", &[&called(audit, id), &left]));
         }
     }
     seen

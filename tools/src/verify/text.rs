@@ -77,10 +77,10 @@ pub fn place(sum: Option<&Sum>, claim: &Claim) -> String {
 #[must_use]
 pub fn device(sum: Option<&Sum>, key: &DeviceKey) -> String {
     let record = |sum: &Sum| {
-        let devices = sum.register.devices();
-        let device = devices.iter().find(|device| device.key == *key)?;
-        let before = |other: &&talea_ledger::register::DeviceRecord| other.member == device.member;
-        let own = devices.iter().filter(before).position(|other| other.key == *key)?;
+        let number = sum.register.known(key)?;
+        let device = sum.register.record(number)?;
+        let mut devices = sum.register.devices_of(device.member);
+        let own = devices.position(|(other, _)| other == number)?;
         let handle = handle(sum, device.member);
         Some(if own == 0 { handle } else { format!("{handle}:{}", own + 1) })
     };

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use talea_ledger::view;
+use talea_protocol::key::SecretKey;
 use talea_tools::book::Book;
 use talea_tools::figures::{self, Figure};
 use talea_tools::scenario::Scenario;
@@ -33,8 +35,8 @@ fn import(folder: &Path, nodes: &[Node], scenario: &str) -> Said {
     talea(&folder.join("nobody"), &words)
 }
 
-/// A node's export, audited: its state root, and how its figures compare with the file's.
-fn figures(folder: &Path, node: &Node) -> (String, Vec<Figure>) {
+/// A node's export, audited: its state root, and what it adds up to.
+fn audited(folder: &Path, node: &Node) -> (String, Book) {
     let file = folder.join(format!("{}.talea", node.name));
     let alba = folder.join("wallets/alba");
     talea(&alba, &["export", "-o", path(&file), "--from", &node.http]).good();
@@ -45,9 +47,40 @@ fn figures(folder: &Path, node: &Node) -> (String, Vec<Figure>) {
     let audit = audit.expect("an export");
     assert_eq!(audit.status, Status::Valid, "{:?}", audit.found);
     let root = audit.sum.as_ref().map(|sum| sum.root.to_string()).expect("a charter");
-    let book = Book::of(audit).expect("a charter");
+    (root, Book::of(audit).expect("a charter"))
+}
+
+/// How the figures of a book compare with the file's.
+fn figures(book: &Book) -> Vec<Figure> {
     let scenario = Scenario::parse(QUARTER).expect("a scenario");
-    (root, figures::compare(&scenario.expected, &book))
+    figures::compare(&scenario.expected, book)
+}
+
+/// The key that the import makes for a member.
+fn key(handle: &str) -> SecretKey {
+    let material = format!("a test\n{handle}");
+    SecretKey::from_seed(&blake3::derive_key("talea 2026-11 scenario key v1", material.as_bytes()))
+}
+
+/// Every report that a node serves, computed here from all entries.
+fn reports(book: &Book) -> [(&'static str, Value); 13] {
+    let (register, state) = (book.register(), book.state());
+    let runs = view::runs::runs(state);
+    [
+        ("accounts", json!(view::accounts::accounts(register.charter(), state.books()))),
+        ("members", json!(view::members::members(register, state))),
+        ("contributions", json!(view::contributions::contributions(state))),
+        ("decisions", json!(view::decisions::decisions(register, state))),
+        ("flows", json!(view::runs::flows(&runs))),
+        ("runs", json!(runs)),
+        ("journal", json!(view::journal::journal(register, state))),
+        ("purses", json!(view::purses::purses(register, state))),
+        ("resources", json!(view::plans::resources(state))),
+        ("intents", json!(view::plans::intents(state))),
+        ("agreements", json!(view::plans::agreements(state))),
+        ("commitments", json!(view::plans::commitments(state))),
+        ("partners", json!(view::partners::partners(state))),
+    ]
 }
 
 #[test]
@@ -65,11 +98,17 @@ fn the_quarter_is_imported_into_three_nodes_and_every_figure_is_as_expected() {
     assert_eq!(made["differing"], json!([]));
     let mut roots = Vec::new();
     for node in &nodes {
-        let (root, figures) = figures(folder.path(), node);
+        let (root, book) = audited(folder.path(), node);
+        let figures = figures(&book);
         assert_eq!(made["figures"], json!(figures.len()));
         assert!(figures.len() > FIGURES, "{} figures only", figures.len());
         let differing: Vec<&Figure> = figures.iter().filter(|figure| !figure.agrees()).collect();
         assert!(differing.is_empty(), "{}: {differing:?}", node.name);
+        // What it serves grew with each entry; what is compared with it was folded at once.
+        for (name, computed) in reports(&book) {
+            let served = node.report(&book.register().cooperative(), &key("alba"), name);
+            assert_eq!(served, computed, "{}: {name}", node.name);
+        }
         println!("{}: {} figures as expected, state {root}", node.name, figures.len());
         roots.push(root);
     }

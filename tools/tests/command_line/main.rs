@@ -35,6 +35,11 @@ fn every_other_act_is_stated_as_it_is_written_down() {
 }
 
 #[test]
+fn a_receipt_is_attached_got_back_checked_and_erased_as_it_is_written_down() {
+    Transcript::of("attachments.md").holds_from_nothing();
+}
+
+#[test]
 fn the_worst_day_of_a_cooperative_reads_as_it_is_written_down() {
     Transcript::of("worst-day.md").holds();
 }

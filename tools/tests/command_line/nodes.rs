@@ -82,17 +82,39 @@ impl Node {
         &self.folder
     }
 
-    /// A cooperative's entries, members and state there, as this member may read them.
-    pub fn overview(&self, cooperative: &EntryId, reader: &SecretKey) -> Value {
-        let path = format!("/v1/cooperatives/{cooperative}");
+    /// What a path answers this member.
+    fn read(&self, path: &str, reader: &SecretKey) -> Value {
         let mut request = ureq::get(format!("http://{}{path}", self.http));
         let node = self.key.parse().expect("a key");
-        for line in proof(reader, &node, &path).lines() {
+        for line in proof(reader, &node, path).lines() {
             let (name, value) = line.split_once(": ").expect("a header");
             request = request.header(name, value);
         }
         let mut answer = request.call().expect("the node answers");
-        let all: Value = answer.body_mut().read_json().expect("JSON");
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// A report of what the settled entries add up to there: a list from all its pages, or a record.
+    pub fn report(&self, cooperative: &EntryId, reader: &SecretKey, name: &str) -> Value {
+        let (mut rows, mut from) = (Vec::new(), 0);
+        loop {
+            // Pages so short that most lists have several.
+            let path = format!("/v1/cooperatives/{cooperative}/state/{name}?from={from}&limit=3");
+            let mut page = self.read(&path, reader);
+            match page[name].take() {
+                Value::Array(part) => rows.extend(part),
+                record => return record,
+            }
+            match page["next"].as_u64() {
+                Some(next) => from = next,
+                None => return rows.into(),
+            }
+        }
+    }
+
+    /// A cooperative's entries, members and state there, as this member may read them.
+    pub fn overview(&self, cooperative: &EntryId, reader: &SecretKey) -> Value {
+        let all = self.read(&format!("/v1/cooperatives/{cooperative}"), reader);
         // What else is there changes while nothing happens: sizes of logs, and how long ago.
         let lasting = ["entries", "settled", "state", "register", "members", "devices"];
         lasting.map(|name| (name.to_owned(), all[name].clone())).into_iter().collect()

@@ -23,6 +23,9 @@ pub struct Command {
     /// Say the verdict and what speaks against it, without the checks V1 to V21
     #[arg(long, conflicts_with = "json")]
     pub short: bool,
+    /// The folder of its attachments [default: the export's name, ending in `.attachments`]
+    #[arg(long, value_name = "FOLDER")]
+    pub attachments: Option<PathBuf>,
     /// The export to check
     #[arg(required = true)]
     pub file: Option<PathBuf>,
@@ -140,6 +143,16 @@ pub enum Task {
         /// The language of the records' texts: en or fr
         #[arg(long, default_value = "en")]
         lang: Lang,
+        #[command(flatten)]
+        check: Check,
+    },
+    /// List every attachment, and whether the file lies beside the export
+    Attachments {
+        /// The export
+        file: PathBuf,
+        /// The folder [default: the export's name, ending in `.attachments`]
+        #[arg(long = "in", value_name = "FOLDER")]
+        folder: Option<PathBuf>,
         #[command(flatten)]
         check: Check,
     },

@@ -32,6 +32,8 @@ pub enum Failure {
     #[error("{}: {reason}", path.display())]
     Export { path: PathBuf, reason: talea_protocol::export::ExportFault },
     #[error("{}: {reason}", path.display())]
+    History { path: PathBuf, reason: talea_tools::history::HistoryFault },
+    #[error("{}: {reason}", path.display())]
     Policy { path: PathBuf, reason: toml::de::Error },
     #[error("nobody here is called `{0}`; `talea-verify member FILE` lists everybody")]
     Member(String),

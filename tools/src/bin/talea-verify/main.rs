@@ -20,6 +20,7 @@ use talea_tools::books::{
 use talea_tools::checks;
 use talea_tools::credential;
 use talea_tools::explain::explain;
+use talea_tools::history::History;
 use talea_tools::lang::Lang;
 use talea_tools::page::page;
 use talea_tools::verify::compare::compare;
@@ -27,6 +28,7 @@ use talea_tools::verify::report::{self, Report};
 use talea_tools::verify::text::{advice, headline, line, lines, place};
 use talea_tools::verify::{Audit, Finding, Policy, Status, Sum, audit};
 
+mod attachments;
 mod cli;
 mod failure;
 
@@ -93,6 +95,7 @@ fn run(command: &Command) -> Result<Status, Failure> {
         Task::Books { file, form, output, lang, check } => {
             write_books(file, (*form, *lang), output.as_deref(), check)
         }
+        Task::Attachments { file, folder, check } => list_attachments(file, folder.as_ref(), check),
         Task::Entries(shown) => show(shown, |audit, sum| Ok(report::entry_list(audit, sum))),
         Task::Show { shown, entry } => {
             show(shown, |audit, sum| match report::find(audit, entry).as_slice() {
@@ -134,9 +137,17 @@ fn now() -> u64 {
 
 fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
     let check = &command.check;
+    let file =
+        std::fs::read(path).map_err(|reason| Failure::File { path: path.to_path_buf(), reason })?;
+    if History::is_likely(&file) {
+        return history(&file, path, check);
+    }
     let audit = read(path, check)?;
+    let (attached, status) = attachments::look(&audit, path, command.attachments.as_ref());
     if check.json {
-        say(check, &pretty(&verdict_json(&audit)));
+        let mut value = verdict_json(&audit);
+        value["attachments"] = attachments::value(&attached);
+        say(check, &pretty(&value));
     } else {
         say(check, &headline(&audit));
         for line in lines(&audit) {
@@ -146,11 +157,56 @@ fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
             say(check, &format!("  {}", advice(audit.status)));
         }
         let all = if command.short { Vec::new() } else { checks::checks(&audit) };
-        for line in checks::lines(&all, Lang::En) {
+        for line in checks::lines(&all, Lang::En).into_iter().chain(attachments::lines(&attached)) {
             say(check, &format!("  {line}"));
         }
     }
-    Ok(audit.status)
+    Ok(status)
+}
+
+fn list_attachments(
+    file: &Path,
+    folder: Option<&PathBuf>,
+    check: &Check,
+) -> Result<Status, Failure> {
+    let audit = read(file, check)?;
+    let (attached, status) = attachments::look(&audit, file, folder);
+    if check.json {
+        say(check, &pretty(&attachments::value(&attached)));
+    } else {
+        attachments::list(&attached).iter().for_each(|line| say(check, line));
+    }
+    Ok(status)
+}
+
+/// One member's history: what it proves, and what it cannot.
+fn history(file: &[u8], path: &Path, check: &Check) -> Result<Status, Failure> {
+    let read = History::read(file)
+        .map_err(|reason| Failure::History { path: path.to_path_buf(), reason })?;
+    let pinned = policy(check)?.cooperative;
+    match read.check() {
+        Ok(proven) if pinned.is_some_and(|wanted| wanted != proven.cooperative) => {
+            say(check, &format!("INVALID  it is of cooperative {}", proven.cooperative));
+            Ok(Status::Invalid)
+        }
+        Ok(proven) if check.json => {
+            say(check, &pretty(&json!({ "status": Status::Valid.code(), "proven": proven })));
+            Ok(Status::Valid)
+        }
+        Ok(proven) => {
+            proven.lines().iter().for_each(|line| say(check, line));
+            Ok(Status::Valid)
+        }
+        Err(fault) if check.json => {
+            let status = Status::Invalid.code();
+            say(check, &pretty(&json!({ "status": status, "why_not": fault.to_string() })));
+            Ok(Status::Invalid)
+        }
+        Err(fault) => {
+            say(check, &format!("INVALID  {fault}"));
+            Ok(Status::Invalid)
+        }
+    }
 }
 
 fn verdict_json(audit: &Audit) -> Value {
@@ -176,8 +232,7 @@ fn findings(sum: Option<&Sum>, found: &[Finding]) -> Value {
 fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Failure> {
     let (one, other) = (read(one, check)?, read(other, check)?);
     if one.shown.cooperative != other.shown.cooperative {
-        let (one, other) = (one.shown.cooperative, other.shown.cooperative);
-        return Err(Failure::Strangers { one, other });
+        return partners(&one, &other, check);
     }
     let found = compare(&one, &other);
     let sum = if one.sum.is_some() { one.sum.as_ref() } else { other.sum.as_ref() };
@@ -197,6 +252,28 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
         for line in said.chain(found.is_empty().then_some(none)) {
             say(check, &format!("  {line}"));
         }
+        for line in checks::lines(std::slice::from_ref(&alike), Lang::En) {
+            say(check, &format!("  {line}"));
+        }
+    }
+    Ok(status)
+}
+
+/// Two cooperatives that are partners: what one has sent against what the other has received.
+fn partners(one: &Audit, other: &Audit, check: &Check) -> Result<Status, Failure> {
+    let (ours, theirs) = (one.shown.cooperative, other.shown.cooperative);
+    let alike =
+        checks::sent_alike(one, other).ok_or(Failure::Strangers { one: ours, other: theirs })?;
+    let own = one.status.max(other.status);
+    let fails = alike.outcome == checks::Outcome::Fail;
+    let status = if fails { own.max(Status::Invalid) } else { own };
+    if check.json {
+        let both = [verdict_json(one), verdict_json(other)];
+        let value = json!({ "status": status.code(), "verdict": status, "exports": both, "partners": alike });
+        say(check, &pretty(&value));
+    } else {
+        say(check, &headline(one));
+        say(check, &headline(other));
         for line in checks::lines(std::slice::from_ref(&alike), Lang::En) {
             say(check, &format!("  {line}"));
         }

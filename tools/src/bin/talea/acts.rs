@@ -15,7 +15,7 @@ use talea_tools::draft;
 use talea_tools::names::Words;
 use talea_tools::remedy;
 
-use crate::cli::{Command, Common, Much, Role};
+use crate::cli::{Add, Attach, Command, Common, Giving, Money, Much, Role};
 use crate::clock;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
@@ -31,7 +31,24 @@ pub type Stated = (Act, Option<String>);
 pub fn run(common: &Common, command: &Command) -> Outcome {
     let mut desk = Desk::signing(common)?;
     let (act, note) = act(&desk, command)?;
-    desk.state(&act, Words::note(note.as_deref()))
+    let attachments = match attach(command) {
+        Some(attach) => desk.enclose(attach)?,
+        None => Vec::new(),
+    };
+    let words = Words { note, attachments, ..Words::default() };
+    let says_something = words != Words::default();
+    desk.state(&act, says_something.then(|| words.payload()))
+}
+
+/// The files that a command attaches.
+const fn attach(command: &Command) -> Option<&Attach> {
+    match command {
+        Command::Add(Add::Work(given) | Add::Love(given)) => Some(&given.about.attach),
+        Command::Add(Add::Care(care)) => Some(&care.about.attach),
+        Command::Giving(Giving::Comment { attach, .. })
+        | Command::Money(Money::Expense { attach, .. }) => Some(attach),
+        _ => None,
+    }
 }
 
 fn act(desk: &Desk<'_>, command: &Command) -> Outcome<Stated> {

@@ -14,7 +14,7 @@ mod recovery;
 
 pub use begin::{CharterCommand, Fresh, Keys};
 pub use council::{Answer, Council, Kind, Propose, Way};
-pub use give::{About, Add, Belongs, Giving, Much, Take};
+pub use give::{About, Add, Attach, Belongs, Giving, Much, Sight, Take};
 pub use grouped::command;
 pub use money::Money;
 pub use partner::{Credential, Erasure, Partner};
@@ -158,6 +158,9 @@ pub enum Command {
     /// Stand for a document about a member, or take that back
     #[command(subcommand)]
     Credential(Credential),
+    /// Look at the files that are attached to an entry, and get them
+    #[command(subcommand)]
+    Attachment(Attachment),
     /// Ask that words beside an entry be erased, or refuse it
     #[command(subcommand)]
     Erasure(Erasure),
@@ -209,6 +212,12 @@ pub enum Command {
         /// Ask this node, by the start of its key or its address
         #[arg(long, value_name = "NODE")]
         from: Option<String>,
+        /// Get the attachments as well, into the folder beside it that `talea-verify` looks in
+        #[arg(long)]
+        attachments: bool,
+        /// One member's history alone, by handle or number: verifies without any server
+        #[arg(long, value_name = "MEMBER")]
+        member: Option<String>,
     },
     /// Add, list, report and end devices: a telephone that was stolen, a new one
     #[command(subcommand)]
@@ -290,6 +299,27 @@ pub enum Command {
     Node(Node),
     /// Show it all on this machine in a minute: eight members, three nodes, and three cheats
     Demo(Demo),
+}
+
+/// The files that are attached to an entry.
+#[derive(Debug, Subcommand)]
+pub enum Attachment {
+    /// List them
+    List {
+        /// The entry: `bruno/4`, or the start of its id
+        entry: String,
+    },
+    /// Get one from a node, checked
+    Get {
+        /// The entry
+        entry: String,
+        /// Which, by its number in the list [default: the only one]
+        #[arg(long, value_name = "N")]
+        number: Option<usize>,
+        /// The file to write
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 /// What an applicant is.

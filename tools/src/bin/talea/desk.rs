@@ -4,9 +4,11 @@
 //! first and the last works without a node. Nothing a node says is believed before it is audited.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Content};
+use talea_protocol::attachment::Attachment;
 use talea_protocol::charter::Charter;
 use talea_protocol::entry::{Header, Signed};
 use talea_protocol::hash::EntryId;
@@ -30,6 +32,7 @@ use crate::secret;
 use crate::source::{fetch, last_export};
 use crate::standing::{Enquiry, Standing, no_node, say};
 
+mod attached;
 mod head;
 
 /// A member's desk.
@@ -53,6 +56,8 @@ pub struct Desk<'a> {
     past: Past,
     /// What the nodes have said of this chain, if they were asked.
     heard: Option<Vec<Head>>,
+    /// Files to lie beside what is stated next.
+    enclosed: Vec<(PathBuf, Attachment)>,
 }
 
 /// The wallet that the command names.
@@ -127,7 +132,7 @@ impl<'a> Desk<'a> {
             }
         }
         let seen = wallet.seen(&known.cooperative);
-        let heard = None;
+        let (heard, enclosed) = (None, Vec::new());
         Ok(Self {
             common,
             wallet,
@@ -141,6 +146,7 @@ impl<'a> Desk<'a> {
             exported,
             past,
             heard,
+            enclosed,
         })
     }
 
@@ -189,6 +195,7 @@ impl<'a> Desk<'a> {
         if !confirm(self.common, SIGN)? {
             return Ok(None);
         }
+        self.keep_enclosed(&draft.id())?;
         self.journal.promise(&draft)?;
         let seq = self.journal.next().0 - 1;
         let key = self.key.as_ref().ok_or_else(nothing_here)?;
@@ -199,8 +206,14 @@ impl<'a> Desk<'a> {
         self.deliver().map(Some)
     }
 
-    /// Sends everything that is open, and says where it stands.
+    /// Sends everything that is open with what is attached to it, and says where it stands.
     pub fn deliver(&mut self) -> Outcome<Vec<Standing>> {
+        let standing = self.deliver_entries()?;
+        self.deliver_attachments()?;
+        Ok(standing)
+    }
+
+    fn deliver_entries(&mut self) -> Outcome<Vec<Standing>> {
         let unsent = self.open().next().is_some();
         if unsent && let Err(failure) = self.may_send() {
             out::note(&styled(

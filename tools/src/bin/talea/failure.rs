@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use talea_ledger::{place, profile};
 use talea_protocol::entry;
 use talea_protocol::export::ExportFault;
+use talea_tools::attachment::AttachmentFault;
 use talea_tools::book::{Unnamed, Unplaced};
 use talea_tools::charter_file::CharterFault;
 use talea_tools::draft::Undraftable;
@@ -164,7 +165,7 @@ macro_rules! with_hint {
         })*
     };
 }
-with_hint!(KeyFileFault, WalletFault, Undraftable, OpeningFault);
+with_hint!(AttachmentFault, KeyFileFault, WalletFault, Undraftable, OpeningFault);
 
 impl From<JournalFault> for Failure {
     fn from(fault: JournalFault) -> Self {

@@ -3,6 +3,8 @@
 //! Only the program `talea` has this module; nothing in the library opens a socket. What a node
 //! answers is not believed: an export is audited before anything is read from it.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, Purpose, SecretKey};
 use talea_tools::journal::Payload;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::{Agent, Body, http::Response};
+use ureq::{Agent, Body, SendBody, http::Response};
 
 use crate::clock;
 use crate::failure::{Failure, Outcome};
@@ -25,6 +27,8 @@ use crate::socket::UnixConnector;
 
 /// How long a node may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long an attachment may take, in either direction: as long as a node gives an upload.
+const ATTACHMENT_MAX: Duration = Duration::from_secs(5 * 60);
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
@@ -41,6 +45,20 @@ pub struct Reader<'a> {
     pub key: &'a SecretKey,
     /// The node that is asked: the request is for it alone.
     pub node: NodeKey,
+}
+
+impl Reader<'_> {
+    /// The headers by which a node knows who asks.
+    fn proof(&self, method: &str, path: &str) -> [(&'static str, String); 3] {
+        let (Self { key, node }, time) = (self, clock::now_ms());
+        let signed = format!("{method} {path}\n{node}\n{time}");
+        let signature = key.sign(Purpose::Request, signed.as_bytes());
+        [
+            ("Talea-Device", key.device().to_string()),
+            ("Talea-Time", time.to_string()),
+            ("Talea-Signature", hex(&signature.0)),
+        ]
+    }
 }
 
 /// What became of an entry that was submitted.
@@ -124,17 +142,43 @@ impl Node {
         self.write(&path, &body)
     }
 
+    /// Gives a file of so many bytes, in pieces.
+    pub fn put(&self, path: &str, file: &mut File, size: u64, reader: &Reader<'_>) -> Outcome {
+        let request = self.agent.put(format!("{}{path}", self.base));
+        let request = reader
+            .proof("PUT", path)
+            .into_iter()
+            .fold(request, |request, (name, it)| request.header(name, it));
+        let request = request.header("Content-Length", size.to_string());
+        let request = request.config().timeout_global(Some(ATTACHMENT_MAX)).build();
+        let response = request.send(SendBody::from_reader(file));
+        self.examine(response.map_err(|error| self.silent(&error))?)?;
+        Ok(())
+    }
+
+    /// What a node gives, to be read in pieces.
+    pub fn stream(&self, path: &str, reader: Option<&Reader<'_>>) -> Outcome<impl Read + use<>> {
+        let response = self.get_within(path, reader, ATTACHMENT_MAX)?;
+        Ok(response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).reader())
+    }
+
     fn get(&self, path: &str, reader: Option<&Reader<'_>>) -> Outcome<Response<Body>> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        if let Some(Reader { key, node }) = reader {
-            let time = clock::now_ms();
-            let signed = format!("GET {path}\n{node}\n{time}");
-            let signature = key.sign(Purpose::Request, signed.as_bytes());
-            request = request
-                .header("Talea-Device", key.device().to_string())
-                .header("Talea-Time", time.to_string())
-                .header("Talea-Signature", hex(&signature.0));
-        }
+        self.get_within(path, reader, ANSWER_MAX)
+    }
+
+    fn get_within(
+        &self,
+        path: &str,
+        reader: Option<&Reader<'_>>,
+        limit: Duration,
+    ) -> Outcome<Response<Body>> {
+        let request = self.agent.get(format!("{}{path}", self.base));
+        let proof = reader.map(|reader| reader.proof("GET", path));
+        let request = proof
+            .into_iter()
+            .flatten()
+            .fold(request, |request, (name, it)| request.header(name, it));
+        let request = request.config().timeout_global(Some(limit)).build();
         let response = request.call().map_err(|error| self.silent(&error))?;
         self.examine(response)
     }

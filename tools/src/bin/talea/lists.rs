@@ -5,6 +5,7 @@ use std::path::Path;
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::Content;
 use talea_protocol::entry::Signed;
+use talea_protocol::key::SecretKey;
 use talea_tools::amount;
 use talea_tools::book::Book;
 use talea_tools::preview;
@@ -107,6 +108,8 @@ pub fn show(common: &Common, name: &str, file: Option<&Path>) -> Outcome {
         let unsigned = bytes.get(..bytes.len().saturating_sub(64)).unwrap_or_default();
         let mut rows = preview::rows(unsigned, None, Some(&desk.book)).unwrap_or_default();
         rows.extend(desk.book.note(&id).map(|note| ("in words", note.to_owned())));
+        let attached = desk.book.attachments(&id).iter();
+        rows.extend(attached.map(|it| ("attached", preview::attached(it))));
         rows.push(("verdict", verdict(&desk.book, entry)));
         rows.push(("id", id.to_string()));
         out::say(&out::styled(out::HEAD, &desk.book.label(&id)));
@@ -117,8 +120,13 @@ pub fn show(common: &Common, name: &str, file: Option<&Path>) -> Outcome {
     Ok(())
 }
 
-/// `talea export`.
-pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
+/// `talea export`. Also the key, if it had to be opened.
+pub fn export(
+    common: &Common,
+    output: &Path,
+    from: Option<&str>,
+    member: Option<&str>,
+) -> Outcome<Option<SecretKey>> {
     let wallet = desk::wallet(common)?;
     let known = wallet.cooperative(common.coop.as_deref())?;
     let fits = |server: &&talea_tools::wallet::Server| {
@@ -131,12 +139,17 @@ pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
     })?;
     let node = Node::at(&server.http);
     let path = format!("/v1/cooperatives/{}/export", known.cooperative);
-    let file = match node.read_bytes(&path, None) {
-        Ok(file) => file,
+    let (file, key) = match node.read_bytes(&path, None) {
+        Ok(file) => (file, None),
         Err(_) => {
             let key = secret::unlock(common, &wallet)?;
-            node.read_bytes(&path, Some(&Reader { key: &key, node: server.node }))?
+            let reader = Reader { key: &key, node: server.node };
+            (node.read_bytes(&path, Some(&reader))?, Some(key))
         }
+    };
+    let file = match member {
+        Some(member) => history(&file, member)?,
+        None => file,
     };
     std::fs::write(output, &file).map_err(|error| Failure::file(output, &error))?;
     let value = serde_json::json!({ "file": output, "bytes": file.len(), "from": server.http });
@@ -144,7 +157,7 @@ pub fn export(common: &Common, output: &Path, from: Option<&str>) -> Outcome {
         out::say(&format!("{}: {} bytes from {}", output.display(), file.len(), server.http));
         out::note(&format!("Next: talea-verify {}", output.display()));
     });
-    Ok(())
+    Ok(key)
 }
 
 fn value(book: &Book, entry: &Signed) -> serde_json::Value {
@@ -180,4 +193,21 @@ fn line(book: &Book, entry: &Signed) -> String {
         Some(note) => format!("{line} ({note})"),
         None => line,
     }
+}
+
+/// One member's history out of an export.
+fn history(export: &[u8], member: &str) -> Outcome<Vec<u8>> {
+    let again = "ask another node with --from";
+    let audit = talea_tools::verify::audit(export, &talea_tools::verify::Policy::default(), 0)
+        .map_err(|fault| Failure::node(fault.to_string(), again))?;
+    let sum = audit.sum.as_ref();
+    let named = sum.and_then(|sum| sum.names.find(&sum.register, member));
+    let named = named.ok_or_else(|| {
+        Failure::usage(
+            format!("nobody is called `{member}`"),
+            "`talea-verify member FILE` lists everybody",
+        )
+    })?;
+    let history = talea_tools::history::History::of(&audit, named);
+    Ok(history.map_err(|fault| Failure::node(fault.to_string(), again))?.file())
 }

@@ -4,6 +4,7 @@
 //! terminal, the clock and the network. Results go to standard output, all else to standard error.
 
 mod acts;
+mod attached;
 mod chain;
 mod cli;
 mod clock;
@@ -85,6 +86,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
             people::welcome(common, request, decision.as_deref())
         }
         Command::Partner(command) => partner::run(common, command),
+        Command::Attachment(command) => attached::run(common, command),
         Command::Credential(command) => personal::credential(common, command),
         Command::Erasure(command) => personal::erasure(common, command),
         Command::Device(command) => devices::run(common, command),
@@ -111,7 +113,10 @@ fn run(common: &Common, command: &Command) -> Outcome {
         Command::Submit { file, payload, nodes } => {
             submit::run(common, file, payload.as_deref(), nodes)
         }
-        Command::Export { output, from } => lists::export(common, output, from.as_deref()),
+        Command::Export { output, from, member, attachments } => {
+            let key = lists::export(common, output, from.as_deref(), member.as_deref())?;
+            if *attachments { attached::beside(common, output, key) } else { Ok(()) }
+        }
         Command::Import(import) => import::run(common, import),
         Command::Node(command) => nodes::run(common, command),
         Command::Demo(demo) => demo::run(common, demo),

@@ -152,7 +152,7 @@ pub fn admit(
     let stage = acts::place(charter.stages.iter().map(|s| s.code.as_str()), stage, "stage")?;
     let sponsors = List::try_from(sponsors)
         .map_err(|fault| Failure::usage(fault.to_string(), "name fewer sponsors"))?;
-    let words = Words { members: vec![joining.called.clone()], note: None };
+    let words = Words { members: vec![joining.called.clone()], ..Words::default() };
     let (request, proof) = (joining.request, joining.proof);
     let act = Act::Admit(Admit { request, proof, college, stage, sponsors });
     desk.state(&act, Some(words.payload()))
@@ -169,7 +169,7 @@ pub fn welcome(common: &Common, request: &str, decision: Option<&str>) -> Outcom
         return Err(Failure::usage("the decision admits nobody", "name another with --decision"));
     };
     let (college, stage) = (candidate.college, candidate.stage);
-    let words = Words { members: vec![joining.called.clone()], note: None };
+    let words = Words { members: vec![joining.called.clone()], ..Words::default() };
     let (request, proof) = (joining.request, joining.proof);
     let act = Act::Welcome(Welcome { request, proof, college, stage, decision });
     desk.state(&act, Some(words.payload()))

@@ -3,12 +3,12 @@
 //! Check V21 of the design's domain, section 3. Figures and no judgement: where the charter says
 //! what is too little (love credits in a quarter), that is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use talea_ledger::contribution::Record;
 use talea_ledger::register::Office;
 use talea_ledger::terms::{When, month_of};
-use talea_ledger::view::contributions::{Given, contributions};
 use talea_ledger::view::members::{MemberRow, members};
 use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content};
@@ -146,16 +146,23 @@ fn pay(sum: &Sum, all: &[MemberRow]) -> Sheet {
     let exponent = sum.register.charter().exponent;
     let runs = runs(&sum.state);
     let lines = || runs.iter().flat_map(|run| run.lines.iter().map(move |line| (run.id, line)));
-    let earned = |member: Member| -> u64 {
-        lines().filter(|(_, line)| line.line.member == member).map(|(_, line)| line.total).sum()
-    };
-    let cared = |member: Member| -> i128 {
-        let own = contributions(&sum.state).into_iter().filter(|given| given.author == member);
-        own.map(|given| i128::from(given.care)).sum()
+    let mut paid: BTreeMap<Member, (i128, Vec<EntryId>)> = BTreeMap::new();
+    for (run, line) in lines() {
+        let (total, from) = paid.entry(line.line.member).or_default();
+        *total += i128::from(line.total);
+        from.push(run);
+    }
+    let mut cared: BTreeMap<Member, i128> = BTreeMap::new();
+    for (_, record) in sum.state.work().iter() {
+        *cared.entry(record.author).or_default() += i128::from(record.credit.care);
+    }
+    let fact = |member: Member| {
+        let earned = paid.get(&member).map_or(0, |(total, _)| *total);
+        (member, earned, cared.get(&member).copied().unwrap_or(0))
     };
     let facts: Vec<(Member, i128, i128)> = all
         .iter()
-        .map(|row| (row.member, i128::from(earned(row.member)), cared(row.member)))
+        .map(|row| fact(row.member))
         .filter(|(_, pay, care)| *pay > 0 || *care > 0)
         .collect();
     let (pays, cares): (i128, i128) =
@@ -167,7 +174,7 @@ fn pay(sum: &Sum, all: &[MemberRow]) -> Sheet {
         share.map_or(Cell::Empty, Cell::Share)
     };
     let row = |(member, pay, care): &(Member, i128, i128)| {
-        let from = lines().filter(|(_, line)| line.line.member == *member).map(|(id, _)| id);
+        let from = paid.get(member).map(|(_, from)| from.clone()).unwrap_or_default();
         let times = lowest.and_then(|lowest| (pay * 100).checked_div(lowest));
         vec![
             text(handle(sum, *member)),
@@ -176,7 +183,7 @@ fn pay(sum: &Sum, all: &[MemberRow]) -> Sheet {
             Cell::Number(*care, 0),
             share(*care, cares),
             times.map_or(Cell::Empty, |times| Cell::Number(times, 2)),
-            Cell::Entries(from.collect()),
+            Cell::Entries(from),
         ]
     };
     let columns = [
@@ -191,12 +198,19 @@ fn pay(sum: &Sum, all: &[MemberRow]) -> Sheet {
     sheet(title("power-pay"), &columns, facts.iter().map(row).collect())
 }
 
+/// Contributions by the last day of the work, then by id.
+fn in_order(sum: &Sum) -> Vec<(&EntryId, &Record)> {
+    let mut all: Vec<(&EntryId, &Record)> = sum.state.work().iter().collect();
+    all.sort_unstable_by_key(|(id, record)| (record.end(), **id));
+    all
+}
+
 /// Who attests whom.
 fn attesters(sum: &Sum) -> Sheet {
     let mut pairs: BTreeMap<(Member, Member), Vec<EntryId>> = BTreeMap::new();
-    for given in contributions(&sum.state) {
-        for attested in &given.attestations {
-            pairs.entry((attested.member, given.author)).or_default().push(attested.id);
+    for (_, record) in in_order(sum) {
+        for attested in &record.attestations {
+            pairs.entry((attested.member, record.author)).or_default().push(attested.id);
         }
     }
     let row = |((attester, author), ids): ((Member, Member), Vec<EntryId>)| {
@@ -228,20 +242,20 @@ fn outflows(audit: &Audit, sum: &Sum) -> Sheet {
 /// Love credits of each quarter against the charter's minimum, for members whose vote binds.
 fn minimum(sum: &Sum, all: &[MemberRow]) -> Sheet {
     let mut given: BTreeMap<(u32, Member), (i128, Vec<EntryId>)> = BTreeMap::new();
-    let works = |row: &&MemberRow| {
-        let of = |given: &Given| given.author == row.member && given.livelihood + given.love > 0;
-        contributions(&sum.state).iter().any(of)
-    };
+    let mut earning: BTreeSet<Member> = BTreeSet::new();
     let quarter = |month: Month| month.value() / 3;
-    for one in contributions(&sum.state) {
-        let (love, ids) = given.entry((quarter(month_of(one.act.end)), one.author)).or_default();
-        *love += i128::from(one.love);
-        if one.love > 0 {
-            ids.push(one.id);
+    for (id, one) in in_order(sum) {
+        let (love, ids) = given.entry((quarter(month_of(one.end())), one.author)).or_default();
+        *love += i128::from(one.credit.love);
+        if one.credit.love > 0 {
+            ids.push(*id);
+        }
+        if one.credit.livelihood + one.credit.love > 0 {
+            earning.insert(one.author);
         }
     }
-    let quarters: std::collections::BTreeSet<u32> =
-        given.keys().map(|(quarter, _)| *quarter).collect();
+    let works = |row: &&MemberRow| earning.contains(&row.member);
+    let quarters: BTreeSet<u32> = given.keys().map(|(quarter, _)| *quarter).collect();
     let mut rows = Vec::new();
     for at in quarters {
         let Ok(last) = Month::new(at * 3 + 2) else { continue };

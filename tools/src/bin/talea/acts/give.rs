@@ -164,7 +164,7 @@ pub(super) fn giving(book: &Book, command: &Giving) -> Outcome<Stated> {
                 due: day(Some(due))?,
             }))
         }
-        Giving::Comment { entry, words } => {
+        Giving::Comment { entry, words, .. } => {
             Ok((Act::Comment(Comment { on: book.find(entry)? }), Some(words.clone())))
         }
     }

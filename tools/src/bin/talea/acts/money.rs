@@ -37,7 +37,7 @@ pub(super) fn act(desk: &Desk<'_>, command: &Money) -> Outcome<Stated> {
             date: day(date.as_deref())?,
             aid: *aid,
         })),
-        Money::Expense { account, payee, amount, date, decision, note } => {
+        Money::Expense { account, payee, amount, date, decision, note, .. } => {
             let spent = Expense {
                 account: code("the account", account)?,
                 payee: code("the payee", payee)?,

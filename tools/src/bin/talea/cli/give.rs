@@ -1,5 +1,7 @@
 //! What can be typed about work, and about what members offer, promise and use.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 /// State what you gave.
@@ -68,9 +70,34 @@ pub struct About {
     /// What it was for; kept erasable
     #[arg(long = "for", value_name = "WORDS")]
     pub note: Option<String>,
+    /// Files.
+    #[command(flatten)]
+    pub attach: Attach,
     /// What it belongs to.
     #[command(flatten)]
     pub belongs: Belongs,
+}
+
+/// Files that lie beside an entry.
+#[derive(Args, Debug)]
+pub struct Attach {
+    /// A file to attach: a photo, a receipt, minutes; kept erasable; may be repeated
+    #[arg(long = "attach", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Who is given the files
+    #[arg(long, value_enum, default_value_t = Sight::Members, value_name = "WHO", requires = "files")]
+    pub visible: Sight,
+}
+
+/// Whom nodes give an attachment.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Sight {
+    /// Whoever may read the entries
+    Public,
+    /// Members alone
+    Members,
+    /// The author, and whoever holds an office
+    Officers,
 }
 
 /// What a piece of work, or the use of a resource, belongs to.
@@ -216,6 +243,9 @@ pub enum Giving {
         entry: String,
         /// What; kept erasable
         words: String,
+        /// Files.
+        #[command(flatten)]
+        attach: Attach,
     },
 }
 

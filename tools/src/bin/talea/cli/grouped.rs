@@ -17,7 +17,7 @@ const GROUPS: [(&str, &[&str]); 13] = [
     ("Shares and the result", &["shares", "subscribe", "redeem", "pay-out", "allocate"]),
     ("Bank, wallets, other books", &["reconcile", "open", "transfer", "partner"]),
     ("Persons", &["credential", "erasure", "erase"]),
-    ("Look", &["outbox", "log", "show", "fetch", "export"]),
+    ("Look", &["outbox", "log", "show", "attachment", "fetch", "export"]),
     ("Lost, stolen, restored", &["device", "phrase", "guardians", "check-head", "catch-up"]),
     (
         "Go, and hand on",

@@ -80,6 +80,9 @@ pub enum Money {
         /// What for; kept erasable
         #[arg(long)]
         note: Option<String>,
+        /// Files.
+        #[command(flatten)]
+        attach: super::Attach,
     },
     /// Pass on a part of what a run owes you
     Redirect {
