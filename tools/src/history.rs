@@ -201,7 +201,7 @@ impl History {
             member: member.0,
             entries: chosen
                 .filter_map(|id| audit.shown.entries.get(&id))
-                .map(|it| kept(it))
+                .map(kept)
                 .collect(),
             logs: logs.into_iter().map(|log| log.covered).collect(),
         })
