@@ -199,10 +199,7 @@ impl History {
             format: FORMAT.to_owned(),
             cooperative: sum.register.cooperative().to_string(),
             member: member.0,
-            entries: chosen
-                .filter_map(|id| audit.shown.entries.get(&id))
-                .map(kept)
-                .collect(),
+            entries: chosen.filter_map(|id| audit.shown.entries.get(&id)).map(kept).collect(),
             logs: logs.into_iter().map(|log| log.covered).collect(),
         })
     }
