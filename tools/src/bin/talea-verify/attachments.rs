@@ -24,7 +24,12 @@ pub fn lines(all: &[Beside]) -> Vec<String> {
         Found::Wrong(why) => Some(format!("attachment of {}: {why}", it.place)),
         Found::Right | Found::Missing => None,
     });
-    std::iter::once(format!("attachments: {summary}")).chain(wrong).collect()
+    let mut lines: Vec<String> =
+        std::iter::once(format!("attachments: {summary}")).chain(wrong).collect();
+    if lines.len() > 1 {
+        lines.push("no entry depends on them; get them again: talea export --attachments".into());
+    }
+    lines
 }
 
 /// Each of them.

@@ -142,8 +142,9 @@ fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
     if History::is_likely(&file) {
         return history(&file, path, check);
     }
-    let audit = read(path, check)?;
+    let mut audit = read(path, check)?;
     let (attached, status) = attachments::look(&audit, path, command.attachments.as_ref());
+    let of_entries = std::mem::replace(&mut audit.status, status);
     if check.json {
         let mut value = verdict_json(&audit);
         value["attachments"] = attachments::value(&attached);
@@ -153,8 +154,8 @@ fn verdict(path: &Path, command: &Command) -> Result<Status, Failure> {
         for line in lines(&audit) {
             say(check, &format!("  {line}"));
         }
-        if audit.status != Status::Valid {
-            say(check, &format!("  {}", advice(audit.status)));
+        if of_entries != Status::Valid {
+            say(check, &format!("  {}", advice(of_entries)));
         }
         let all = if command.short { Vec::new() } else { checks::checks(&audit) };
         for line in checks::lines(&all, Lang::En).into_iter().chain(attachments::lines(&attached)) {
