@@ -301,6 +301,11 @@ impl Village {
         wait("the file is gone", || !self.file(n).exists());
     }
 
+    /// A node gives the very bytes: asked again while no peer that has them answers it.
+    fn wait_brought(&self, n: usize) {
+        wait("a peer that has the bytes answers", || self.get(n).body == self.bytes);
+    }
+
     /// What a node gives, asked again while it is still fetching.
     fn get(&self, n: usize) -> crate::site::Answer {
         loop {
@@ -316,7 +321,7 @@ impl Village {
 fn a_node_fetches_from_a_peer_what_it_is_asked_for_and_all_erase_it_when_told_to() {
     let mut village = Village::new(3 * 1024 * 1024 + 7);
     assert!(!village.file(1).exists());
-    assert!(village.get(1).body == village.bytes);
+    village.wait_brought(1);
     assert!(village.file(1).exists() && !village.file(2).exists());
     // Other work of the same author has the same file, and keeps it.
     let again =
@@ -364,12 +369,12 @@ fn a_backup_that_is_older_than_an_erasure_brings_back_nothing_that_was_erased() 
 fn a_peer_that_gives_other_bytes_fewer_or_none_is_passed_over_for_another() {
     let village = Village::new(500_000);
     // The second has it as well, and the first has what a failing disk, or a liar, makes of it.
-    assert!(village.get(1).body == village.bytes);
+    village.wait_brought(1);
     let mut wrong = village.bytes.clone();
     wrong[300_000] ^= 1;
     for lie in [wrong.as_slice(), &wrong[..200_000], &[]] {
         std::fs::write(village.file(0), lie).unwrap();
-        assert!(village.get(2).body == village.bytes, "{} bytes", lie.len());
+        village.wait_brought(2);
         assert!(std::fs::read(village.file(2)).unwrap() == village.bytes);
         std::fs::remove_file(village.file(2)).unwrap();
     }
