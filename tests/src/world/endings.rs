@@ -19,6 +19,8 @@ use crate::people::Ending;
 
 /// How often the registrar asks how the nodes stand, in ms.
 const ASK_MS: u64 = 500;
+/// The bit of a theft's mask by which the thief gives the other nodes another branch.
+const FORKS: usize = 40;
 
 impl World {
     /// A further device of a member is enrolled, and somebody else writes with it, at some nodes. The
@@ -33,10 +35,12 @@ impl World {
         }
         let Some(device) = people.second(by, now) else { return self.submit_last(island) };
         let stolen = people.steal(device, count, now);
+        let forked =
+            if has(mask, FORKS) { people.steal(device, count, now + 1) } else { Vec::new() };
         self.submit_last(island);
         for host in 0..self.hosts.len() {
             let is_his = has(mask, self.hosts[host].number);
-            for entry in stolen.iter().filter(|_| is_his) {
+            for entry in if is_his { &stolen } else { &forked } {
                 let (source, bytes) = (self.hosts[host].node, entry.bytes().to_vec());
                 self.knock(island, host, source, bytes, None, Errand::Forked);
             }
