@@ -82,6 +82,17 @@ pub struct Header {
     pub payload: Option<Commitment>,
 }
 
+impl Header {
+    /// What a charter says before its act: it founds what others name, and names nothing. `time` is
+    /// in ms since 1970 UTC.
+    #[must_use]
+    pub const fn founding(device: DeviceKey, time: u64) -> Self {
+        let (cooperative, prev, basis) = (EntryId::ZERO, EntryId::ZERO, EntryId::ZERO);
+        let (version, scheme, seq, payload) = (VERSION, SCHEME, 0, None);
+        Self { version, scheme, cooperative, device, seq, prev, basis, time, payload }
+    }
+}
+
 /// Why bytes are not an entry, or an entry is not its device's. Final, and the same everywhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {

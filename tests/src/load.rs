@@ -3,7 +3,7 @@
 
 use talea_protocol::act::{Act, Attest, Contribution, Stream};
 use talea_protocol::bytes::{Code, Day, List, Quantity};
-use talea_protocol::entry::{Commitment, Header, SCHEME, Signed, VERSION, sign};
+use talea_protocol::entry::{Commitment, Header, Signed, sign};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 
@@ -18,17 +18,7 @@ pub fn load(devices: usize, count: usize, nodes: &[NodeKey], quorum: u8) -> Vec<
     let keys: Vec<SecretKey> = (0..devices).map(|n| secret(n as u64)).collect();
     let founders: Vec<&SecretKey> = keys.iter().collect();
     let act = Act::Charter(Box::new(charter(&founders, nodes, 0, quorum)));
-    let zero = Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device: keys[0].device(),
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time: START_MS,
-        payload: None,
-    };
+    let zero = Header::founding(keys[0].device(), START_MS);
     let founding = sign(&keys[0], &zero, &act).expect("an entry");
     let id = founding.id();
     let mut heads: Vec<(u64, EntryId)> = vec![(0, EntryId::ZERO); devices];

@@ -207,21 +207,6 @@ fn consented(mut charter: Charter, keys: &[&SecretKey]) -> Charter {
     charter
 }
 
-/// What a charter says before its act.
-fn first_header(key: &SecretKey) -> Header {
-    Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device: key.device(),
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time: START_MS,
-        payload: None,
-    }
-}
-
 fn index(number: u32) -> usize {
     usize::try_from(number).expect("this machine counts to 2^32")
 }
@@ -239,7 +224,7 @@ impl People {
         let keys: Vec<SecretKey> = (first_key..first_key + founders).map(secret).collect();
         let borrowed: Vec<&SecretKey> = keys.iter().collect();
         let charter = consented(varied(&borrowed, nodes, faulty, quorum, chance), &borrowed);
-        let header = first_header(&keys[0]);
+        let header = Header::founding(keys[0].device(), START_MS);
         let founding = sign(&keys[0], &header, &Act::Charter(Box::new(charter)));
         let founding = founding.expect("an entry");
         let register = Register::found(&founding).expect("a charter");

@@ -8,8 +8,7 @@ use talea_ledger::register::Register;
 use talea_protocol::act::Act;
 use talea_protocol::bytes::List;
 use talea_protocol::charter::{Charter, Founder};
-use talea_protocol::entry::{Header, Refusal, SCHEME, VERSION};
-use talea_protocol::hash::EntryId;
+use talea_protocol::entry::{Header, Refusal};
 use talea_protocol::key::{DeviceKey, Purpose, SecretKey};
 
 use crate::charter_file::{CharterFault, CharterFile};
@@ -49,7 +48,7 @@ pub fn draft(
 ) -> Result<Draft, Unfounded> {
     let charter = file.charter()?;
     let device = device.or_else(|| charter.founders.first().map(|founder| founder.device));
-    let header = header(device.unwrap_or(NOBODY), time);
+    let header = Header::founding(device.unwrap_or(NOBODY), time);
     let words = file.words().payload();
     Ok(Draft::new(header, &Act::Charter(Box::new(charter)), Some((salt, &words)))?)
 }
@@ -78,7 +77,7 @@ pub fn consented(file: &CharterFile) -> Result<(), Unfounded> {
 fn found(charter: &Charter) -> Result<(), Unfounded> {
     let device = charter.founders.first().map_or(NOBODY, |founder| founder.device);
     let act = Act::Charter(Box::new(charter.clone()));
-    let draft = Draft::new(header(device, 0), &act, None)?;
+    let draft = Draft::new(Header::founding(device, 0), &act, None)?;
     Register::found(&reading(draft.bytes())?)?;
     Ok(())
 }
@@ -107,20 +106,6 @@ fn stand_in(number: usize) -> SecretKey {
         *place = byte;
     }
     SecretKey::from_seed(&seed)
-}
-
-fn header(device: DeviceKey, time: u64) -> Header {
-    Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device,
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time,
-        payload: None,
-    }
 }
 
 #[cfg(test)]

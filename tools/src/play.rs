@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use talea_ledger::place::Refusal as Refused;
 use talea_ledger::verdict::{Need, Verdict, Void};
 use talea_protocol::charter::{Roster, Visibility};
-use talea_protocol::entry::{Header, Refusal, SCHEME, Signed, VERSION};
-use talea_protocol::hash::EntryId;
+use talea_protocol::entry::{Header, Refusal, Signed};
 use talea_protocol::key::SecretKey;
 
 use crate::book::{Book, Unplaced};
@@ -124,17 +123,7 @@ impl<'a> Play<'a> {
         let first = scenario.steps().first().ok_or(ScenarioFault::Shape)?;
         let n = first.n;
         let key = script.key(&planned.author).ok_or_else(|| nobody(n, &planned.author))?;
-        let header = Header {
-            version: VERSION,
-            scheme: SCHEME,
-            cooperative: EntryId::ZERO,
-            device: key.device(),
-            seq: 0,
-            prev: EntryId::ZERO,
-            basis: EntryId::ZERO,
-            time: planned.time,
-            payload: None,
-        };
+        let header = Header::founding(key.device(), planned.time);
         let made = sign(n, &planned, header, key, salt)?;
         let mut book = Book::found(made.entry.clone())
             .map_err(|unplaced| PlayFault::Unplaced { n, unplaced })?;

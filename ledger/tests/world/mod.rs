@@ -166,17 +166,7 @@ pub fn consented(mut charter: Charter) -> Charter {
 /// The charter as an entry of founder 0.
 pub fn founding(charter: Charter, time: u64) -> Signed {
     let author = key(0);
-    let header = Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device: author.device(),
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time,
-        payload: None,
-    };
+    let header = Header::founding(author.device(), time);
     sign(&author, &header, &Act::Charter(Box::new(charter))).unwrap()
 }
 

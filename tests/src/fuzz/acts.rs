@@ -14,7 +14,7 @@ use talea_protocol::act::{
 };
 use talea_protocol::bytes::{Bp, Code, Day, List, Month, Quantity, encode};
 use talea_protocol::charter::{Amendment, Change, Kind, Member, Rate, Tier, Visibility};
-use talea_protocol::entry::{Entry, Header, SCHEME, Signed, VERSION, unsigned};
+use talea_protocol::entry::{Entry, Header, Signed, unsigned};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{Purpose, SecretKey, Signature};
 use talea_tools::book::Book;
@@ -52,17 +52,7 @@ fn quarter() -> (Signed, u64) {
 }
 
 fn founding(key: &SecretKey, act: Act) -> Signed {
-    let header = Header {
-        version: VERSION,
-        scheme: SCHEME,
-        cooperative: EntryId::ZERO,
-        device: key.device(),
-        seq: 0,
-        prev: EntryId::ZERO,
-        basis: EntryId::ZERO,
-        time: START_MS,
-        payload: None,
-    };
+    let header = Header::founding(key.device(), START_MS);
     kept(&header, &act).expect("a charter")
 }
 

@@ -249,7 +249,7 @@ impl People {
     /// The founders of a charter.
     fn of(keys: Vec<SecretKey>, charter: Charter) -> Self {
         let next_key = u64::try_from(keys.len()).expect("few");
-        let header = super::first_header(&keys[0]);
+        let header = Header::founding(keys[0].device(), START_MS);
         let founding = sign(&keys[0], &header, &Act::Charter(Box::new(charter)));
         let founding = founding.expect("an entry");
         let register = Register::found(&founding).expect("a charter");
