@@ -26,8 +26,10 @@ mod acts;
 mod closings;
 pub mod mixed;
 mod endings;
+mod registrars;
 
 pub use endings::Ending;
+pub use registrars::Numbered;
 
 /// A device that writes, by its number.
 pub struct Author {

@@ -168,9 +168,13 @@ fn examine(history: &History<'_>, fact: &Fact<'_>) -> Result<(), Stop> {
     history.may(fact, act)?;
     history.comes_next(fact, act)?;
     match act {
-        Act::Admit(_) | Act::Enrol(_) | Act::Revoke(_) | Act::Depart(_) | Act::Heal(_) => {
-            history.register.fault(fact.entry.id())
-        }
+        Act::Admit(_)
+        | Act::Enrol(_)
+        | Act::Revoke(_)
+        | Act::Depart(_)
+        | Act::Heal(_)
+        | Act::Succeed(_) => history.register.fault(fact.entry.id()),
+        Act::Call(call) => history.register.examine_call(call, fact.basis),
         Act::Leave => Ok(()),
         Act::Report(report) => history.register.examine_report(fact.member, report, fact.basis),
         Act::Mark(mark) => history.check_cut(fact, &mark.cut),

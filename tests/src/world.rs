@@ -28,6 +28,7 @@ mod heals;
 mod lies;
 mod wallets;
 mod strangers;
+mod registrars;
 mod invariants;
 pub mod shrink;
 
@@ -76,6 +77,8 @@ enum Event {
     Hear(usize, usize),
     /// The next step of what ends somebody's chains.
     Ending { island: usize, ending: usize },
+    /// The next step of a register that was written twice.
+    Register { island: usize },
     /// The storm is over.
     Calm,
 }
@@ -87,6 +90,8 @@ struct Island {
     people: People,
     /// Devices that are stolen, and members that leave.
     endings: Vec<Ending>,
+    /// Registers that were written twice, one after the other.
+    torn: Vec<registrars::Torn>,
     cooperative: EntryId,
     /// By host; none while it is down.
     replicas: Vec<Option<Replica>>,
@@ -104,6 +109,9 @@ struct Island {
     signed: Vec<BTreeMap<u64, TreeHash>>,
     /// Places that each host's log has given.
     given: Vec<BTreeMap<(DeviceKey, u64), EntryId>>,
+    /// Which register entry follows another, as settled anywhere, and as each host's log has given it.
+    numbers: BTreeMap<EntryId, EntryId>,
+    numbered: Vec<BTreeMap<EntryId, EntryId>>,
     tickets: BTreeMap<u64, Ticket>,
     next_ticket: u64,
     /// Writes of each host, counted.
@@ -222,6 +230,7 @@ impl World {
             number,
             people,
             endings: Vec::new(),
+            torn: Vec::new(),
             cooperative,
             replicas: self.hosts.iter().map(replica).collect(),
             wakes: vec![None; count],
@@ -231,6 +240,8 @@ impl World {
             seen: BTreeSet::new(),
             signed: vec![BTreeMap::new(); count],
             given: vec![BTreeMap::new(); count],
+            numbers: BTreeMap::new(),
+            numbered: vec![BTreeMap::new(); count],
             tickets: BTreeMap::new(),
             next_ticket: 0,
             writes: vec![0; count],
@@ -337,6 +348,7 @@ impl World {
             Event::Mend(one, other) => self.mend(one, other),
             Event::Hear(from, to) => self.hear(from, to),
             Event::Ending { island, ending } => self.go_on_ending(island, ending),
+            Event::Register { island } => self.go_on_with_register(island),
             Event::Calm => self.heal(),
         }
     }
@@ -368,6 +380,9 @@ impl World {
             What::Leave { author } => self.leave(author),
             What::Backup { node } => self.back_up(node),
             What::PutBack { node, down } => self.put_back(number, node, down),
+            What::TwoRegisters { mask, lengths, after, dice } => {
+                self.tear(mask, lengths, after, dice);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::chance::Chance;
 
 impl People {
     /// A cut of what was stated, mostly of all of it; rarely one that does not fit.
-    fn cut(&mut self, author: usize, chance: &mut Chance) -> Cut {
+    pub(super) fn cut(&mut self, author: usize, chance: &mut Chance) -> Cut {
         if !chance.percent(3) {
             // What is inside may name the newest register entry.
             self.catch_up(author);

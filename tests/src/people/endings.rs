@@ -15,9 +15,6 @@ use talea_protocol::recovery::{Approval, Depart, Heal, Report, Revoke, departure
 
 use super::{People, secret};
 
-/// Who writes the register.
-const REGISTRAR: usize = 0;
-
 /// Devices whose chains end, on whose word.
 pub struct Ending {
     /// The author whose word it is.
@@ -33,11 +30,12 @@ impl People {
     pub fn second(&mut self, author: usize, time: u64) -> Option<usize> {
         let key = secret(self.next_key);
         self.next_key += 1;
-        self.catch_up(REGISTRAR);
+        let registrar = self.registrar();
+        self.catch_up(registrar);
         let (request, proof, words) = self.request(&key, &[author]);
         let (member, words) = (Member(self.authors[author].member), List::new(words)?);
         let before = self.authors.len();
-        self.state(REGISTRAR, time, &Act::Enrol(Enrol { member, request, proof, words }));
+        self.state(registrar, time, &Act::Enrol(Enrol { member, request, proof, words }));
         self.welcome(key);
         (self.authors.len() > before).then_some(before)
     }
@@ -76,7 +74,7 @@ impl People {
         };
         let is_silent = self.authors[ending.by].is_silent;
         let words = if is_silent { vec![self.word_against(ending.by, device)] } else { Vec::new() };
-        let by = if is_silent { REGISTRAR } else { ending.by };
+        let by = if is_silent { self.registrar() } else { ending.by };
         let device = u32::try_from(device).expect("few");
         self.catch_up(by);
         let words = List::new(words).expect("one at most");
@@ -93,8 +91,9 @@ impl People {
 
     /// The registrar's heal of a forked chain.
     pub fn heal(&mut self, heal: Heal, time: u64) -> EntryId {
-        self.catch_up(REGISTRAR);
-        self.state(REGISTRAR, time, &Act::Heal(heal))
+        let registrar = self.registrar();
+        self.catch_up(registrar);
+        self.state(registrar, time, &Act::Heal(heal))
     }
 
     /// The register entry that ends the chains at a cut.
@@ -114,7 +113,8 @@ impl People {
                 Act::Depart(Depart { member, cut, word })
             }
         };
-        self.catch_up(REGISTRAR);
-        self.state(REGISTRAR, time, &act)
+        let registrar = self.registrar();
+        self.catch_up(registrar);
+        self.state(registrar, time, &act)
     }
 }

@@ -7,7 +7,9 @@ use talea_protocol::charter::{Charter, Kind};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, Signature, examine, verify_for};
-use talea_protocol::recovery::{Depart, Report, Revoke, departure, revocation};
+use talea_protocol::recovery::{
+    Call, Depart, Report, Revoke, Succeed, departure, revocation, succession,
+};
 
 use super::Stop;
 
@@ -157,6 +159,7 @@ impl<'a> Register<'a> {
             Act::Revoke(it) => self.check_revocation(it),
             Act::Depart(it) => self.check_departure(it),
             Act::Heal(it) => self.writing(it.device, u32::MAX).is_none().then_some(43),
+            Act::Succeed(it) => self.check_succession(it),
             _ => return,
         };
         if let Some(rule) = fault {
@@ -243,6 +246,39 @@ impl<'a> Register<'a> {
         let device = self.writing(it.device, basis).ok_or(Stop::Void(43))?;
         let own = device.member == author && it.words.is_empty();
         if own || self.speaks(device, &it.words, basis) { Ok(()) } else { Err(Stop::Void(79)) }
+    }
+
+    /// Rule 82, of a call under this register entry.
+    pub fn examine_call(&self, it: &Call, basis: u32) -> Result<(), Stop> {
+        let at = self.number(&it.at).filter(|at| *at <= basis).ok_or(Stop::Void(82))?;
+        let person = self.member(it.successor.0, at).is_some_and(|it| it.kind != Kind::Machine);
+        if person { Ok(()) } else { Err(Stop::Void(82)) }
+    }
+
+    /// Rules 43, 82 and 83: the successor is a member still, and so were or are those who called.
+    fn check_succession(&self, it: &Succeed) -> Option<u16> {
+        if self.examine_call(&it.call, u32::MAX).is_err() {
+            return Some(82);
+        }
+        if self.member(it.call.successor.0, u32::MAX).is_none() {
+            return Some(43);
+        }
+        let said = succession(&self.cooperative(), &it.call);
+        let good = |word: &&Approval| {
+            verify_for(Purpose::Succession, &word.device, &word.signature, &said)
+        };
+        let ascending = it.words.is_sorted_by(|one, other| one.device < other.device);
+        let words = it.words.iter().filter(|_| ascending).filter(good);
+        let given: BTreeSet<u32> =
+            words.filter_map(|word| self.owner(&word.device, u32::MAX)).collect();
+        let at = self.number(&it.call.at).expect("rule 82");
+        let members = (0..u32::MAX).take(self.members.len());
+        let present = members.filter(|member| self.member(*member, at).is_some()).count();
+        let needed = match self.charter.recovery {
+            0 => present / 2 + 1,
+            recovery => usize::from(recovery),
+        };
+        (given.len() < needed).then_some(83)
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Option<u16> {

@@ -13,6 +13,7 @@ use talea_protocol::hash::{Context, EntryId, Hash};
 use talea_protocol::leaf::accept;
 
 use super::invariants::{Invariant, Violation};
+use super::registrars::follows;
 use super::scenario::{Lie, Scenario, Step, What};
 use super::{World, number, run, torsion};
 use crate::chance::Chance;
@@ -37,17 +38,28 @@ pub enum Canary {
     LowQuorum,
     /// Signatures are judged without the cofactor, in batches, as `ed25519-dalek` does.
     DalekBatch,
+    /// A second register entry with one number gets a leaf in the log: where the replica refuses by
+    /// rule 15 or 20, the disk writes it all the same.
+    BothRegisters,
+    /// Whoever goes on with the register asks one node where it stands, and not a quorum.
+    HastySuccessor,
+    /// A succession with the words of too few is accepted: where the replica refuses by rule 15 or
+    /// 16, whoever submits it is told that it has a place.
+    FewWords,
 }
 
 impl Canary {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::AcknowledgeBeforeSync,
         Self::WrongPrev,
         Self::StateByArrival,
         Self::SecondPlace,
         Self::LowQuorum,
         Self::DalekBatch,
+        Self::BothRegisters,
+        Self::HastySuccessor,
+        Self::FewWords,
     ];
 
     /// What must be said when it is noticed: any of these.
@@ -57,10 +69,11 @@ impl Canary {
             Self::AcknowledgeBeforeSync => {
                 &[Invariant::NothingAcknowledgedIsMissing, Invariant::NobodySignsTwoRootsOrFewer]
             }
-            Self::WrongPrev => &[Invariant::NothingForgedIsAccepted],
+            Self::WrongPrev | Self::FewWords => &[Invariant::NothingForgedIsAccepted],
             Self::StateByArrival => &[Invariant::AllHoldTheSame],
-            Self::SecondPlace => &[Invariant::NoLogHoldsAPlaceTwice],
+            Self::SecondPlace | Self::BothRegisters => &[Invariant::NoLogHoldsAPlaceTwice],
             Self::LowQuorum => &[Invariant::NoPlaceSettlesTwice],
+            Self::HastySuccessor => &[Invariant::AllAgreeInTime],
             Self::DalekBatch => {
                 &[Invariant::NoHonestPeerIsAccused, Invariant::HonestEntriesAreAccepted]
             }
@@ -164,16 +177,36 @@ impl World {
         match (self.canary, reply) {
             (Some(Canary::WrongPrev), Reply::Refused(Refusal::Link { .. })) => Reply::Placed(0),
             (Some(Canary::SecondPlace), Reply::Refused(Refusal::Fork { .. })) => {
-                let forged = self.islands[island].people.sinful(&id).map(|entry| accept(entry));
-                let cooperative = self.islands[island].cooperative;
-                let leaf = forged.expect("somebody has signed it");
-                let index = number(self.hosts[host].disk.leaves(&cooperative).count());
-                self.on_leaf(island, host, &leaf);
-                self.hosts[host].disk.put_leaf(&cooperative, index, leaf);
+                self.write_second(island, host, id);
                 reply
             }
+            (
+                Some(Canary::BothRegisters),
+                Reply::Refused(Refusal::Fork { .. } | Refusal::NotHead { .. }),
+            ) if self.islands[island]
+                .people
+                .sinful(&id)
+                .is_some_and(|it| follows(it).is_some()) =>
+            {
+                self.write_second(island, host, id);
+                reply
+            }
+            (
+                Some(Canary::FewWords),
+                Reply::Refused(Refusal::NotRegistrar | Refusal::NotHead { .. }),
+            ) => Reply::Placed(0),
             (_, reply) => reply,
         }
+    }
+
+    /// A second entry for a place, or for a number, on a disk.
+    fn write_second(&mut self, island: usize, host: usize, id: EntryId) {
+        let forged = self.islands[island].people.sinful(&id).map(|entry| accept(entry));
+        let cooperative = self.islands[island].cooperative;
+        let leaf = forged.expect("somebody has signed it");
+        let index = number(self.hosts[host].disk.leaves(&cooperative).count());
+        self.on_leaf(island, host, &leaf);
+        self.hosts[host].disk.put_leaf(&cooperative, index, leaf);
     }
 
     /// The state root that a node publishes at the end.

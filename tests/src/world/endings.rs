@@ -30,9 +30,11 @@ impl World {
         let (now, people) = (self.now, &mut self.islands[island].people);
         let authors = number(people.authors.len());
         let by = usize::try_from(author % authors).expect("few");
-        if people.authors[by].is_silent {
+        let is_silent = people.authors[by].is_silent;
+        if is_silent || self.is_leaderless(island) {
             return;
         }
+        let people = &mut self.islands[island].people;
         let Some(device) = people.second(by, now) else { return self.submit_last(island) };
         let stolen = people.steal(device, count, now);
         let forked =
@@ -56,9 +58,12 @@ impl World {
         let authors = number(people.authors.len());
         let by = usize::try_from(author % authors).expect("few");
         let Some(devices) = people.plain_member(by) else { return };
-        if devices.iter().any(|device| people.authors[*device].is_silent) {
+        let people = &self.islands[island].people;
+        let is_silent = |device: &usize| people.authors[*device].is_silent;
+        if devices.iter().any(|it| is_silent(it) || self.is_needed(island, *it)) {
             return;
         }
+        let people = &mut self.islands[island].people;
         for device in devices {
             people.authors[device].is_silent = true;
         }
@@ -75,6 +80,14 @@ impl World {
 
     /// The next step of an ending, if its time has come.
     pub(super) fn go_on_ending(&mut self, island: usize, place: usize) {
+        if self.is_leaderless_for_ever(island) {
+            self.faults.count("chains that no registrar ends");
+            self.statements -= 1;
+            return;
+        }
+        if self.is_leaderless(island) {
+            return self.at(ASK_MS, Event::Ending { island, ending: place });
+        }
         let done = match self.islands[island].endings[place].ground {
             None => self.give_ground(island, place),
             Some(ground) => self.go_on_to_the_cut(island, place, ground),

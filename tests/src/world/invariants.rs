@@ -20,6 +20,7 @@ use talea_protocol::message::Message;
 use talea_protocol::sync::FRAMES;
 
 use super::canary::Canary;
+use super::registrars::follows;
 use super::scenario::Scenario;
 use super::trace::Outcome;
 use super::wallets::Ticket;
@@ -177,6 +178,7 @@ impl World {
         }
         let checked = self.no_place_settles_twice(island, host, entry);
         self.note_violation(checked);
+        self.no_number_settles_twice(island, host, entry);
         self.islands[island].seen.insert(entry);
     }
 
@@ -263,6 +265,11 @@ impl World {
         let former = *given.entry(place).or_insert(entry.id());
         holds(former == entry.id(), Invariant::NoLogHoldsAPlaceTwice, || {
             format!("host {host} gives place {} of {} twice", place.1, place.0)
+        })?;
+        let Some(after) = follows(&entry) else { return Ok(()) };
+        let former = *self.islands[island].numbered[host].entry(after).or_insert(entry.id());
+        holds(former == entry.id(), Invariant::NoLogHoldsAPlaceTwice, || {
+            format!("host {host} gives the number after {after} twice")
         })
     }
 
@@ -398,6 +405,7 @@ impl World {
             && self.cuts(island, &honest).len() == 1
             && self.wrong_states_are_noticed(island)
             && self.every_met_equivocation_is_proven(island)
+            && self.every_torn_register_is_proven(island)
             && self.every_met_split_is_proven(island)
     }
 

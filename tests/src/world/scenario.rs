@@ -212,6 +212,18 @@ pub enum What {
         /// Who states it, modulo the devices that there are.
         author: u64,
     },
+    /// The registrar writes two registers, and submits one to some nodes and the other to the rest.
+    /// The members call for another registrar, who goes on with one of them.
+    TwoRegisters {
+        /// Which nodes get the second, by their numbers' bits; and, further up, which get none.
+        mask: u64,
+        /// Entries of each.
+        lengths: [u64; 2],
+        /// How many ms later the members call.
+        after: u64,
+        /// Draws what is written, and who goes on.
+        dice: u64,
+    },
 }
 
 /// Rosters: nodes, how many may lie, how many receipts settle. Model, section 6.
@@ -264,6 +276,7 @@ impl Scenario {
         scenario.draw_statements(chance);
         scenario.draw_troubles(chance);
         scenario.draw_strangers(chance);
+        scenario.draw_registers();
         scenario.steps.sort_by_key(|step| step.at);
         scenario
     }
@@ -360,6 +373,21 @@ impl Scenario {
         }
     }
 
+    /// Drawn apart, so that what is drawn from the same seed besides stays as it is.
+    fn draw_registers(&mut self) {
+        let mut chance = Chance::of(self.seed, &[101]);
+        let garbage = self.liars.iter().any(|(_, lie)| matches!(lie, Lie::Garbage(_)));
+        if !chance.percent(20) || self.island || (self.faulty == 0 && garbage) {
+            return;
+        }
+        for _ in 0..chance.between(1, 2) {
+            let mask = chance.number();
+            let lengths = [chance.between(1, 3), chance.between(1, 3)];
+            let (after, dice) = (chance.below(4_000), chance.number());
+            self.push(&mut chance, What::TwoRegisters { mask, lengths, after, dice });
+        }
+    }
+
     fn push(&mut self, chance: &mut Chance, what: What) {
         let at = chance.below(self.storm);
         self.steps.push(Step { at, what });
@@ -388,6 +416,7 @@ impl Scenario {
                     | What::Flood { .. }
                     | What::Theft { .. }
                     | What::Leave { .. }
+                    | What::TwoRegisters { .. }
             )
         };
         self.steps.retain(|step| !beyond(&step.what));

@@ -82,7 +82,8 @@ impl World {
         let people = &self.islands[island].people;
         let others = number(people.authors.len() - 1);
         let author = usize::try_from(1 + author % others).expect("few");
-        (!people.authors[author].is_silent).then_some(author)
+        let may = !people.authors[author].is_silent && !self.is_needed(island, author);
+        may.then_some(author)
     }
 
     /// A member signs what must have no place, and is silent from then on.

@@ -64,6 +64,7 @@ impl World {
             Event::Mend(one, other) => (None, 7, [*one, *other, 0]),
             Event::Hear(from, to) => (None, 8, [*from, *to, 0]),
             Event::Ending { island, ending } => (Some(*island), 10, [*ending, 0, 0]),
+            Event::Register { island } => (Some(*island), 20, [0; 3]),
             Event::Calm => (None, 9, [0; 3]),
         };
         let mut bytes = vec![kind];

@@ -24,6 +24,8 @@ pub(super) enum Errand {
     Forged,
     /// A place for the entry of a device that writes twice in one place.
     Forked,
+    /// A place for one of two registers.
+    Rival,
     /// A place for an honest entry under a signature that is not its device's.
     Damaged,
     /// A place for an entry of another cooperative.
@@ -135,7 +137,7 @@ impl World {
         let Some(mut asked) = self.islands[island].tickets.remove(&ticket) else { return };
         let moment = self.hosts[asked.host].moment(self.now);
         let reply = match asked.errand {
-            Errand::Forged => self.bend(island, asked.host, asked.entry, reply),
+            Errand::Forged | Errand::Rival => self.bend(island, asked.host, asked.entry, reply),
             _ => reply,
         };
         match reply {
@@ -170,6 +172,8 @@ impl World {
             Errand::Honest if self.is_stopped(island, asked, reply) => {}
             // Rule 25: this node holds more than the registrar has cut, and takes the cut over later.
             Errand::Honest if matches!(reply, Reply::Refused(Refusal::Held { .. })) => {}
+            // Rule 15: this node holds a register that a successor has left, and takes the other over.
+            Errand::Honest if self.is_torn(island, asked, reply) => {}
             // Rule 26: the same, of another branch of the chain that is cut.
             Errand::Honest if self.cuts_a_fork(island, asked, reply) => {}
             Errand::Honest if refused => {
