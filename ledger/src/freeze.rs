@@ -231,7 +231,9 @@ impl Freezes {
 
     fn called(&mut self, register: &Register, caller: Member, call: Call) {
         let Some(at) = register.number(&call.at) else { return };
-        if register.examine_call(at, &call).is_err() || !register.is_member(caller, at) {
+        let is_sound = register.examine_call(at, &call).is_ok() && register.is_member(caller, at);
+        // What comes after the succession that it called for stops no successor.
+        if !is_sound || !register.keeps_registrar(at) {
             return;
         }
         let callers = self.calls.entry(call).or_default();

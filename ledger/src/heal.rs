@@ -120,10 +120,33 @@ pub fn examine(register: &Register, heal: &Heal) -> Result<(), HealFault> {
         .map(|evidence| cited(&cooperative, register.roster(), &key, heal.seq, evidence))
         .collect::<Result<Vec<Forked>, HealFault>>()?;
     if register.rosters().len() > 1 {
+        numbered(register, &cited).map_or(Ok(()), |left| adopts(Some(left), heal.adopt))?;
         return others_dead(register.roster(), &cited, heal.adopt);
     }
-    let (left, adopted) = (outcome(register.roster(), &cited)?, heal.adopt);
+    adopts(left(register, &cited)?, heal.adopt)
+}
+
+fn adopts(left: Option<EntryId>, adopted: Option<EntryId>) -> Result<(), HealFault> {
     if left == adopted { Ok(()) } else { Err(HealFault::Adopted { left, adopted }) }
+}
+
+/// What fork leaves of different logs, all about one place, leave of its branches under a register:
+/// the one that the register holds, for a succession may have adopted it after those logs were
+/// asked, and whatever follows it settles with it; otherwise what [`outcome`] says.
+///
+/// # Errors
+/// [`HealFault::Open`], [`HealFault::Nothing`].
+pub fn left(register: &Register, cited: &[Forked]) -> Result<Option<EntryId>, HealFault> {
+    match numbered(register, cited) {
+        Some(held) => Ok(Some(held)),
+        None => outcome(register.roster(), cited),
+    }
+}
+
+/// The branch that has a number in the register. A heal stands on the whole register before it: once
+/// it is settled, so is this.
+fn numbered(register: &Register, cited: &[Forked]) -> Option<EntryId> {
+    branches(cited).into_iter().find(|branch| register.number(branch).is_some())
 }
 
 /// Whether every branch is dead but the one that is adopted. That one may be dead as well: what

@@ -414,6 +414,14 @@ impl Register {
         }
     }
 
+    /// Whether whoever held the register at entry `at` has held it ever since: a call is about the
+    /// registrar of then, and about no later one.
+    #[must_use]
+    pub fn keeps_registrar(&self, at: u32) -> bool {
+        let begun = |at| self.term(Office::Registrar, at).map(|term| term.number);
+        begun(at) == begun(self.head().0)
+    }
+
     /// Where a device's acts for a role end, if it writes them under register entry `basis`: the
     /// term that ends its holder's, and how many of its entries count.
     #[must_use]

@@ -153,7 +153,7 @@ impl Wound {
             return Err(HealFault::Healed);
         }
         let leaves: Vec<Forked> = self.cited.values().map(|cited| cited.forked).collect();
-        let adopt = heal::outcome(register.roster(), &leaves)?;
+        let adopt = heal::left(register, &leaves)?;
         let evidence = self.cited.values().map(|cited| cited.evidence.clone()).collect();
         let evidence = List::new(evidence).ok_or(HealFault::Nothing)?;
         let heal = Heal { device, seq, adopt, evidence };

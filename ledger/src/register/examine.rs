@@ -186,8 +186,12 @@ impl Register {
         self.examine_call(at, &succeed.call)?;
         self.present_member(succeed.call.successor)?;
         let signed = succession(&self.cooperative(), &succeed.call);
-        let given = self.vouching(Purpose::Succession, &signed, &succeed.words);
         let needed = count(self.calls_needed(at));
+        let given = if self.keeps_registrar(at) {
+            self.vouching(Purpose::Succession, &signed, &succeed.words)
+        } else {
+            0
+        };
         if given < needed { Err(Void::Calls { given, needed }) } else { Ok(()) }
     }
 

@@ -16,7 +16,8 @@ use super::submit::payload_key;
 use super::{Alarm, Output, Replica};
 use crate::batch::Column;
 use crate::freeze::{Freezes, Open};
-use crate::place::{Cause, Refusal};
+use crate::place::{Cause, Refusal, office};
+use crate::register::Office;
 
 impl Replica {
     /// Whether this node's own log grows: it has all that it ever signed, and nothing that needs
@@ -212,20 +213,29 @@ impl Replica {
             let from = u32::try_from(entry.header().seq).unwrap_or(u32::MAX);
             return Err(Refusal::Frozen { from, cause: Cause::Closed });
         }
-        if !self.adopted.contains(&entry.id()) {
+        // Nothing but the register is adopted: what else a succession may name stands still.
+        let is_register = office(entry.content()) == Some(Office::Registrar);
+        if !is_register || !self.adopted.contains(&entry.id()) {
             self.freezes.ask(register, &self.places, &self.state, device, entry)?;
         }
         Freezes::ask_ground(register, &self.places, &self.state, entry)?;
         self.bar_locked(device, entry)
     }
 
-    /// An entry waits for its basis: if it is a succession with enough words, that basis is
-    /// adopted although its author's chain stands still; and so on backwards.
-    pub(super) fn ground(&mut self, entry: &Signed, awaited: EntryId) {
+    /// An entry of another's log has no place here. If it is a succession with enough words, the
+    /// register entry that it names is adopted although its author's chain stands still; and so
+    /// are those before it, whichever of them came first.
+    pub(super) fn ground(&mut self, entry: &Signed) {
         let Some(register) = &self.register else { return };
-        let adopted = self.adopted.contains(&entry.id());
-        if adopted || register.grounds(entry.content()) {
-            self.adopted.insert(awaited);
+        if !self.adopted.contains(&entry.id()) && !register.grounds(entry.content()) {
+            return;
+        }
+        let mut basis = entry.header().basis;
+        while register.number(&basis).is_none() && self.adopted.insert(basis) {
+            match self.strays.entry(&basis) {
+                Some(before) => basis = before.header().basis,
+                None => break,
+            }
         }
     }
 }

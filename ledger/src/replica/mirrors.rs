@@ -230,8 +230,8 @@ impl Replica {
                 return held.unwrap_or_else(|| Seen::Claim(id, resolved.unwrap_or_default()));
             }
             Placing::Known(leaf, entry) => (entry, self.holding(leaf, hash)),
-            Placing::Waits(awaited, entry) => {
-                self.ground(&entry, awaited);
+            Placing::Waits(_, entry) => {
+                self.ground(&entry);
                 self.stray(entry.clone());
                 (entry, None)
             }

@@ -406,7 +406,9 @@ impl Replica {
                 if position.is_none()
                     && let Some(Ok(entry)) = accepted(&leaf).map(|it| Entry::parse(it.to_vec()))
                 {
-                    self.stray(Signed::kept(entry));
+                    let entry = Signed::kept(entry);
+                    self.ground(&entry);
+                    self.stray(entry);
                 }
                 mirror.apply(Seen::Claim(id, leaf), hash);
             }

@@ -64,6 +64,12 @@ impl Strays {
         held.is_none_or(|stray| stray.receipts.has(roster, node))
     }
 
+    /// One of them.
+    pub(super) fn entry(&self, id: &EntryId) -> Option<&Signed> {
+        let held = self.by_spot.get(self.spots.get(id)?)?;
+        held.get(id).map(|stray| &stray.entry)
+    }
+
     /// The leaf by which another's log accepts one.
     pub(super) fn leaf(&self, id: &EntryId) -> Option<Vec<u8>> {
         let held = self.by_spot.get(self.spots.get(id)?)?;

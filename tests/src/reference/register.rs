@@ -59,6 +59,8 @@ pub struct Register<'a> {
     /// Devices by number.
     pub devices: Vec<Device>,
     faults: BTreeMap<EntryId, u16>,
+    /// Number of the register entry since which the register has been with whom it is.
+    registrar_since: u32,
 }
 
 impl<'a> Register<'a> {
@@ -74,6 +76,7 @@ impl<'a> Register<'a> {
             members: Vec::new(),
             devices: Vec::new(),
             faults: BTreeMap::new(),
+            registrar_since: 0,
         };
         for (number, founder) in (0..).zip(&charter.founders) {
             let (college, stage, kind) = (founder.college, founder.stage, founder.kind);
@@ -178,6 +181,10 @@ impl<'a> Register<'a> {
                 let length = |device| it.cut.length(device);
                 return self.end(|device, _| device == it.device, enrolled, length);
             }
+            Act::Succeed(_) => {
+                self.registrar_since = enrolled;
+                return;
+            }
             // A chain whose branches are all dead ends before them.
             Act::Heal(it) if it.adopt.is_none() => {
                 return self.end(|device, _| device == it.device, enrolled, |_| it.seq);
@@ -278,7 +285,7 @@ impl<'a> Register<'a> {
             0 => present / 2 + 1,
             recovery => usize::from(recovery),
         };
-        (given.len() < needed).then_some(83)
+        (at < self.registrar_since || given.len() < needed).then_some(83)
     }
 
     fn check_request(&self, request: &Request, proof: &Signature) -> Option<u16> {

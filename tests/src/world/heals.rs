@@ -31,7 +31,7 @@ impl World {
         }
         let cited = self.cited(island, device, seq);
         let leaves: Vec<Forked> = cited.iter().map(|(leaf, _)| *leaf).collect();
-        match heal::outcome(register.roster(), &leaves) {
+        match heal::left(register, &leaves) {
             Ok(adopt) => {
                 let evidence = cited.into_iter().map(|(_, evidence)| evidence).collect();
                 let evidence = List::new(evidence).expect("as many as nodes");

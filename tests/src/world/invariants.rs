@@ -20,7 +20,6 @@ use talea_protocol::message::Message;
 use talea_protocol::sync::FRAMES;
 
 use super::canary::Canary;
-use super::registrars::follows;
 use super::scenario::Scenario;
 use super::trace::Outcome;
 use super::wallets::Ticket;
@@ -119,7 +118,7 @@ impl Violation {
     }
 }
 
-type Checked = Result<(), (Invariant, String)>;
+pub(super) type Checked = Result<(), (Invariant, String)>;
 
 fn holds(holds: bool, invariant: Invariant, what: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err((invariant, what())) }
@@ -266,11 +265,7 @@ impl World {
         holds(former == entry.id(), Invariant::NoLogHoldsAPlaceTwice, || {
             format!("host {host} gives place {} of {} twice", place.1, place.0)
         })?;
-        let Some(after) = follows(&entry) else { return Ok(()) };
-        let former = *self.islands[island].numbered[host].entry(after).or_insert(entry.id());
-        holds(former == entry.id(), Invariant::NoLogHoldsAPlaceTwice, || {
-            format!("host {host} gives the number after {after} twice")
-        })
+        self.no_log_numbers_twice(island, host, &entry)
     }
 
     pub(super) fn no_honest_peer_is_accused(&mut self, host: usize, node: NodeKey, alarm: &Alarm) {

@@ -14,7 +14,7 @@ use talea_protocol::key::DeviceKey;
 use talea_protocol::recovery::Call;
 
 use super::canary::Canary;
-use super::invariants::Invariant;
+use super::invariants::{Checked, Invariant};
 use super::links::has;
 use super::wallets::{Errand, Ticket};
 use super::{Event, World, number};
@@ -283,6 +283,22 @@ impl World {
             let what = format!("{former} and {id} follow {after}, at host {host}");
             self.violate(Invariant::NoPlaceSettlesTwice, what);
         }
+    }
+
+    /// No log accepts two entries that follow the same one in the register.
+    pub(super) fn no_log_numbers_twice(
+        &mut self,
+        island: usize,
+        host: usize,
+        entry: &Entry,
+    ) -> Checked {
+        let Some(after) = follows(entry) else { return Ok(()) };
+        let former = *self.islands[island].numbered[host].entry(after).or_insert(entry.id());
+        if former == entry.id() {
+            return Ok(());
+        }
+        let what = format!("host {host} gives the number after {after} twice");
+        Err((Invariant::NoLogHoldsAPlaceTwice, what))
     }
 
     /// Whether a succession is refused where another register is held than the one that goes on.
