@@ -110,6 +110,21 @@ fn a_node_of_which_nothing_is_left_learns_from_its_peers_that_it_has_signed() {
 }
 
 #[test]
+fn who_shows_it_its_own_leaves_before_it_says_that_it_has_them_is_not_accused() {
+    let (mut village, _) = older_day();
+    village.stores[2] = Store::default();
+    village.found(2);
+    village.unsaid = true;
+    // Their logs are told as what they have in common with its own: a false leaf, or a lost one?
+    village.join(2);
+    village.wait(3_000);
+    village.agree(SINCE);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
+#[test]
 fn a_node_that_crashes_while_it_catches_up_goes_on_where_it_was() {
     let (mut village, older) = older_day();
     let promised = village.stores[2].promised;
