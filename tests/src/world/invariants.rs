@@ -550,6 +550,7 @@ impl World {
                 held.people.entries.len(),
                 self.statements
             ));
+            words.extend(self.island(held.number).map(|it| self.report_registers(it)));
             for (host, replica) in held.replicas.iter().enumerate() {
                 let lie = self.hosts[host].lie;
                 words.push(match replica {

@@ -80,13 +80,12 @@ impl World {
         let Some(island) = self.island(0) else { return };
         let (now, people) = (self.now, &mut self.islands[island].people);
         let (registrar, mut chance) = (people.registrar(), Chance::new(dice));
-        if self.is_leaderless(island) || self.calm {
+        let is_silent = people.authors[registrar].is_silent;
+        let is_under_way = |it: &Torn| it.stage != Stage::Over;
+        if is_silent || self.calm || self.islands[island].torn.last().is_some_and(is_under_way) {
             return;
         }
         let people = &mut self.islands[island].people;
-        if people.authors[registrar].is_silent {
-            return;
-        }
         let Some(successor) = people.successor(&mut chance) else { return };
         let header = people.header(registrar, now);
         let place = (header.device, header.seq);
@@ -272,6 +271,15 @@ impl World {
             None => asked > PATIENCE,
         };
         is_over.then_some(Stage::Over)
+    }
+
+    /// How far the registers are that were written twice, and the chains that are to end.
+    pub(super) fn report_registers(&self, island: usize) -> String {
+        let held = &self.islands[island];
+        let stages: Vec<_> = held.torn.iter().map(|it| (it.place.1, &it.stage, it.asked)).collect();
+        let endings: Vec<_> =
+            held.endings.iter().map(|it| (it.by, it.device, it.ground.is_some())).collect();
+        format!("registers {stages:?}, endings {endings:?};")
     }
 
     /// A register number is settled once, and given once by each log.
