@@ -210,7 +210,7 @@ impl World {
         let (now, held) = (self.now, &mut self.islands[island]);
         let torn = held.torn.last_mut()?;
         let adopted = torn.branches[branch].drain(..length).collect();
-        let (successor, heals) = (torn.successor, torn.dice % 2 == 0);
+        let (successor, heals) = (torn.successor, torn.dice.is_multiple_of(2));
         held.people.adopt(adopted);
         held.people.succeed(successor, call, by, now);
         self.submit_last(island);
