@@ -581,7 +581,7 @@ fn v20_a_run_whose_cut_holds_the_work_and_not_who_attested_it_is_named() {
 fn v20_a_run_that_no_client_paid_for_is_named() {
     let (file, run) = with_run(|run| run.period = amount::month("2025-12").unwrap());
     let found = against(&checked(&file, 20), &run);
-    assert!(found[0].contains("no payment by a client"), "{found:?}");
+    assert!(found.iter().any(|what| what.contains("no payment by a client")), "{found:?}");
 }
 
 #[test]
@@ -608,7 +608,8 @@ fn v20_a_credit_whose_attester_invoice_or_clause_is_not_shown_is_named() {
     assert!(passes(&read(&file)));
     let mut audit = read(&file);
     let sum = audit.sum.as_ref().unwrap();
-    let (work, record) = sum.state.work().iter().next().unwrap();
+    let credited = sum.state.work().iter().find(|(_, record)| record.credit.nominal > 0);
+    let (work, record) = credited.unwrap();
     let (work, word) = (*work, record.attestations[0].id);
     audit.shown.entries.remove(&word);
     let found = against(&checks(&audit)[19], &work);
@@ -616,7 +617,7 @@ fn v20_a_credit_whose_attester_invoice_or_clause_is_not_shown_is_named() {
     let mut audit = read(&file);
     audit.shown.entries.remove(&audit.shown.cooperative);
     let found = against(&checks(&audit)[19], &work);
-    assert!(found.iter().any(|what| what.contains("\"rate of the task")), "{found:?}");
+    assert!(found.iter().any(|what| what.contains("\"attestations needed\"")), "{found:?}");
     let mut audit = read(&file);
     let sum = audit.sum.as_ref().unwrap();
     let invoices: Vec<EntryId> = sum.state.treasury().jobs().values().map(|job| job.invoice).collect();

@@ -82,7 +82,7 @@ fn a_page_shows_every_entry_up_to_its_limit_and_of_one_more_those_that_figures_n
 #[test]
 fn a_page_that_shows_less_has_all_figures_and_no_link_that_leads_nowhere() {
     let audit = read(&quarter::played(quarter::LAST).export(0));
-    let (whole, most) = (page(&audit, Lang::En).unwrap(), 40);
+    let (whole, most) = (page(&audit, Lang::En).unwrap(), 100);
     let part = page_of(&audit, Lang::En, most).unwrap();
     let shown = |page: &str| page.matches("<article ").count();
     assert!(shown(&whole) == audit.shown.entries.len() && (8..=most).contains(&shown(&part)));
@@ -90,7 +90,7 @@ fn a_page_that_shows_less_has_all_figures_and_no_link_that_leads_nowhere() {
     for href in values(&part, "href") {
         assert!(ids.contains(&href.strip_prefix('#').unwrap()), "{href}");
     }
-    // The balance, the claims, the runs and the flows of the quarter have fewer rows than 40.
+    // The balance, the claims, the runs and the flows of the quarter have fewer rows than 100.
     let section = |page: &str, id: &str| {
         let begin = page.find(&format!("<section id=\"{id}\"")).unwrap();
         page[begin..].split("</section>").next().unwrap().matches("<tr>").count()
