@@ -51,7 +51,8 @@ pub fn explain(audit: &Audit, text: &str) -> Option<Report> {
             let worked = contributions.iter().filter_map(|id| sum.state.work().record(id));
             let of_work: BTreeSet<Clause> =
                 worked.flat_map(|record| origin::of_work(sum, record)).collect();
-            let clauses = clauses(audit, sum, &run).into_iter().chain(of_work.into_iter().map(cells));
+            let clauses =
+                clauses(audit, sum, &run).into_iter().chain(of_work.into_iter().map(cells));
             let clauses = clauses.collect();
             let roots = [vec![run], contributions, receipts, expenses].concat();
             (text.to_owned(), roots, clauses)

@@ -37,7 +37,8 @@ pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
     let origins = Origins::new(sum);
     let (receipts, expenses) = origins.money(run);
     let record = sum.state.runs().record(run);
-    let work = record.map(|it| origins.work(member, it.period, &it.cut).map(|(id, _)| id).collect());
+    let work =
+        record.map(|it| origins.work(member, it.period, &it.cut).map(|(id, _)| id).collect());
     Sources { contributions: work.unwrap_or_default(), receipts, expenses }
 }
 
@@ -121,7 +122,8 @@ pub fn of_work(sum: &Sum, record: &Record) -> Vec<Clause> {
         value: record.needed.to_string(),
         by: set_by(sum, stated, |it| matches!(it, Amendment::Attestations(_))),
     }];
-    if let Some(rate) = terms.rate(charter, when, &act.task).filter(|_| act.stream != Stream::Care) {
+    if let Some(rate) = terms.rate(charter, when, &act.task).filter(|_| act.stream != Stream::Care)
+    {
         let of_task = |it: &Amendment| matches!(it, Amendment::Rate(it) if it.task == act.task);
         let value = format!("{}: {} / {}", act.task, rate.credits, rate.unit);
         clauses.push(Clause { key: "clause-rate", value, by: set_by(sum, when, of_task) });

@@ -23,8 +23,8 @@ use crate::verify::{Audit, Claim, Status, Sum};
 mod extent;
 mod sankey;
 
-pub use extent::SHOWN_MAX;
 use extent::Extent;
+pub use extent::SHOWN_MAX;
 use sankey::Diagram;
 
 /// Digits of an id that are shown in a table.

@@ -14,8 +14,7 @@ use crate::lang::Lang;
 /// The words of a key in a language, with values in the places `a` to `e`.
 pub(crate) fn words(lang: Lang, key: &str, values: &[String]) -> String {
     let places = ["a", "b", "c", "d", "e"].into_iter();
-    let named: Vec<(&'static str, &str)> =
-        places.zip(values.iter().map(String::as_str)).collect();
+    let named: Vec<(&'static str, &str)> = places.zip(values.iter().map(String::as_str)).collect();
     lang.say_with(key, &named)
 }
 
@@ -33,8 +32,9 @@ fn rule(lang: Lang, number: u16, key: &str, values: &[String]) -> String {
 pub fn entry(refusal: &entry::Refusal, lang: Lang) -> String {
     let values = match refusal {
         entry::Refusal::Length { length } => vec![length.to_string()],
-        entry::Refusal::Version { version: number }
-        | entry::Refusal::Scheme { scheme: number } => vec![number.to_string()],
+        entry::Refusal::Version { version: number } | entry::Refusal::Scheme { scheme: number } => {
+            vec![number.to_string()]
+        }
         entry::Refusal::Value(malformed) => vec![foreign(lang, malformed)],
         entry::Refusal::Limit { act, payload } => vec![act.to_string(), payload.to_string()],
         entry::Refusal::NotCanonical
@@ -281,9 +281,11 @@ mod tests {
     #[test]
     fn every_refusal_is_told_in_both_languages_and_in_english_as_the_rules_say_it() {
         let entries = entries();
-        let told = entries.iter().map(|it| (it.to_string(), [Lang::En, Lang::Fr].map(|l| entry(it, l))));
+        let told =
+            entries.iter().map(|it| (it.to_string(), [Lang::En, Lang::Fr].map(|l| entry(it, l))));
         let places = places();
-        let placed = places.iter().map(|it| (it.to_string(), [Lang::En, Lang::Fr].map(|l| place(it, l))));
+        let placed =
+            places.iter().map(|it| (it.to_string(), [Lang::En, Lang::Fr].map(|l| place(it, l))));
         for (said, [english, french]) in told.chain(placed) {
             assert_eq!(english, said);
             assert!(french.starts_with("règle ") && french.contains(" : "), "{french}");
@@ -296,8 +298,11 @@ mod tests {
     #[test]
     fn every_parameter_that_the_ledger_refuses_is_known_here() {
         let source = include_str!("../../ledger/src/profile.rs");
-        let said: Vec<&str> =
-            source.split("return Err(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let said: Vec<&str> = source
+            .split("return Err(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert_eq!(said, PARAMETERS.map(|(text, _)| text));
     }
 }

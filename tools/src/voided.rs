@@ -190,10 +190,9 @@ fn of_pact(fault: &PactFault) -> Vec<String> {
         PactFault::Unproven { needed } => vec![needed.to_string()],
         PactFault::Replayed { by } => vec![by.to_string()],
         PactFault::Statement { sent, received } => vec![sent.to_string(), received.to_string()],
-        PactFault::Partner
-        | PactFault::Countersignature
-        | PactFault::Accord
-        | PactFault::Send => Vec::new(),
+        PactFault::Partner | PactFault::Countersignature | PactFault::Accord | PactFault::Send => {
+            Vec::new()
+        }
     }
 }
 
@@ -322,7 +321,11 @@ mod tests {
     fn every_rule_that_makes_a_statement_void_is_told_in_both_languages() {
         let charter = crate::ending::tests::register().charter().clone();
         let rules: BTreeSet<u16> = every_void().iter().map(Void::rule).collect();
-        assert_eq!(rules, (40..=104).chain(121..=152).collect::<BTreeSet<u16>>(), "each rule once at least");
+        assert_eq!(
+            rules,
+            (40..=104).chain(121..=152).collect::<BTreeSet<u16>>(),
+            "each rule once at least"
+        );
         for void in every_void() {
             let [english, french] = [Lang::En, Lang::Fr].map(|lang| told_in(&void, &charter, lang));
             let rule = void.rule();

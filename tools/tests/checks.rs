@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 
 use talea_protocol::act::{
-    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Extent, Line,
-    Matter, Method, Propose, Review, Stream, Vote,
+    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Extent,
+    Line, Matter, Method, Propose, Review, Stream, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, List, Octets, Quantity};
 use talea_protocol::charter::{Amendment, Change, Member};
@@ -620,7 +620,8 @@ fn v20_a_credit_whose_attester_invoice_or_clause_is_not_shown_is_named() {
     assert!(found.iter().any(|what| what.contains("\"attestations needed\"")), "{found:?}");
     let mut audit = read(&file);
     let sum = audit.sum.as_ref().unwrap();
-    let invoices: Vec<EntryId> = sum.state.treasury().jobs().values().map(|job| job.invoice).collect();
+    let invoices: Vec<EntryId> =
+        sum.state.treasury().jobs().values().map(|job| job.invoice).collect();
     invoices.iter().for_each(|id| drop(audit.shown.entries.remove(id)));
     let check = &checks(&audit)[19];
     let named = check.notes.iter().filter(|note| note.fails && note.what.contains("no invoice to"));

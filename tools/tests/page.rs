@@ -62,7 +62,8 @@ fn a_page_shows_every_entry_up_to_its_limit_and_of_one_more_those_that_figures_n
     let audit = read(&quarter::played(quarter::LAST).export(0));
     let count = audit.shown.entries.len();
     assert!(SHOWN_MAX == 2_000 && count < SHOWN_MAX);
-    let commands = ["work --csv FILE", "member FILE NAME", "ledger --csv FILE", "entries --csv FILE"];
+    let commands =
+        ["work --csv FILE", "member FILE NAME", "ledger --csv FILE", "entries --csv FILE"];
     for lang in [Lang::En, Lang::Fr] {
         let whole = page(&audit, lang).unwrap();
         assert_eq!(page_of(&audit, lang, count).unwrap(), whole);
@@ -124,7 +125,10 @@ fn what_a_french_page_says_of_a_void_entry_is_french() {
     // Among the checks' findings, in the statement, and at the entry.
     assert_eq!(french.matches(told).count(), 3);
     assert!(!french.contains("rule 71"));
-    assert_eq!(page(&audit, Lang::En).unwrap().matches("rule 71: the bank holds 1499.00 EUR").count(), 3);
+    assert_eq!(
+        page(&audit, Lang::En).unwrap().matches("rule 71: the bank holds 1499.00 EUR").count(),
+        3
+    );
 }
 
 #[test]

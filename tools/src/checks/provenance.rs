@@ -65,7 +65,12 @@ fn credit(
 }
 
 /// Whether an attestation is what it is taken for: signed by that member, and about this.
-fn is_word(audit: &Audit, sum: &Sum, word: &Attestation, (id, record): (&EntryId, &Record)) -> bool {
+fn is_word(
+    audit: &Audit,
+    sum: &Sum,
+    word: &Attestation,
+    (id, record): (&EntryId, &Record),
+) -> bool {
     let Some(entry) = audit.shown.entries.get(&word.id) else { return false };
     let about = match entry.content() {
         Content::Known(Act::Attest(act)) => Some(act.contribution),
@@ -171,11 +176,8 @@ fn lines(
 /// Parts of a line that no attested work of the member inside the run's cut has earned, by the keys
 /// of their names.
 fn unfounded(origins: &Origins<'_>, run: &Distribute, line: &Line) -> Vec<&'static str> {
-    let parts = [
-        ("word-livelihood", line.livelihood),
-        ("word-love", line.love),
-        ("word-care", line.care),
-    ];
+    let parts =
+        [("word-livelihood", line.livelihood), ("word-love", line.love), ("word-care", line.care)];
     let mut sought: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].1 > 0).collect();
     for (_, credit) in origins.work(line.member, run.period, &run.cut) {
         let earned = [credit.livelihood, credit.love, credit.care];

@@ -104,7 +104,11 @@ impl Extent {
     }
 
     /// The entries that the page shows: all, or those to which it leads, the first ones of each section.
-    pub(super) fn named(&self, sections: &[Section], all: impl Iterator<Item = EntryId>) -> BTreeSet<EntryId> {
+    pub(super) fn named(
+        &self,
+        sections: &[Section],
+        all: impl Iterator<Item = EntryId>,
+    ) -> BTreeSet<EntryId> {
         if self.is_whole() {
             return all.collect();
         }

@@ -29,7 +29,9 @@ impl Say {
         match finding {
             Finding::File(fault) => ("", vec![foreign(self.0, fault)]),
             Finding::Policy(fault) => policy(fault),
-            Finding::Fork { one, other } => ("fork", vec![one.id.to_string(), other.id.to_string()]),
+            Finding::Fork { one, other } => {
+                ("fork", vec![one.id.to_string(), other.id.to_string()])
+            }
             Finding::Healed { one, other, number, adopt } => {
                 let (one, other) = (one.id.to_string(), other.id.to_string());
                 ("healed", vec![one, other, number.to_string(), self.goes_on(adopt.as_ref())])
@@ -50,9 +52,10 @@ impl Say {
             }
             Finding::Payload { .. } => ("payload", Vec::new()),
             Finding::MissingNamed { id } => ("missing-named", vec![id.to_string()]),
-            Finding::Unsettled { count, receipts, quorum, .. } => {
-                ("unsettled", [u64::from(*receipts), u64::from(*quorum), *count].map(|it| it.to_string()).into())
-            }
+            Finding::Unsettled { count, receipts, quorum, .. } => (
+                "unsettled",
+                [u64::from(*receipts), u64::from(*quorum), *count].map(|it| it.to_string()).into(),
+            ),
             of_log => self.of_log(of_log),
         }
     }
@@ -69,7 +72,9 @@ impl Say {
             Finding::Bundle { at, fault } => {
                 ("bundle", vec![at.to_string(), foreign(self.0, fault)])
             }
-            Finding::Leaf { log, index, fault, .. } => ("leaf", at(index, log, &[self.leaf(fault)])),
+            Finding::Leaf { log, index, fault, .. } => {
+                ("leaf", at(index, log, &[self.leaf(fault)]))
+            }
             Finding::Proof { log, index, fault, .. } => {
                 ("proof", at(index, log, &[foreign(self.0, fault)]))
             }

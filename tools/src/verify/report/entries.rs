@@ -78,11 +78,7 @@ pub fn payloads(audit: &Audit) -> BTreeMap<EntryId, &Payload> {
 
 /// One entry, for programs.
 #[must_use]
-pub fn entry_json(
-    sum: &Sum,
-    payloads: &BTreeMap<EntryId, &Payload>,
-    entry: &Signed,
-) -> Value {
+pub fn entry_json(sum: &Sum, payloads: &BTreeMap<EntryId, &Payload>, entry: &Signed) -> Value {
     let header = entry.header();
     let id = entry.id();
     let payload = payloads.get(&id);
