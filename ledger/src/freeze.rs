@@ -69,6 +69,8 @@ impl Freezes {
     }
 
     /// Whether what a register entry ends, heals or carries out may be so here: rules 25 to 28.
+    /// `is_borne` says that [`logs_needed`](heal::logs_needed) logs hold it, so that nothing behind
+    /// its cut can ever settle.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -77,10 +79,14 @@ impl Freezes {
         places: &Places,
         state: &State,
         entry: &Entry,
+        is_borne: bool,
     ) -> Result<(), Refusal> {
         let Content::Known(act) = entry.content() else { return Ok(()) };
         if let Some((office, devices, cut)) = ending(register, act) {
-            nothing_behind(register, places, office, &devices, cut)?;
+            for device in devices.iter().copied().filter(|_| !is_borne) {
+                nothing_behind(register, places, office, device, cut)?;
+            }
+            fits(register, places, &devices, cut)?;
         }
         if let Act::Heal(heal) = act {
             if register.healed(heal.device, heal.seq).is_some() {
@@ -304,27 +310,29 @@ fn ending<'a>(register: &Register, act: &'a Act) -> Option<(Option<Office>, Vec<
     }
 }
 
-/// Rules 25 and 26: nothing behind the cut is here, and what is here is the cut's.
+/// Rule 25: nothing behind the cut is here.
 fn nothing_behind(
     register: &Register,
     places: &Places,
     office: Option<Office>,
-    devices: &[u32],
+    device: u32,
     cut: &Cut,
 ) -> Result<(), Refusal> {
+    let length = cut.length(device);
+    let ended = register.record(device).is_some_and(|record| record.end.is_some());
+    let held = office.map_or_else(
+        || u32::try_from(places.chain(device).len()).unwrap_or(u32::MAX),
+        |office| places.served(device, office),
+    );
+    if held > length && !ended { Err(Refusal::Held { device, length, held }) } else { Ok(()) }
+}
+
+/// Rule 26: what is here is the cut's.
+fn fits(register: &Register, places: &Places, devices: &[u32], cut: &Cut) -> Result<(), Refusal> {
     let mut root = CutRoot::new();
     let mut whole = true;
     for device in devices.iter().copied() {
-        let chain = places.chain(device);
         let length = cut.length(device);
-        let ended = register.record(device).is_some_and(|record| record.end.is_some());
-        let held = office.map_or_else(
-            || u32::try_from(chain.len()).unwrap_or(u32::MAX),
-            |office| places.served(device, office),
-        );
-        if held > length && !ended {
-            return Err(Refusal::Held { device, length, held });
-        }
         let (Some(record), Some(last)) = (register.record(device), length.checked_sub(1)) else {
             continue;
         };

@@ -12,7 +12,7 @@ use talea_protocol::bytes::List;
 use talea_protocol::charter::Visibility;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// Events that a slow reader may be behind before it has to ask the store.
 const EVENTS_BEHIND_MAX: usize = 1_024;
@@ -95,6 +95,8 @@ pub struct Hosted {
     open: BTreeSet<u64>,
     /// Leaves below are told of as placed.
     told: u64,
+    /// Durable commits of this replica.
+    commits: watch::Sender<u64>,
 }
 
 /// All cooperatives that are kept here.
@@ -116,6 +118,7 @@ impl Hosted {
             events,
             open,
             told: 0,
+            commits: watch::Sender::default(),
         };
         let _ = hosted.tell_placed();
         hosted
@@ -125,7 +128,8 @@ impl Hosted {
     #[must_use]
     pub fn reloaded(self, replica: Replica) -> Self {
         let connected = BTreeSet::new();
-        let mut hosted = Self { replica, connected, open: BTreeSet::new(), ..self };
+        let (open, commits) = (BTreeSet::new(), watch::Sender::default());
+        let mut hosted = Self { replica, connected, open, commits, ..self };
         if hosted.is_doubted {
             hosted.replica.doubt();
         }
@@ -188,6 +192,8 @@ impl Hosted {
     /// Tells of the leaves that became durable; returns how many entries they accept.
     pub fn tell_placed(&mut self) -> u64 {
         let mut count = 0;
+        let commits = self.replica.commits();
+        self.commits.send_if_modified(|told| std::mem::replace(told, commits) != commits);
         for index in self.told..self.replica.published() {
             self.told = index + 1;
             let leaf = self.replica.own_leaf(index);
@@ -207,6 +213,12 @@ impl Hosted {
             }
         }
         count
+    }
+
+    /// Waits until all that is known now is durable; `false` if the replica starts again before.
+    pub fn kept(&self) -> impl Future<Output = bool> + Send + use<> {
+        let (due, mut commits) = (self.replica.commits_due(), self.commits.subscribe());
+        async move { commits.wait_for(|durable| *durable >= due).await.is_ok() }
     }
 
     /// Tells that an entry is settled. The receipts of others can settle what is not durable here

@@ -203,7 +203,17 @@ mod tests {
     fn a_media_type_is_a_type_and_a_subtype_and_no_header_of_its_own() {
         let media = |text: &str| Attachment { media: text.to_owned(), ..of(b"one") }.is_sound();
         assert!(media("image/svg+xml") && media("application/vnd.ms-excel"));
-        for text in ["", "image", "/", "a/", "/b", "a/b/c", "text/html; charset=utf-8", "a/b\r\nX: y", "é/b"] {
+        for text in [
+            "",
+            "image",
+            "/",
+            "a/",
+            "/b",
+            "a/b/c",
+            "text/html; charset=utf-8",
+            "a/b\r\nX: y",
+            "é/b",
+        ] {
             assert!(!media(text), "{text:?}");
         }
         assert!(media(&format!("a/{}", "b".repeat(98))) && !media(&"b/".repeat(51)));

@@ -91,6 +91,43 @@ fn rule_25_a_cut_is_not_placed_where_more_is_held() {
 }
 
 #[test]
+fn rule_25_a_cut_that_enough_logs_hold_is_placed_where_more_is_held() {
+    // f = 1: the fifth node has said that it stands where the first three do, and is silent.
+    let mut coop = Coop::of(5, 1, 4, 3);
+    let given = coop.say(0, 1, &work(1));
+    coop.net.pass(2_000);
+    let cut = coop.cut(0, &[1]);
+    (2..5).for_each(|node| coop.net.isolate(node));
+    let late = coop.say(3, 1, &work(2));
+    let act = revoke(&coop, cut);
+    let revocation = asked(&mut coop, 0, 0, &act).unwrap();
+    // With n - q + f = 2 logs a third could still hold what lies behind the cut, and q with it.
+    coop.net.link(3, 0);
+    coop.net.pass(3_000);
+    let held = |coop: &Coop, node: usize| {
+        coop.net.nodes[node].replica.places().find(&revocation).is_some()
+    };
+    assert!(held(&coop, 1) && !held(&coop, 3));
+    // With n - q + f + 1 = 3 no quorum can.
+    coop.net.link(2, 0);
+    coop.net.pass(3_000);
+    assert!(held(&coop, 3));
+    for node in 0..4 {
+        assert_eq!(coop.verdict(node, &revocation), Some(Verdict::Counted), "node {node}");
+        assert_eq!(
+            (coop.verdict(node, &given), coop.verdict(node, &late)),
+            (Some(Verdict::Counted), None)
+        );
+    }
+    // The register goes on, also after a restart, and with the fifth node.
+    coop.net.restart(3);
+    coop.net.join();
+    coop.net.pass(1_000);
+    coop.say(3, 2, &work(3));
+    coop.agree();
+}
+
+#[test]
 fn rule_26_a_cut_is_of_what_is_there() {
     let mut coop = Coop::of(3, 0, 2, 3);
     coop.say(0, 1, &work(1));

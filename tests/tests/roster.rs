@@ -33,6 +33,15 @@ fn reform(coop: &mut Coop, roster: Roster) -> EntryId {
     coop.say(0, 0, &Act::Reform(Reform { roster, decision }))
 }
 
+/// A newcomer, and what the registrar writes down once the members have decided that it and these
+/// nodes are the roster.
+fn decided(coop: &mut Coop, nodes: &[usize]) -> (usize, Act) {
+    let new = newcomer(coop, 1);
+    let roster = roster(coop, &[nodes, &[new]].concat(), 0, 2);
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
+    (new, Act::Reform(Reform { roster, decision }))
+}
+
 fn turn(coop: &Coop, node: usize) -> Turn {
     coop.net.nodes[node].replica.turn()
 }
@@ -95,13 +104,11 @@ fn three_nodes_become_four_that_tolerate_a_liar_and_the_change_outlives_a_restar
 #[test]
 fn a_new_node_appends_nothing_before_a_quorum_of_closed_logs_is_there() {
     let mut coop = Coop::of(5, 0, 3, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[1, 2, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[1, 2]);
     for node in 0..5 {
         coop.net.isolate(node);
     }
-    coop.say(0, 0, &Act::Reform(Reform { roster: next, decision }));
+    coop.say(0, 0, &act);
     coop.net.link(0, 1);
     coop.net.pass(2_000);
     coop.net.cut(0, 1);
@@ -137,13 +144,10 @@ fn a_new_node_appends_nothing_before_a_quorum_of_closed_logs_is_there() {
 #[test]
 fn what_only_one_old_node_holds_is_settled_by_the_new_roster() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     coop.net.isolate(0);
     let flight = coop.entry(2, &work(7));
     assert!(matches!(coop.net.submit(0, &flight), Reply::Placed(_)));
-    let act = Act::Reform(Reform { roster: next, decision });
     coop.say(1, 0, &act);
     coop.net.pass(6_000);
     coop.net.join();
@@ -156,13 +160,11 @@ fn what_only_one_old_node_holds_is_settled_by_the_new_roster() {
 #[test]
 fn a_fork_in_flight_stays_open_until_both_rosters_show_a_branch_dead() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     let (seq, prev) = coop.chains[2];
     let (one, other) =
         (coop.entry_at(2, seq, prev, &work(1)), coop.entry_at(2, seq, prev, &work(2)));
-    let reform = coop.entry(0, &Act::Reform(Reform { roster: next, decision }));
+    let reform = coop.entry(0, &act);
     for node in 0..3 {
         coop.net.isolate(node);
     }
@@ -253,13 +255,11 @@ fn what_the_old_roster_has_settled_stands_whatever_the_new_one_sees_first() {
 #[test]
 fn an_old_node_that_comes_back_late_closes_its_log_and_gives_no_more_places() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     coop.net.isolate(2);
     let alone = coop.entry(2, &work(3));
     let missed = coop.say(0, 1, &work(1));
-    let order = coop.say(0, 0, &Act::Reform(Reform { roster: next, decision }));
+    let order = coop.say(0, 0, &act);
     for (one, other) in [(0, new), (1, new)] {
         coop.net.link(one, other);
     }

@@ -251,7 +251,20 @@ impl Replica {
     /// A peer says which logs it holds, and with that how much of this node's own.
     fn told_sizes(&mut self, peer: NodeKey, logs: &[LogSize]) {
         let mine = logs.iter().find(|log| log.node == self.me);
-        let size = mine.map_or(0, |log| log.size);
+        self.told_size(peer, mine.map_or(0, |log| log.size));
+    }
+
+    /// A peer names leaves of this node's own log that are not here: they may be lost, and it has
+    /// not been heard before. Returns whether it may still show them.
+    pub(super) fn told_of_more(&mut self, peer: NodeKey, size: u64) -> bool {
+        let may = !self.past.spent.contains(&peer);
+        if may {
+            self.told_size(peer, size);
+        }
+        may
+    }
+
+    fn told_size(&mut self, peer: NodeKey, size: u64) {
         let is_more = size > self.own.published;
         if !self.past.holds() && is_more && !self.past.spent.contains(&peer) {
             self.hold(Need::Nobody, None);

@@ -215,7 +215,8 @@ impl Replica {
         if !self.adopted.contains(&entry.id()) {
             self.freezes.ask(register, &self.places, &self.state, device, entry)?;
         }
-        Freezes::ask_ground(register, &self.places, &self.state, entry)?;
+        let is_borne = self.is_borne(&entry.id());
+        Freezes::ask_ground(register, &self.places, &self.state, entry, is_borne)?;
         self.bar_locked(device, entry)
     }
 

@@ -19,6 +19,14 @@ use crate::batch::{Batch, Column};
 use crate::place::Refusal;
 use crate::settle::{Coming, Mirror, Seen, Waiting, rows};
 
+/// Why a frame's items are not read.
+enum Unread {
+    /// They are no leaves.
+    Unsound,
+    /// They name leaves of this node's own log that are not here, up to this size.
+    Lost(u64),
+}
+
 impl Replica {
     /// A frame of another node's log arrived.
     pub(super) fn take(&mut self, chunk: Chunk) {
@@ -28,8 +36,10 @@ impl Replica {
             return;
         }
         let mut fresh = Vec::new();
-        let Some(leaves) = self.read_items(log, &chunk.items, &mut fresh) else {
-            return self.accuse(Alarm::Unsound(chunk.peer), chunk.peer, log);
+        let leaves = match self.read_items(log, &chunk.items, &mut fresh) {
+            Ok(leaves) => leaves,
+            Err(Unread::Lost(size)) if self.told_of_more(chunk.peer, size) => return,
+            Err(_) => return self.accuse(Alarm::Unsound(chunk.peer), chunk.peer, log),
         };
         let check = (!fresh.is_empty()).then(|| self.check(Checking::Frame(log), fresh));
         if let Some(mirror) = self.mirrors.get_mut(&log) {
@@ -45,26 +55,26 @@ impl Replica {
         log: NodeKey,
         items: &[Item],
         fresh: &mut Vec<Entry>,
-    ) -> Option<VecDeque<Coming>> {
+    ) -> Result<VecDeque<Coming>, Unread> {
         let mut leaves = VecDeque::new();
         for item in items {
             match item {
                 Item::Bundle(bundle) => {
-                    for leaf in bundled(bundle).ok()? {
-                        leaves.push_back(self.read_leaf(leaf, fresh)?);
+                    for leaf in bundled(bundle).map_err(|_| Unread::Unsound)? {
+                        leaves.push_back(self.read_leaf(leaf, fresh).ok_or(Unread::Unsound)?);
                     }
                 }
                 Item::Known(ids) => leaves.extend(ids.iter().map(|id| Coming::Named(*id))),
                 Item::Copy { log: from_log, from, count } => {
                     // Only this node's own log is copied from: what it sent comes back.
                     if *from_log != self.me || log == self.me {
-                        return None;
+                        return Err(Unread::Unsound);
                     }
                     self.read_copy(*from, *count, &mut leaves)?;
                 }
             }
         }
-        Some(leaves)
+        Ok(leaves)
     }
 
     fn read_leaf(&self, leaf: &[u8], fresh: &mut Vec<Entry>) -> Option<Coming> {
@@ -88,17 +98,23 @@ impl Replica {
         }
     }
 
-    fn read_copy(&self, from: u64, count: u32, leaves: &mut VecDeque<Coming>) -> Option<()> {
+    fn read_copy(
+        &self,
+        from: u64,
+        count: u32,
+        leaves: &mut VecDeque<Coming>,
+    ) -> Result<(), Unread> {
         let (mut index, mut left) = (from, count);
         while left > 0 {
-            match self.own_leaf(index)? {
+            let lost = || Unread::Lost(index.saturating_add(left.into()));
+            match self.own_leaf(index).ok_or_else(lost)? {
                 OwnLeaf::Accept { device, seq, .. } => {
-                    let place = self.places.at(device, seq)?;
+                    let place = self.places.at(device, seq).ok_or(Unread::Unsound)?;
                     leaves.push_back(Coming::Ready(Seen::Held(device, seq), place.hash));
                     left -= 1;
                 }
                 OwnLeaf::Dead => {
-                    let (id, leaf) = self.dead.leaf(index)?;
+                    let (id, leaf) = self.dead.leaf(index).ok_or(Unread::Unsound)?;
                     let hash = leaf_hash(leaf);
                     leaves.push_back(Coming::Ready(Seen::Claim(id, leaf.to_vec()), hash));
                     left -= 1;
@@ -107,7 +123,7 @@ impl Replica {
             }
             index += 1;
         }
-        Some(())
+        Ok(())
     }
 
     fn held(&self, id: &EntryId) -> Option<(u32, u32)> {

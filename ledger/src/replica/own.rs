@@ -200,6 +200,20 @@ impl Replica {
         self.own.published
     }
 
+    /// How many commits are durable.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.own.next_token - u64::from(self.own.under_way.is_some())
+    }
+
+    /// How many must be before all that is known here now is: what is told on the ground of it,
+    /// that a chain stands still for instance, would be forgotten with a loss of power.
+    #[must_use]
+    pub fn commits_due(&self) -> u64 {
+        let own = &self.own;
+        own.next_token + u64::from(!own.batch.is_empty() || !own.hashes.is_empty())
+    }
+
     /// The latest own checkpoint, with the cosignatures that came.
     #[must_use]
     pub fn note(&self) -> Option<&Note> {

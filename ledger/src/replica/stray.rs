@@ -19,6 +19,7 @@ use talea_protocol::tree::leaf_hash;
 use super::Replica;
 use super::own::OwnLeaf;
 use super::submit::Placing;
+use crate::heal::logs_needed;
 use crate::place::{Place, Receipts};
 use crate::register::Register;
 
@@ -59,9 +60,13 @@ impl Strays {
 
     /// Whether a roster node's log is known to hold one; also if none of this id is here.
     pub(super) fn has_receipt(&self, id: &EntryId, roster: usize, node: u8) -> bool {
-        let spot = self.spots.get(id).and_then(|spot| self.by_spot.get(spot));
-        let held = spot.and_then(|held| held.get(id));
-        held.is_none_or(|stray| stray.receipts.has(roster, node))
+        self.receipts(id).is_none_or(|receipts| receipts.has(roster, node))
+    }
+
+    /// Whose checked logs hold one.
+    fn receipts(&self, id: &EntryId) -> Option<&Receipts> {
+        let held = self.by_spot.get(self.spots.get(id)?)?;
+        held.get(id).map(|stray| &stray.receipts)
     }
 
     /// The leaf by which another's log accepts one.
@@ -149,6 +154,14 @@ impl Replica {
                 self.proven(fork);
             }
         }
+    }
+
+    /// Whether enough logs of the roster in force hold a stray that nothing which they refuse on its
+    /// account can ever have a quorum.
+    pub(super) fn is_borne(&self, id: &EntryId) -> bool {
+        let held = self.strays.receipts(id).map_or(0, |it| it.of(self.turns.current).count_ones());
+        let held = usize::try_from(held).unwrap_or(0);
+        self.roster().is_some_and(|roster| held >= logs_needed(roster))
     }
 
     /// Gives strays their places, as far as something has moved.

@@ -4,6 +4,8 @@
 //! receipt of a fork's leaf carries this log's signature and no other, so that sixteen fit an act
 //! (protocol, section 10, "Evidence of a heal").
 
+use std::time::Duration;
+
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -22,12 +24,16 @@ use talea_protocol::note::Note;
 use talea_protocol::proof::Unprovable;
 use talea_protocol::receipt::Receipt;
 use talea_protocol::tree::Tree;
+use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::entries::Page;
 use super::problem::Problem;
 use super::{Shared, id, json as answer};
 use crate::store::{Store, StoreFault};
+
+/// How long a head waits for the disk, and for a node that fetches what it has signed before.
+const KEPT_MAX: Duration = Duration::from_secs(5);
 
 /// An open fork, and its device's key and owner.
 type Found = (u32, DeviceKey, u32, Open);
@@ -40,15 +46,24 @@ pub async fn head(
 ) -> Result<Response, Problem> {
     let cooperative = id(&cooperative)?;
     let me = app.me;
-    let head = app
+    let (head, kept) = app
         .look(cooperative, caller, move |hosted| {
             let replica = &hosted.replica;
             let register = replica.register().ok_or_else(|| Problem::no_charter(&cooperative))?;
             let number = number(register, &device)
                 .ok_or_else(|| Problem::not_found(format!("no device {device:?} is enrolled")))?;
-            Ok(told(replica, register, number, &me))
+            let head = told(replica, register, number, &me);
+            // A cut is made where nodes say that they stand still: for good, and not until a loss
+            // of power.
+            let kept = (!head["frozen"].is_null()).then(|| hosted.kept());
+            Ok((head, kept))
         })
         .await?;
+    if let Some(kept) = kept
+        && timeout(KEPT_MAX, kept).await != Ok(true)
+    {
+        return Err(Problem::busy());
+    }
     Ok(answer(&head))
 }
 

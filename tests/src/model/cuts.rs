@@ -1,7 +1,8 @@
 //! One chain that is ended by a cut, while its entries still arrive: revocation, departure, removal.
 //!
 //! A ground (report, leave, decision) freezes the chain on each node that has it; the cut is placed
-//! where nothing behind it is held; what a quorum of logs holds takes its place anyway. An honest
+//! where nothing behind it is held, or where so many logs hold it that nothing behind it can settle;
+//! what a quorum of logs holds takes its place anyway. An honest
 //! registrar cuts where the highest of a quorum of frozen nodes stands; a careless one anywhere.
 //! The design's model, section 7; ledger, rules 21, 22 and 25.
 
@@ -23,6 +24,8 @@ pub struct Rules {
     pub freezes: bool,
     /// Rule 25: no cut below what is held.
     pub nothing_behind: bool,
+    /// Rule 25: unless so many logs hold the cut; then nothing behind it can settle.
+    pub witnesses: usize,
     /// Rule 22: no entry behind a cut.
     pub cut_binds: bool,
     /// What a succession adopts, every node places, whatever it holds.
@@ -41,6 +44,7 @@ impl Rules {
             asked: shape.quorum,
             freezes: true,
             nothing_behind: true,
+            witnesses: shape.nodes - shape.quorum + shape.faulty + 1,
             cut_binds: true,
             is_adopted: false,
             liars_place: true,
@@ -116,8 +120,12 @@ impl Rules {
     }
 
     fn cut_settled(&self, chain: &Chain) -> bool {
+        self.logs_with_the_cut(chain) >= self.shape.quorum
+    }
+
+    fn logs_with_the_cut(&self, chain: &Chain) -> usize {
         let liars = if self.liars_place { self.shape.faulty } else { 0 };
-        chain.nodes.iter().filter(|node| node.cut).count() + liars >= self.shape.quorum
+        chain.nodes.iter().filter(|node| node.cut).count() + liars
     }
 
     fn moves(&self, chain: &Chain, node: Node) -> Vec<Node> {
@@ -134,8 +142,9 @@ impl Rules {
         if node.frozen && node.reported.is_none() && chain.cut.is_none() && self.two_steps {
             moves.push(Node { reported: Some(node.length), ..node });
         }
+        let is_dead = || self.logs_with_the_cut(chain) >= self.witnesses;
         let fits = !self.nothing_behind || Some(node.length) <= chain.cut || self.is_adopted;
-        if chain.cut.is_some() && !node.cut && (fits || self.cut_settled(chain)) {
+        if chain.cut.is_some() && !node.cut && (fits || is_dead() || self.cut_settled(chain)) {
             moves.push(Node { cut: true, frozen: true, ..node });
         }
         moves

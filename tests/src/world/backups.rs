@@ -1,4 +1,4 @@
-//! Nodes whose disks are put back to an older day.
+//! Nodes whose disks are put back to an older day, or lost.
 //!
 //! What nobody but the node had seen is gone with its disk, whatever it had promised: so a disk is
 //! put back only when the disk of every other honest node holds all that it has promised. Then nothing
@@ -6,17 +6,19 @@
 
 use talea_ledger::replica::Replica;
 
+use crate::disk::Disk;
+
 use super::{Event, Island, World};
 
+/// One disk in so many is lost, instead of put back: its node has only its key.
+const LOST: u64 = 4;
 /// How often it is asked again whether the others hold everything, in ms.
 const ASK_MS: u64 = 100;
 
 impl World {
     /// A copy is made of what a node's disk has synced.
     pub(super) fn back_up(&mut self, node: usize) {
-        // A disk with nothing on it is a new one, and no older day.
-        let has_signed = |it: &Island| self.hosts[node].disk.promised(&it.cooperative).is_some();
-        if self.hosts[node].lie.is_some() || self.calm || !self.islands.iter().all(has_signed) {
+        if self.hosts[node].lie.is_some() || self.calm {
             return;
         }
         let mut copy = self.hosts[node].disk.clone();
@@ -34,9 +36,10 @@ impl World {
             return self.at(ASK_MS, Event::Step(step));
         }
         let Some(copy) = self.hosts[node].backup.take() else { return };
-        self.faults.count("disks put back to an older day");
+        let is_lost = down.is_multiple_of(LOST);
+        self.faults.count(if is_lost { "disks lost" } else { "disks put back to an older day" });
         self.crash(node);
-        self.hosts[node].disk = copy;
+        self.hosts[node].disk = if is_lost { Disk::default() } else { copy };
         self.hosts[node].is_older = true;
         self.at(down, Event::Restart(node));
     }

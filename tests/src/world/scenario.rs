@@ -196,8 +196,8 @@ pub enum What {
         /// Which.
         node: usize,
     },
-    /// A node's disk is replaced by its last copy, once all honest nodes hold what it has signed
-    /// since, and it is started again so many ms later.
+    /// A node's disk is replaced by its last copy, or by an empty one, once all honest nodes hold
+    /// what it has signed since, and it is started again so many ms later.
     PutBack {
         /// Which.
         node: usize,

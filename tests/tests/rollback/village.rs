@@ -64,6 +64,8 @@ pub(crate) struct Village {
     /// A node that shows others their logs as they are when asked first, and changed after that.
     pub(crate) liar: Option<usize>,
     pub(crate) asked: BTreeSet<usize>,
+    /// Whether nobody hears how much of its own log the others hold.
+    pub(crate) unsaid: bool,
 }
 
 impl Village {
@@ -85,6 +87,7 @@ impl Village {
             settled: BTreeMap::new(),
             liar: None,
             asked: BTreeSet::new(),
+            unsaid: false,
             keys,
         };
         (0..village.keys.len()).for_each(|node| village.found(node));
@@ -230,6 +233,10 @@ impl Village {
             } else if !checkpoint.is_empty() {
                 self.asked.insert(to);
             }
+        }
+        if let (true, Message::Open { logs, .. }) = (self.unsaid, &mut message) {
+            let others = logs.iter().filter(|log| log.node != *peer).copied();
+            *logs = List::new(others.collect()).unwrap();
         }
         if self.open.contains(&(from.min(to), from.max(to))) {
             let from = self.keys[from].node();
