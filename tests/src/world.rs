@@ -14,7 +14,7 @@ use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::tree::TreeHash;
 
 use crate::chance::Chance;
-use crate::people::{Ending, People, START_MS};
+use crate::people::{Ending, Mandate, People, START_MS};
 
 pub mod scenario;
 pub mod canary;
@@ -30,6 +30,10 @@ mod wallets;
 mod strangers;
 mod registrars;
 mod invariants;
+mod restores;
+mod mandates;
+mod removals;
+mod handovers;
 pub mod shrink;
 
 pub use invariants::{Invariant, Violation};
@@ -38,6 +42,7 @@ pub use trace::{Faults, Outcome};
 use canary::Canary;
 use host::Host;
 use links::Link;
+use restores::Restore;
 use scenario::{Scenario, What};
 use wallets::Ticket;
 
@@ -79,6 +84,10 @@ enum Event {
     Ending { island: usize, ending: usize },
     /// The next step of a register that was written twice.
     Register { island: usize },
+    /// A wallet that was restored asks what its chain is.
+    Restore { island: usize, restore: usize },
+    /// The next step of what was decided.
+    Mandate { island: usize, mandate: usize },
     /// The storm is over.
     Calm,
 }
@@ -92,6 +101,10 @@ struct Island {
     endings: Vec<Ending>,
     /// Registers that were written twice, one after the other.
     torn: Vec<registrars::Torn>,
+    /// Wallets that were restored from old backups.
+    restores: Vec<Restore>,
+    /// What the registrar has to carry out.
+    mandates: Vec<Mandate>,
     cooperative: EntryId,
     /// By host; none while it is down.
     replicas: Vec<Option<Replica>>,
@@ -231,6 +244,8 @@ impl World {
             people,
             endings: Vec::new(),
             torn: Vec::new(),
+            restores: Vec::new(),
+            mandates: Vec::new(),
             cooperative,
             replicas: self.hosts.iter().map(replica).collect(),
             wakes: vec![None; count],
@@ -349,6 +364,8 @@ impl World {
             Event::Hear(from, to) => self.hear(from, to),
             Event::Ending { island, ending } => self.go_on_ending(island, ending),
             Event::Register { island } => self.go_on_with_register(island),
+            Event::Restore { island, restore } => self.go_on_restoring(island, restore),
+            Event::Mandate { island, mandate } => self.go_on_mandate(island, mandate),
             Event::Calm => self.heal(),
         }
     }
@@ -379,6 +396,9 @@ impl World {
             }
             What::Leave { author } => self.leave(author),
             What::Backup { node } => self.back_up(node),
+            What::Restore { author, lost, word } => self.restore(author, lost, word),
+            What::Removal { author, mask, entries } => self.remove(author, mask, entries),
+            What::HandOver { role, author, word } => self.hand_over(role, author, word),
             What::PutBack { node, down } => self.put_back(number, node, down),
             What::TwoRegisters { mask, lengths, after, dice } => {
                 self.tear(mask, lengths, after, dice);

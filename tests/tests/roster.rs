@@ -7,12 +7,15 @@ use talea_ledger::replica::{Reply, Turn};
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Effect, Matter};
 use talea_protocol::bytes::List;
-use talea_protocol::charter::Roster;
+use talea_protocol::charter::{Member, Roster};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::recovery::Reform;
 use talea_tests::coop::{Coop, work};
 use talea_tests::net::node_keys_from;
+use talea_tools::history::History;
+use talea_tools::verify::text::lines;
+use talea_tools::verify::{Policy, Status, audit};
 
 /// A roster of these nodes of the net.
 fn roster(coop: &Coop, nodes: &[usize], faulty: u8, quorum: u8) -> Roster {
@@ -31,6 +34,15 @@ fn newcomer(coop: &mut Coop, number: u64) -> usize {
 fn reform(coop: &mut Coop, roster: Roster) -> EntryId {
     let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
     coop.say(0, 0, &Act::Reform(Reform { roster, decision }))
+}
+
+/// A newcomer, and what the registrar writes down once the members have decided that it and these
+/// nodes are the roster.
+fn decided(coop: &mut Coop, nodes: &[usize]) -> (usize, Act) {
+    let new = newcomer(coop, 1);
+    let roster = roster(coop, &[nodes, &[new]].concat(), 0, 2);
+    let decision = coop.decide(Matter::Ordinary, Effect::Reform(roster.clone()));
+    (new, Act::Reform(Reform { roster, decision }))
 }
 
 fn turn(coop: &Coop, node: usize) -> Turn {
@@ -95,13 +107,11 @@ fn three_nodes_become_four_that_tolerate_a_liar_and_the_change_outlives_a_restar
 #[test]
 fn a_new_node_appends_nothing_before_a_quorum_of_closed_logs_is_there() {
     let mut coop = Coop::of(5, 0, 3, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[1, 2, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[1, 2]);
     for node in 0..5 {
         coop.net.isolate(node);
     }
-    coop.say(0, 0, &Act::Reform(Reform { roster: next, decision }));
+    coop.say(0, 0, &act);
     coop.net.link(0, 1);
     coop.net.pass(2_000);
     coop.net.cut(0, 1);
@@ -137,13 +147,10 @@ fn a_new_node_appends_nothing_before_a_quorum_of_closed_logs_is_there() {
 #[test]
 fn what_only_one_old_node_holds_is_settled_by_the_new_roster() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     coop.net.isolate(0);
     let flight = coop.entry(2, &work(7));
     assert!(matches!(coop.net.submit(0, &flight), Reply::Placed(_)));
-    let act = Act::Reform(Reform { roster: next, decision });
     coop.say(1, 0, &act);
     coop.net.pass(6_000);
     coop.net.join();
@@ -156,13 +163,11 @@ fn what_only_one_old_node_holds_is_settled_by_the_new_roster() {
 #[test]
 fn a_fork_in_flight_stays_open_until_both_rosters_show_a_branch_dead() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     let (seq, prev) = coop.chains[2];
     let (one, other) =
         (coop.entry_at(2, seq, prev, &work(1)), coop.entry_at(2, seq, prev, &work(2)));
-    let reform = coop.entry(0, &Act::Reform(Reform { roster: next, decision }));
+    let reform = coop.entry(0, &act);
     for node in 0..3 {
         coop.net.isolate(node);
     }
@@ -253,13 +258,11 @@ fn what_the_old_roster_has_settled_stands_whatever_the_new_one_sees_first() {
 #[test]
 fn an_old_node_that_comes_back_late_closes_its_log_and_gives_no_more_places() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let new = newcomer(&mut coop, 1);
-    let next = roster(&coop, &[0, 1, new], 0, 2);
-    let decision = coop.decide(Matter::Ordinary, Effect::Reform(next.clone()));
+    let (new, act) = decided(&mut coop, &[0, 1]);
     coop.net.isolate(2);
     let alone = coop.entry(2, &work(3));
     let missed = coop.say(0, 1, &work(1));
-    let order = coop.say(0, 0, &Act::Reform(Reform { roster: next, decision }));
+    let order = coop.say(0, 0, &act);
     for (one, other) in [(0, new), (1, new)] {
         coop.net.link(one, other);
     }
@@ -279,5 +282,33 @@ fn an_old_node_that_comes_back_late_closes_its_log_and_gives_no_more_places() {
     // What it took is no receipt of the new roster's, and loses nothing: others take it from it.
     for node in [0, 1, new] {
         assert_eq!(coop.verdict(node, &alone.id()), Some(Verdict::Counted), "node {node}");
+    }
+}
+
+#[test]
+fn an_export_and_a_members_history_are_proven_after_three_rosters() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let mut nodes = vec![0, 1, 2];
+    let mut said = vec![coop.say(0, 1, &work(1))];
+    for number in 1..=2 {
+        nodes.remove(1);
+        nodes.push(newcomer(&mut coop, number));
+        let next = roster(&coop, &nodes, 0, 2);
+        reform(&mut coop, next);
+        coop.net.join();
+        coop.net.pass(20_000);
+        said.push(coop.say(0, 1, &work(1)));
+        coop.net.pass(10_000);
+    }
+    for node in nodes {
+        let audit = audit(&coop.net.export(node), &Policy::default(), 0).expect("an export");
+        assert_eq!(audit.status, Status::Valid, "node {node}: {:?}", lines(&audit));
+        let settled = &audit.sum.as_ref().expect("a charter").settled;
+        assert!(said.iter().all(|id| settled.has(id)) && settled.rosters() == 3);
+        let file = History::of(&audit, Member(1)).expect("a history").file();
+        let proven = History::read(&file).expect("of this form").check();
+        let proven = proven.unwrap_or_else(|fault| panic!("node {node}: {fault}"));
+        let length = coop.chains[1].0;
+        assert_eq!(proven.chains, [(coop.keys[1].device(), length)], "node {node}");
     }
 }

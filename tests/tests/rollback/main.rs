@@ -37,6 +37,15 @@ fn older_day() -> (Village, Store) {
     (village, older)
 }
 
+/// The third node meets the others, has what they have, and gives places.
+fn goes_on(village: &mut Village) {
+    village.join(2);
+    village.wait(3_000);
+    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
+    village.wait(12_000);
+    village.agree(ALL);
+}
+
 #[test]
 fn a_node_put_back_whole_asks_what_it_has_signed_and_fetches_it_first() {
     let (mut village, older) = older_day();
@@ -98,11 +107,7 @@ fn a_store_that_is_lost_is_fetched_whole_and_the_promise_says_when_it_is() {
     village.stores[2] = Store { promised, ..Store::default() };
     village.found(2);
     assert_eq!(village.submit(2, 0..1), 0, "not even the charter");
-    village.join(2);
-    village.wait(3_000);
-    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
-    village.wait(12_000);
-    village.agree(ALL);
+    goes_on(&mut village);
 }
 
 #[test]
@@ -110,11 +115,7 @@ fn a_node_of_which_nothing_is_left_learns_from_its_peers_that_it_has_signed() {
     let (mut village, _) = older_day();
     village.stores[2] = Store::default();
     village.found(2);
-    village.join(2);
-    village.wait(3_000);
-    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
-    village.wait(12_000);
-    village.agree(ALL);
+    goes_on(&mut village);
 }
 
 #[test]
@@ -124,12 +125,7 @@ fn who_shows_it_its_own_leaves_before_it_says_that_it_has_them_is_not_accused() 
     village.found(2);
     village.unsaid = true;
     // Their logs are told as what they have in common with its own: a false leaf, or a lost one?
-    village.join(2);
-    village.wait(3_000);
-    village.agree(SINCE);
-    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
-    village.wait(12_000);
-    village.agree(ALL);
+    goes_on(&mut village);
 }
 
 #[test]
@@ -166,11 +162,7 @@ fn a_node_that_crashes_while_it_catches_up_goes_on_where_it_was() {
     }
     println!("{steps} crashes");
     village.start(2);
-    village.join(2);
-    village.wait(3_000);
-    assert_eq!(village.submit(2, SINCE..ALL), ALL - SINCE);
-    village.wait(12_000);
-    village.agree(ALL);
+    goes_on(&mut village);
 }
 
 /// Any day, with or without the promise, and any order in which the others come.
