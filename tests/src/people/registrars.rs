@@ -110,7 +110,7 @@ impl People {
 
     /// Somebody who can go on with the register: the first device of a person.
     #[must_use]
-    pub fn successor(&self, chance: &mut Chance) -> Option<usize> {
+    pub fn next_registrar(&self, chance: &mut Chance) -> Option<usize> {
         let at = self.register.head().0;
         let can = |author: &usize| {
             let member = Member(self.authors[*author].member);

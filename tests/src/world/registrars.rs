@@ -86,7 +86,7 @@ impl World {
             return;
         }
         let people = &mut self.islands[island].people;
-        let Some(successor) = people.successor(&mut chance) else { return };
+        let Some(successor) = people.next_registrar(&mut chance) else { return };
         let header = people.header(registrar, now);
         let place = (header.device, header.seq);
         let branches = people.two_registers(lengths, &mut chance, now);
