@@ -24,6 +24,7 @@ use world::acts::{DISTRIBUTOR, REGISTRAR, TREASURER, work};
 use world::coffers::{
     allocation, decided, fund, open, pay_out, reconcile, redeem, rich, transfer, wallet,
 };
+use world::read::unlike;
 use world::{TODAY, World, code, consented, day, list, month, quantity, shuffled};
 
 /// One thing that somebody writes: what, who, and a number to draw details from.
@@ -349,11 +350,14 @@ proptest! {
         sound(&world, &first);
         prop_assert_eq!(world.differences(&first, &second), Vec::<String>::new());
         prop_assert_eq!(first.root(), second.root());
+        prop_assert_eq!(unlike(&world.register, &first, &second), Vec::<String>::new());
         for device in rest {
             world.settle(&mut second, *device);
         }
         prop_assert_eq!(world.differences(&second, &world.state), Vec::<String>::new());
         prop_assert_eq!(second.root(), world.state.clone().root());
+        // What a node serves, whose state went on and on, is what a stranger computes at once.
+        prop_assert_eq!(unlike(&world.register, &second, &world.state), Vec::<String>::new());
     }
 }
 

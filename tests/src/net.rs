@@ -191,6 +191,18 @@ impl Net {
         }
     }
 
+    /// Lets it be a later time, at which everything happens that was due meanwhile.
+    pub fn skip_to(&mut self, time: u64) {
+        self.settle_down();
+        self.now = self.now.max(time);
+        for node in &mut self.nodes {
+            if node.replica.deadline() <= Moment(self.now) {
+                node.replica.wake(Moment(self.now));
+            }
+        }
+        self.settle_down();
+    }
+
     /// The time, in ms since 1970 UTC.
     #[must_use]
     pub const fn now(&self) -> u64 {

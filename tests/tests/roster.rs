@@ -7,12 +7,15 @@ use talea_ledger::replica::{Reply, Turn};
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Effect, Matter};
 use talea_protocol::bytes::List;
-use talea_protocol::charter::Roster;
+use talea_protocol::charter::{Member, Roster};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::recovery::Reform;
 use talea_tests::coop::{Coop, work};
 use talea_tests::net::node_keys_from;
+use talea_tools::history::History;
+use talea_tools::verify::text::lines;
+use talea_tools::verify::{Policy, Status, audit};
 
 /// A roster of these nodes of the net.
 fn roster(coop: &Coop, nodes: &[usize], faulty: u8, quorum: u8) -> Roster {
@@ -279,5 +282,33 @@ fn an_old_node_that_comes_back_late_closes_its_log_and_gives_no_more_places() {
     // What it took is no receipt of the new roster's, and loses nothing: others take it from it.
     for node in [0, 1, new] {
         assert_eq!(coop.verdict(node, &alone.id()), Some(Verdict::Counted), "node {node}");
+    }
+}
+
+#[test]
+fn an_export_and_a_members_history_are_proven_after_three_rosters() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let mut nodes = vec![0, 1, 2];
+    let mut said = vec![coop.say(0, 1, &work(1))];
+    for number in 1..=2 {
+        nodes.remove(1);
+        nodes.push(newcomer(&mut coop, number));
+        let next = roster(&coop, &nodes, 0, 2);
+        reform(&mut coop, next);
+        coop.net.join();
+        coop.net.pass(20_000);
+        said.push(coop.say(0, 1, &work(1)));
+        coop.net.pass(10_000);
+    }
+    for node in nodes {
+        let audit = audit(&coop.net.export(node), &Policy::default(), 0).expect("an export");
+        assert_eq!(audit.status, Status::Valid, "node {node}: {:?}", lines(&audit));
+        let settled = &audit.sum.as_ref().expect("a charter").settled;
+        assert!(said.iter().all(|id| settled.has(id)) && settled.rosters() == 3);
+        let file = History::of(&audit, Member(1)).expect("a history").file();
+        let proven = History::read(&file).expect("of this form").check();
+        let proven = proven.unwrap_or_else(|fault| panic!("node {node}: {fault}"));
+        let length = coop.chains[1].0;
+        assert_eq!(proven.chains, [(coop.keys[1].device(), length)], "node {node}");
     }
 }

@@ -16,9 +16,11 @@ use crate::table::Align::{Left, Right};
 use crate::verify::report::{Cell, Report, sheet};
 use crate::verify::text::{line, place};
 use crate::verify::{Audit, Claim, Finding, Status, Sum};
+use crate::voided;
 
 mod federation;
 mod file;
+mod provenance;
 mod people;
 mod value;
 
@@ -108,15 +110,15 @@ pub fn checks(audit: &Audit) -> Vec<Check> {
     checks_in(audit, Lang::En)
 }
 
-/// The same in a language. What a rule of the ledger or a reading of the file says is not translated.
+/// The same in a language.
 #[must_use]
 pub fn checks_in(audit: &Audit, lang: Lang) -> Vec<Check> {
-    let mut seen: Vec<Seen> = file::checks(audit);
+    let mut seen: Vec<Seen> = file::checks(audit, lang);
     match &audit.sum {
         None => {
             seen.extend((7..=21).map(|_| Seen::nothing("cannot-charter")));
             if let Some(profile) = seen.get_mut(PROFILE - 1) {
-                from_findings(profile, audit, |it| matches!(it, Finding::Charter { .. }));
+                from_findings(profile, audit, lang, |it| matches!(it, Finding::Charter { .. }));
             }
         }
         Some(sum) => {
@@ -160,7 +162,8 @@ const fn place_of(rule: u16) -> (usize, bool) {
 fn add_voids(audit: &Audit, sum: &Sum, seen: &mut [Seen], lang: Lang) {
     for (id, void) in sum.state.voids() {
         let (number, fails) = place_of(void.rule());
-        let what = said(lang, "found-void", &[&called(audit, id), &void]);
+        let told = voided::told_in(&void, sum.register.charter(), lang);
+        let what = said(lang, "found-void", &[&called(audit, id), &told]);
         // What is named is there and counts, and is not what it is named as.
         let counts = |named: &EntryId| sum.state.verdict(named) == Some(Verdict::Counted);
         let fails = fails || matches!(void, Void::Named { id } if counts(id));
@@ -208,10 +211,10 @@ fn called(audit: &Audit, id: &EntryId) -> String {
 }
 
 /// Findings of the audit that a check is about: what is missing fails nothing.
-fn from_findings(seen: &mut Seen, audit: &Audit, about: impl Fn(&Finding) -> bool) {
+fn from_findings(seen: &mut Seen, audit: &Audit, lang: Lang, about: impl Fn(&Finding) -> bool) {
     for finding in audit.found.iter().filter(|finding| about(finding)) {
         let entry = finding.claim().map(|claim| claim.id).filter(|id| *id != EntryId::ZERO);
-        let what = line(audit.sum.as_ref(), finding);
+        let what = line(audit.sum.as_ref(), finding, lang);
         match finding.status() {
             Status::Valid => seen.note(entry, what),
             Status::Incomplete => {

@@ -199,13 +199,13 @@ pub(crate) mod tests {
     fn a_cut_is_where_the_farthest_node_stands_that_stands_still() {
         let register = register();
         let of = |node, tip, still| head(&register, node, tip, still);
-        let heads = vec![of(0, (2, 2), None), of(1, (3, 3), None), of(2, (9, 9), false)];
+        let heads = vec![of(0, (2, 2), true), of(1, (3, 3), true), of(2, (9, 9), false)];
         let cut = cut_of(&register, heads, None).unwrap();
         assert_eq!((cut.at, cut.length(DEVICE), cut.total()), (register.head().1, 3, 3));
         let mut root = CutRoot::new();
         root.add(&register.record(DEVICE).unwrap().key, 3, &id(3));
         assert_eq!(cut.root, root.finish());
-        let empty = vec![of(0, (0, 0), None), of(1, (0, 0), None)];
+        let empty = vec![of(0, (0, 0), true), of(1, (0, 0), true)];
         assert_eq!(cut_of(&register, empty, None).unwrap().total(), 0);
     }
 
@@ -214,10 +214,10 @@ pub(crate) mod tests {
         let register = register();
         let of = |node, still| head(&register, node, (2, 2), still);
         let moving = Err(Uncut::Moving { device: DEVICE, standing: 1, needed: 2 });
-        let heads = vec![of(0, None), of(0, None), of(1, false), of(2, false)];
+        let heads = vec![of(0, true), of(0, true), of(1, false), of(2, false)];
         assert_eq!(cut_of(&register, heads, None), moving);
-        let stranger = Head { node: NodeKey([7; 32]), ..of(0, None) };
-        assert_eq!(cut_of(&register, vec![of(0, None), stranger], None), moving);
+        let stranger = Head { node: NodeKey([7; 32]), ..of(0, true) };
+        assert_eq!(cut_of(&register, vec![of(0, true), stranger], None), moving);
     }
 
     #[test]
@@ -240,7 +240,7 @@ pub(crate) mod tests {
     #[test]
     fn two_branches_make_no_cut() {
         let register = register();
-        let heads = vec![head(&register, 0, (2, 2), None), head(&register, 1, (2, 3), None)];
+        let heads = vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
         assert!(matches!(cut_of(&register, heads, None), Err(Uncut::Forked { length: 2, .. })));
     }
 
@@ -249,12 +249,12 @@ pub(crate) mod tests {
     #[test]
     fn a_forked_chain_is_healed_before_it_is_cut_whoever_says_that_it_has_forked() {
         let register = register();
-        let of = |node, tip| head(&register, node, tip, None);
+        let of = |node, tip| head(&register, node, tip, true);
         let fork = Frozen { from: 0, rule: 21, cause: Cause::Fork.to_string() };
         let knows = Head { frozen: Some(fork), ..of(2, (0, 0)) };
         let heads = vec![of(0, (3, 3)), of(1, (1, 9)), knows];
-        for still in [true, false] {
-            let cut = cut_of(&register, heads.clone(), still);
+        for role in [None, Some(Office::Treasurer)] {
+            let cut = cut_of(&register, heads.clone(), role);
             assert_eq!(cut, Err(Uncut::Wounded { device: DEVICE, from: 0 }));
         }
         assert_eq!(cut_of(&register, heads[..2].to_vec(), None).unwrap().total(), 3);

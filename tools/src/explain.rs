@@ -8,19 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use talea_ledger::account::Account;
-use talea_ledger::chain::Place;
-use talea_ledger::distribution::Record;
-use talea_ledger::money::{Booked, Flow};
-use talea_ledger::terms::{When, month_of};
+use talea_ledger::terms::When;
 use talea_ledger::view::runs::runs;
 use talea_protocol::act::{Act, Content};
 use talea_protocol::bytes::{Day, Month};
 use talea_protocol::charter::Member;
-use talea_protocol::cut::Cut;
 use talea_protocol::hash::EntryId;
 
 use crate::amount::{month, show_day, show_month};
 use crate::lang::{Lang, decimal};
+use crate::origin::{self, Clause, Origins, Sources, sources};
 use crate::table::Align::{Left, Right};
 use crate::verify::report::{Cell, Report, Sheet, act_name, find, sheet};
 use crate::verify::text::{handle, place};
@@ -30,107 +27,6 @@ use crate::verify::{Audit, Claim, Sum};
 const STEPS_MAX: usize = 8;
 /// Entries that one answer shows.
 const SHOWN_MAX: usize = 500;
-
-/// What a line of a run is made of.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Sources {
-    /// Contributions of the member that the run could count.
-    pub contributions: Vec<EntryId>,
-    /// What clients paid that the run shares.
-    pub receipts: Vec<EntryId>,
-    /// Expenses that it takes off.
-    pub expenses: Vec<EntryId>,
-}
-
-/// What a member's line of a run is made of: what is inside the run's cut.
-#[must_use]
-pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
-    let origins = Origins::new(sum);
-    let (receipts, expenses) = origins.money(sum, run);
-    let record = sum.state.runs().record(run);
-    let work = record.map(|it| origins.work(member, it.period, &it.cut).collect());
-    Sources { contributions: work.unwrap_or_default(), receipts, expenses }
-}
-
-impl Sources {
-    /// Whether the line leads back to a client and to work.
-    #[must_use]
-    pub const fn is_whole(&self) -> bool {
-        !self.contributions.is_empty() && !self.receipts.is_empty()
-    }
-}
-
-/// Work by its author, and money by the run that shares it first: each looked at once for all runs.
-pub struct Origins {
-    work: BTreeMap<Member, Vec<(EntryId, Month, Place)>>,
-    money: Vec<(usize, Option<EntryId>, bool)>,
-}
-
-impl Origins {
-    /// Of all runs of an export.
-    #[must_use]
-    pub fn new(sum: &Sum) -> Self {
-        let mut work: BTreeMap<Member, Vec<(EntryId, Month, Place)>> = BTreeMap::new();
-        for (id, given) in sum.state.work().iter() {
-            if given.credit.livelihood + given.credit.love + given.credit.care > 0 {
-                let fact = (*id, month_of(given.end()), given.place);
-                work.entry(given.author).or_default().push(fact);
-            }
-        }
-        work.values_mut().for_each(|own| own.sort_unstable());
-        let runs: Vec<&Record> = sum.state.runs().iter().map(|(_, record)| record).collect();
-        let shared = |booked: &Booked| {
-            let first = runs.iter().position(|record| record.has(booked))?;
-            let at = usize::try_from(booked.place.seq).unwrap_or(usize::MAX);
-            let id = sum.settled.chain(booked.place.device).get(at).copied();
-            Some((first, id, matches!(booked.flow, Flow::Income { .. })))
-        };
-        Self { work, money: sum.state.treasury().flows().iter().filter_map(shared).collect() }
-    }
-
-    /// Contributions of a member that a run of this month over this cut could count, by id.
-    pub fn work<'a>(
-        &'a self,
-        member: Member,
-        period: Month,
-        cut: &'a Cut,
-    ) -> impl Iterator<Item = EntryId> + 'a {
-        let own = self.work.get(&member).into_iter().flatten();
-        let counts = move |month: Month, place: Place| month <= period && place.inside(cut);
-        own.filter(move |(_, month, place)| counts(*month, *place)).map(|(id, ..)| *id)
-    }
-
-    /// How many receipts runs share.
-    #[must_use]
-    pub fn receipts(&self) -> usize {
-        self.money.iter().filter(|(.., income)| *income).count()
-    }
-
-    /// How many receipts no run shares yet.
-    #[must_use]
-    pub fn waiting(&self, sum: &Sum) -> usize {
-        let all = sum.state.treasury().flows().iter();
-        let income = |booked: &&Booked| matches!(booked.flow, Flow::Income { .. });
-        all.filter(income).count().saturating_sub(self.receipts())
-    }
-
-    /// Receipts and expenses that a run shares.
-    #[must_use]
-    pub fn money(&self, sum: &Sum, run: &EntryId) -> (Vec<EntryId>, Vec<EntryId>) {
-        let mut all = (0..).zip(sum.state.runs().iter());
-        let Some((at, (_, record))) = all.find(|(_, (id, _))| *id == run) else {
-            return Default::default();
-        };
-        // What earlier runs carried came from what they shared.
-        let brought = talea_ledger::view::runs::brought(&record.totals) > 0;
-        let shares = |first: usize| first == at || brought && first < at;
-        let (mut receipts, mut expenses) = (Vec::new(), Vec::new());
-        for (_, id, income) in self.money.iter().filter(|(first, ..)| shares(*first)) {
-            if *income { receipts.extend(*id) } else { expenses.extend(*id) }
-        }
-        (receipts, expenses)
-    }
-}
 
 /// What is asked about.
 enum Subject {
@@ -152,8 +48,14 @@ pub fn explain(audit: &Audit, text: &str) -> Option<Report> {
         // Not back through the run: that leads to everybody's work.
         Subject::Payout(run, member) => {
             let Sources { contributions, receipts, expenses } = sources(sum, &run, member);
+            let worked = contributions.iter().filter_map(|id| sum.state.work().record(id));
+            let of_work: BTreeSet<Clause> =
+                worked.flat_map(|record| origin::of_work(sum, record)).collect();
+            let clauses =
+                clauses(audit, sum, &run).into_iter().chain(of_work.into_iter().map(cells));
+            let clauses = clauses.collect();
             let roots = [vec![run], contributions, receipts, expenses].concat();
-            (text.to_owned(), roots, clauses(audit, sum, &run))
+            (text.to_owned(), roots, clauses)
         }
         Subject::Account(accounts) => {
             let moves = |it: &&talea_ledger::account::Posted| {
@@ -237,13 +139,13 @@ impl Links {
         }
         let origins = Origins::new(sum);
         for run in runs(&sum.state) {
-            let (receipts, expenses) = origins.money(sum, &run.id);
+            let (receipts, expenses) = origins.money(&run.id);
             let money = receipts.into_iter().chain(expenses).filter(|_| !run.lines.is_empty());
             money.for_each(|source| links.add(run.id, source));
             for line in &run.lines {
                 let Some(record) = sum.state.runs().record(&run.id) else { continue };
                 let work = origins.work(line.line.member, run.period, &record.cut);
-                work.for_each(|source| links.add(run.id, source));
+                work.for_each(|(source, _)| links.add(run.id, source));
             }
             for redirect in run.redirects.iter().filter(|redirect| redirect.executed) {
                 links.add_all(run.payment.as_ref().map_or(run.id, |it| it.id), Some(&redirect.id));
@@ -346,58 +248,36 @@ fn summary(sum: &Sum, act: &Act) -> String {
     if matches!(act, Act::Charter(_)) { String::new() } else { all.join(", ") }
 }
 
-/// The clauses of the charter, or of decisions that changed it, that an entry's effect rests on.
+/// The clauses that an entry's effect rests on, each with the entry that set it.
 fn clauses(audit: &Audit, sum: &Sum, id: &EntryId) -> Vec<Vec<Cell>> {
-    let (charter, terms) = (sum.register.charter(), sum.state.terms());
     let Some(entry) = audit.shown.entries.get(id) else { return Vec::new() };
     let basis = sum.register.number(&entry.header().basis).unwrap_or(0);
-    let clause = |key: &str, value: String| {
-        vec![
-            Cell::Word(key.to_owned()),
-            Cell::Text(value),
-            Cell::Entry(sum.register.cooperative(), String::new()),
-        ]
-    };
-    let mut rows = match entry.content() {
-        Content::Known(Act::Contribution(act)) => {
+    let all = match entry.content() {
+        Content::Known(Act::Contribution(_) | Act::Deliver(_)) => {
             let record = sum.state.work().record(id);
-            let bases = record.into_iter().flat_map(|it| it.attestations.iter().map(|it| it.basis));
-            let at = bases.fold(basis, u32::max);
-            let when = When { at, month: month_of(act.end) };
-            let rate = terms.rate(charter, when, &act.task);
-            let member = record.and_then(|record| sum.register.member(record.author));
-            let stage = member.and_then(|it| charter.stages.get(usize::from(it.stage)));
-            let mut rows =
-                vec![clause("clause-attestations", terms.attestations(charter, when).to_string())];
-            rows.extend(rate.map(|it| {
-                clause("clause-rate", format!("{}: {} / {}", act.task, it.credits, it.unit))
-            }));
-            rows.extend(stage.map(|it| {
-                let shares = [it.livelihood, it.love, it.care].map(|share| share.to_string());
-                clause("clause-vesting", format!("{}: {}", it.code, shares.join(" / ")))
-            }));
-            rows
+            record.map_or_else(Vec::new, |record| origin::of_work(sum, record))
         }
         Content::Known(Act::Distribute(act)) => {
-            let formula = terms.formula(charter, When { at: basis, month: act.period });
-            let shares =
-                [formula.retain, formula.care, formula.livelihood].map(|it| it.to_string());
-            vec![clause("clause-formula", shares.join(" / "))]
+            origin::of_run(sum, When { at: basis, month: act.period }).1
         }
         Content::Known(Act::Decide(act)) => {
             let proposal = sum.state.votes().proposal(&act.proposal);
             let matter = proposal.map(|it| serde_json::to_value(it.act.matter).unwrap_or_default());
-            matter.map(|it| clause("clause-matter", it.to_string())).into_iter().collect()
+            let clause = |it: Value| Clause {
+                key: "clause-matter",
+                value: it.to_string(),
+                by: sum.register.cooperative(),
+            };
+            matter.map(clause).into_iter().collect()
         }
         _ => Vec::new(),
     };
-    for (number, change) in terms.changes().iter().filter(|(number, _)| *number <= basis) {
-        let said = serde_json::to_string(&change.amendments).unwrap_or_default();
-        let by =
-            sum.register.entry(*number).map_or(Cell::Empty, |id| Cell::Entry(id, String::new()));
-        rows.push(vec![Cell::Word("clause-change".to_owned()), Cell::Text(said), by]);
-    }
-    rows
+    all.into_iter().map(cells).collect()
+}
+
+fn cells(clause: Clause) -> Vec<Cell> {
+    let Clause { key, value, by } = clause;
+    vec![Cell::Word(key.to_owned()), Cell::Text(value), Cell::Entry(by, String::new())]
 }
 
 type Explained = (String, Vec<EntryId>, Vec<Vec<Cell>>);

@@ -310,7 +310,8 @@ impl History {
 /// A log's node, and the size and root that it has signed.
 type Opened = (NodeKey, u64, TreeHash);
 
-/// Whether as many logs of a roster hold an entry as settle it, and its payload is its own.
+/// Whether as many logs of a roster that is or was in force hold an entry as settle it, and its payload
+/// is its own.
 fn proven(
     entry: &Signed,
     kept: &Kept,
@@ -327,10 +328,9 @@ fn proven(
     };
     let nodes: BTreeSet<NodeKey> = kept.places.iter().filter_map(shows).collect();
     let held = |roster: &Roster| roster.nodes.iter().filter(|it| nodes.contains(*it)).count();
-    let settles = |roster: &&Roster| held(roster) >= usize::from(roster.quorum);
-    let rosters = [register.roster(), &register.charter().roster];
-    if !rosters.iter().any(settles) {
-        let [roster, _] = rosters;
+    let settles = |roster: &Roster| held(roster) >= usize::from(roster.quorum);
+    if !register.rosters().iter().any(|it| settles(&it.roster)) {
+        let roster = register.roster();
         return Err(HistoryFault::Unproven { id, held: held(roster), needed: roster.quorum });
     }
     let binds = |words: &Words| {

@@ -1,12 +1,14 @@
 //! One HTML file with everything that an export adds up to: it asks nothing of any network.
 //!
 //! Reports are turned into headings and tables; every figure leads to its table, every table to its
-//! entries, every entry is on the page with what it says. The template escapes every text. It needs
-//! no script, reads in any order of fonts and sizes, and prints.
+//! entries, every entry is on the page with what it says; of more entries than [`SHOWN_MAX`], those that
+//! figures name (`page/extent.rs`). The template escapes every text. It needs no script, and prints.
 
 use std::collections::BTreeSet;
 
 use askama::Template;
+use talea_ledger::verdict::Verdict;
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use crate::amount::show_time;
@@ -15,11 +17,14 @@ use crate::checks;
 use crate::lang::Lang;
 use crate::table::{Align, plain};
 use crate::verify::report::{self, Cell, Report, Sheet};
-use crate::verify::text::{lines, place};
+use crate::verify::text::{lines_in, place};
 use crate::verify::{Audit, Claim, Status, Sum};
 
+mod extent;
 mod sankey;
 
+use extent::Extent;
+pub use extent::SHOWN_MAX;
 use sankey::Diagram;
 
 /// Digits of an id that are shown in a table.
@@ -34,6 +39,8 @@ struct Page {
     is_valid: bool,
     facts: Vec<(String, String)>,
     findings: Vec<String>,
+    /// Said of a page that does not show everything.
+    partly: String,
     about: String,
     skip: String,
     contents: String,
@@ -42,6 +49,13 @@ struct Page {
     entries_title: String,
     entries_about: String,
     entries: Vec<Record>,
+    entries_left: Option<LeftOut>,
+}
+
+/// What is not on the page, and the command that shows it.
+struct LeftOut {
+    what: String,
+    command: String,
 }
 
 struct Section {
@@ -50,6 +64,7 @@ struct Section {
     about: String,
     diagram: Option<Diagram>,
     tables: Vec<Table>,
+    left: Option<LeftOut>,
 }
 
 struct Table {
@@ -88,19 +103,24 @@ struct Record {
 /// # Errors
 /// [`askama::Error`], which only a full memory makes.
 pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
+    page_of(audit, lang, SHOWN_MAX)
+}
+
+/// The page of an export with at most so many entries; of one with more, what its figures name.
+///
+/// # Errors
+/// [`askama::Error`], which only a full memory makes.
+pub fn page_of(audit: &Audit, lang: Lang, most: usize) -> Result<String, askama::Error> {
     let say = |key: &str| lang.say(key);
-    let summary = audit.summary();
+    let (summary, extent) = (audit.summary(), Extent::of(audit, most, lang));
     let name = summary.name.clone().unwrap_or_else(|| summary.cooperative.to_string());
     let (mut sections, mut records) = (Vec::new(), Vec::new());
-    sections.push(section(
-        audit,
-        ("checks", "title-checks"),
-        &checks::report(&checks::checks_in(audit, lang)),
-        lang,
-    ));
+    let checked = checks::report(&checks::checks_in(audit, lang));
+    sections.push(section(audit, &extent, ("checks", "title-checks"), checked, lang));
     if let (Some(sum), Some(books)) = (&audit.sum, Books::new(audit)) {
-        sections.extend(contents(audit, sum, &books, lang));
-        records = entries(audit, sum, lang);
+        sections.extend(contents(audit, &extent, sum, &books, lang));
+        let all = audit.shown.entries.keys().copied();
+        records = entries(audit, sum, &extent.named(&sections, all), lang);
     }
     unlink(&mut sections, &records);
     let number = |count: u64| lang.amount(i128::from(count), 0);
@@ -122,11 +142,8 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
         verdict: say(&format!("verdict-{}", summary.verdict.word().to_lowercase())),
         is_valid: audit.status == Status::Valid,
         facts,
-        findings: if lang == Lang::Fr || !lines(audit).is_empty() {
-            lines(audit)
-        } else {
-            Vec::new()
-        },
+        findings: lines_in(audit, lang),
+        partly: extent.said(),
         about: say("books-about"),
         skip: say("page-skip"),
         contents: say("page-contents"),
@@ -134,6 +151,7 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
         sections,
         entries_title: say("title-entries"),
         entries_about: say("page-entries-about"),
+        entries_left: extent.entries_left(records.len()),
         entries: records,
     };
     page.render()
@@ -141,44 +159,54 @@ pub fn page(audit: &Audit, lang: Lang) -> Result<String, askama::Error> {
 
 fn section(
     audit: &Audit,
+    extent: &Extent,
     (id, title): (&'static str, &str),
-    report: &Report,
+    mut report: Report,
     lang: Lang,
 ) -> Section {
+    let left = extent.cut(id, &mut report);
     let title = lang.say(title);
     let filled = report.tables.iter().filter(|sheet| !sheet.rows.is_empty());
-    let mut tables: Vec<Table> = filled.map(|sheet| table(audit, sheet, lang)).collect();
+    let mut tables: Vec<Table> = filled.map(|sheet| table(audit, extent, sheet, lang)).collect();
     for (number, table) in (1..).zip(&mut tables) {
         table.label = format!("{title}, {} {number}", lang.say("word-table"));
         table.is_named = table.heading != title;
     }
     let about = lang.say(&format!("about-{id}"));
-    Section { id, title, about, diagram: None, tables }
+    Section { id, title, about, diagram: None, tables, left }
 }
 
-fn contents(audit: &Audit, sum: &Sum, books: &Books<'_>, lang: Lang) -> Vec<Section> {
-    let section = |id, title, report: Report| section(audit, (id, title), &report, lang);
-    let mut statements = Vec::new();
-    for number in 0..u32::try_from(sum.register.members().len()).unwrap_or(0) {
-        let report = report::member(sum, talea_protocol::charter::Member(number));
-        statements.extend(report.into_iter().flat_map(|report| report.tables));
-    }
-    let statements = Report { tables: statements, json: serde_json::Value::Null };
+fn contents(
+    audit: &Audit,
+    extent: &Extent,
+    sum: &Sum,
+    books: &Books<'_>,
+    lang: Lang,
+) -> Vec<Section> {
+    let section = |id, title, report: Report| section(audit, extent, (id, title), report, lang);
+    let lists = extent.is_whole();
+    let listed = |report: &dyn Fn() -> Report| if lists { report() } else { Report::nothing() };
     let mut flows = section("flows", "title-flows", report::value_flows(sum));
-    flows.diagram = Diagram::new(sum, lang);
+    flows.diagram = Diagram::new(sum, lang).filter(|diagram| extent.draws(diagram.bars.len()));
     vec![
         section("balance", "title-balance", report::balance(sum)),
         section("claims", "title-claims", report::claims_list(sum)),
         flows,
         section("runs", "title-runs", report::run_list(sum)),
-        section("work", "title-work", report::work_list(sum)),
+        section("work", "title-work", listed(&|| report::work_list(sum))),
         section("given", "title-given", report::given_by(sum)),
         section("decisions", "title-decisions", report::decision_register(sum)),
         section("members", "title-members", report::member_list(sum)),
-        section("statements", "title-statements", statements),
+        section("statements", "title-statements", listed(&|| statements(sum))),
         section("power", "title-power-report", report::power(audit, sum)),
-        section("ledger", "title-general-ledger", general_ledger(books, lang)),
+        section("ledger", "title-general-ledger", listed(&|| general_ledger(books, lang))),
     ]
+}
+
+fn statements(sum: &Sum) -> Report {
+    let members = (0..).map(Member).take(sum.register.members().len());
+    let all = members.filter_map(|member| report::member(sum, member));
+    Report { tables: all.flat_map(|report| report.tables).collect(), ..Report::nothing() }
 }
 
 /// Takes away links that lead to nothing on the page: without a charter that founds, no entry is
@@ -202,12 +230,12 @@ fn unlink(sections: &mut [Section], records: &[Record]) {
     }
 }
 
-fn table(audit: &Audit, sheet: &Sheet, lang: Lang) -> Table {
+fn table(audit: &Audit, extent: &Extent, sheet: &Sheet, lang: Lang) -> Table {
     let head = sheet.columns.iter().map(|(key, align)| (lang.say(key), *align == Align::Right));
     let row = |row: &Vec<Cell>| {
         row.iter()
             .zip(&sheet.columns)
-            .map(|(cell, (_, align))| value(audit, cell, *align == Align::Right, lang))
+            .map(|(cell, (_, align))| value(audit, extent, cell, *align == Align::Right, lang))
             .collect()
     };
     Table {
@@ -220,7 +248,7 @@ fn table(audit: &Audit, sheet: &Sheet, lang: Lang) -> Table {
     }
 }
 
-fn value(audit: &Audit, cell: &Cell, right: bool, lang: Lang) -> Value {
+fn value(audit: &Audit, extent: &Extent, cell: &Cell, right: bool, lang: Lang) -> Value {
     let link = |id: &EntryId| (called(audit, id), format!("#{}", anchor(id)));
     match cell {
         Cell::Entry(id, text) => {
@@ -229,11 +257,12 @@ fn value(audit: &Audit, cell: &Cell, right: bool, lang: Lang) -> Value {
             Value { text, href, links: Vec::new(), right }
         }
         Cell::Entries(ids) => {
-            let links = ids.iter().map(link).collect();
-            Value { text: String::new(), href: String::new(), links, right: false }
+            let (text, first) = extent.first(ids);
+            let links = first.iter().map(link).collect();
+            Value { text, href: String::new(), links, right: false }
         }
         Cell::Linked(cell, anchor) => {
-            Value { href: format!("#{anchor}"), ..value(audit, cell, right, lang) }
+            Value { href: format!("#{anchor}"), ..value(audit, extent, cell, right, lang) }
         }
         other => {
             let text = plain(&other.shown(lang));
@@ -255,17 +284,18 @@ fn anchor(id: &EntryId) -> String {
     format!("e-{id}")
 }
 
-/// Every entry with what it says, as the list has them.
-fn entries(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Record> {
+/// Entries with what they say, as the list has them.
+fn entries(audit: &Audit, sum: &Sum, named: &BTreeSet<EntryId>, lang: Lang) -> Vec<Record> {
     let all = sum.order.iter().filter_map(|id| audit.shown.entries.get(id));
     let unsettled = audit.shown.entries.values().filter(|it| !sum.settled.has(&it.id()));
+    let payloads = report::payloads(audit);
     all.chain(unsettled)
+        .filter(|entry| named.contains(&entry.id()))
         .map(|entry| {
-            let (id, report) = (entry.id(), report::entry(audit, sum, entry));
-            let verdict = report.json["verdict"].as_str().unwrap_or_default().to_owned();
-            let receipts = format!("{}/{}", report.json["receipts"], report.json["roster"]);
-            let idle = verdict != "counted";
-            let standing = if idle { plain(&verdict) } else { lang.say("word-counted") };
+            let (id, json) = (entry.id(), report::entry_json(sum, &payloads, entry));
+            let receipts = format!("{}/{}", json["receipts"], json["roster"]);
+            let idle = sum.state.verdict(&id) != Some(Verdict::Counted);
+            let standing = plain(&report::standing(sum, &id, lang));
             Record {
                 anchor: anchor(&id),
                 place: plain(&place(Some(sum), &Claim::of(entry))),
@@ -273,7 +303,7 @@ fn entries(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Record> {
                 time: show_time(entry.header().time),
                 standing: format!("{standing} · {receipts}"),
                 id: id.to_string(),
-                said: said(&report.json),
+                said: said(&json),
                 idle,
             }
         })

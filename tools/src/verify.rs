@@ -32,6 +32,7 @@ pub mod settled;
 mod forks;
 mod lack;
 pub mod compare;
+pub mod said;
 pub mod text;
 pub mod attachments;
 pub mod report;

@@ -4,11 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 
 use talea_protocol::act::{
-    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Line,
-    Matter, Method, Propose, Vote,
+    Act, Attest, Choice, Content, Correct, Decide, Dispute, Distribute, Effect, Expense, Matter,
+    Method, Propose, Vote,
 };
 use talea_protocol::bytes::{Bp, Code, List, Octets, Quantity};
-use talea_protocol::charter::{Amendment, Change, Member};
+use talea_protocol::charter::{Amendment, Change};
 use talea_protocol::checkpoint::{Checkpoint, origin};
 use talea_protocol::entry::Signed;
 use talea_protocol::export::{Section, Sections, Writer};
@@ -518,39 +518,6 @@ fn v18_a_statement_of_more_than_was_sent_is_named() {
     let (file, stated) = with_partner(501);
     let check = fails(&file, 18, &stated);
     assert!(check.notes[0].what.contains("501 received of 500 sent"), "{check:?}");
-}
-
-#[test]
-fn v20_a_run_with_a_line_for_who_gave_nothing_is_named() {
-    let run = act_of(&quarter::played(JANUARY), |act| match act {
-        Act::Distribute(run) => Some((**run).clone()),
-        _ => None,
-    });
-    let mut lines: Vec<_> = run.lines.to_vec();
-    lines.push(Line { member: Member(4), livelihood: 0, love: 1, care: 0 });
-    let more = Distribute { lines: List::new(lines).unwrap(), ..run };
-    let mut culprit = None;
-    let file = with(49, |made| {
-        let entry = made.sign(CHLOE, &Act::Distribute(Box::new(more)), None);
-        culprit = Some(entry.id());
-        vec![entry]
-    });
-    let check = checked(&file, 20);
-    assert_eq!(check.outcome, Outcome::Fail, "{check:?}");
-    assert_eq!(check.notes[0].entry, culprit, "{check:?}");
-    assert!(check.notes[0].what.contains("farida"), "{check:?}");
-}
-
-#[test]
-fn v20_a_line_that_nothing_led_to_is_not_whole() {
-    let audit = read(&quarter::played(JANUARY).export(0));
-    let sum = audit.sum.as_ref().unwrap();
-    let (run, _) = sum.state.runs().iter().next().unwrap();
-    let paid = talea_tools::explain::sources(sum, run, Member(0));
-    assert!(paid.is_whole());
-    assert_eq!((paid.receipts.len(), paid.expenses.len()), (2, 2));
-    // Farida has given no work: a line of hers would lead nowhere.
-    assert!(!talea_tools::explain::sources(sum, run, Member(4)).is_whole());
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use talea_protocol::act::Act;
+use talea_protocol::act::{Act, Expense};
+use talea_protocol::bytes::{Code, Quantity};
 use talea_protocol::entry::sign;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
@@ -14,7 +15,7 @@ use talea_tests::people::charter;
 use talea_tests::quarter;
 use talea_tools::explain::explain;
 use talea_tools::lang::Lang;
-use talea_tools::page::page;
+use talea_tools::page::{SHOWN_MAX, page, page_of};
 use talea_tools::verify::{Audit, Policy, audit};
 
 fn read(file: &[u8]) -> Audit {
@@ -54,6 +55,80 @@ fn the_page_asks_nothing_of_anybody_and_every_link_leads_somewhere() {
             assert_eq!(said, 0, "a key without words: {key}");
         }
     }
+}
+
+#[test]
+fn a_page_shows_every_entry_up_to_its_limit_and_of_one_more_those_that_figures_name() {
+    let audit = read(&quarter::played(quarter::LAST).export(0));
+    let count = audit.shown.entries.len();
+    assert!(SHOWN_MAX == 2_000 && count < SHOWN_MAX);
+    let commands =
+        ["work --csv FILE", "member FILE NAME", "ledger --csv FILE", "entries --csv FILE"];
+    for lang in [Lang::En, Lang::Fr] {
+        let whole = page(&audit, lang).unwrap();
+        assert_eq!(page_of(&audit, lang, count).unwrap(), whole);
+        assert!(!whole.contains("talea-verify work"));
+        let part = page_of(&audit, lang, count - 1).unwrap();
+        assert!(part.len() < whole.len(), "{} of {}", part.len(), whole.len());
+        for command in commands {
+            let command = format!("talea-verify {command}");
+            let french = command.replace("FILE", "FICHIER").replace("NAME", "NOM");
+            assert!(part.contains(if lang == Lang::Fr { &french } else { &command }), "{command}");
+        }
+        let said = if lang == Lang::Fr { "une page en montre" } else { "and one page shows" };
+        assert!(part.contains(said) && !whole.contains(said));
+    }
+}
+
+#[test]
+fn a_page_that_shows_less_has_all_figures_and_no_link_that_leads_nowhere() {
+    let audit = read(&quarter::played(quarter::LAST).export(0));
+    let (whole, most) = (page(&audit, Lang::En).unwrap(), 100);
+    let part = page_of(&audit, Lang::En, most).unwrap();
+    let shown = |page: &str| page.matches("<article ").count();
+    assert!(shown(&whole) == audit.shown.entries.len() && (8..=most).contains(&shown(&part)));
+    let ids = values(&part, "id");
+    for href in values(&part, "href") {
+        assert!(ids.contains(&href.strip_prefix('#').unwrap()), "{href}");
+    }
+    // The balance, the claims, the runs and the flows of the quarter have fewer rows than 100.
+    let section = |page: &str, id: &str| {
+        let begin = page.find(&format!("<section id=\"{id}\"")).unwrap();
+        page[begin..].split("</section>").next().unwrap().matches("<tr>").count()
+    };
+    for id in ["balance", "claims", "runs", "flows", "decisions", "members"] {
+        assert_eq!(section(&part, id), section(&whole, id), "{id}");
+    }
+    // Of a table with more rows, the first and the last; of a figure with more entries, ten.
+    let tight = page_of(&audit, Lang::En, 4).unwrap();
+    assert!(tight.contains("rows, the first and the last of each table"), "it is said");
+    assert!(tight.contains(", among them"), "it is said");
+    assert!(shown(&tight) <= 4);
+}
+
+#[test]
+fn what_a_french_page_says_of_a_void_entry_is_french() {
+    let mut made = quarter::unsettled(quarter::FILE, quarter::JANUARY);
+    let expense = Act::Expense(Expense {
+        account: Code::try_from("628000").unwrap(),
+        payee: Code::try_from("x").unwrap(),
+        amount: Quantity::new(149_901).unwrap(),
+        date: talea_tools::amount::day("2026-02-03").unwrap(),
+        decision: None,
+    });
+    let entry = made.sign(0, &expense, None);
+    made.place(&entry, &[0, 1, 2]);
+    quarter::settle(&mut made);
+    let audit = read(&made.export(0));
+    let french = page(&audit, Lang::Fr).unwrap();
+    let told = "règle 71 : la banque contient 1\u{202f}499,00 EUR";
+    // Among the checks' findings, in the statement, and at the entry.
+    assert_eq!(french.matches(told).count(), 3);
+    assert!(!french.contains("rule 71"));
+    assert_eq!(
+        page(&audit, Lang::En).unwrap().matches("rule 71: the bank holds 1499.00 EUR").count(),
+        3
+    );
 }
 
 #[test]

@@ -111,7 +111,8 @@ impl Record {
 
     /// The credit by those attestations and corrections that are inside a cut. If all are, that
     /// is what is held, and nothing has to be read again.
-    pub(super) fn credit_inside(&self, law: &Law<'_>, cut: &Cut) -> Credit {
+    #[must_use]
+    pub fn credit_inside(&self, law: &Law<'_>, cut: &Cut) -> Credit {
         let inside = |place: Place| place.inside(cut);
         let words = self.attestations.iter().chain(self.qualities()).map(|word| word.place);
         let corrections = self.contest().map_or(&[][..], Contest::corrections);

@@ -19,6 +19,7 @@ use talea_protocol::hash::{EntryId, Hash};
 #[path = "../world/mod.rs"]
 mod world;
 mod council;
+use world::read::unlike;
 use world::{TODAY, World, bp, code, consented, day, index, list, month, quantity, shuffled};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -397,10 +398,13 @@ proptest! {
         }
         prop_assert_eq!(world.differences(&first, &second), Vec::<String>::new());
         prop_assert_eq!(first.root(), second.root());
+        prop_assert_eq!(unlike(&world.register, &first, &second), Vec::<String>::new());
         for device in rest {
             world.settle(&mut second, *device);
         }
         prop_assert_eq!(second.root(), world.state.clone().root());
+        // What a node serves, whose state went on and on, is what a stranger computes at once.
+        prop_assert_eq!(unlike(&world.register, &second, &world.state), Vec::<String>::new());
     }
 
     /// Once said, a verdict stays, except that what was pending gets one.

@@ -26,6 +26,7 @@ pub mod acts;
 pub mod coffers;
 pub mod founded;
 pub mod pair;
+pub mod read;
 pub mod runs;
 
 pub const DAY_MS: u64 = 86_400_000;

@@ -14,6 +14,7 @@ use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 
 use super::{Transaction, gather, paper};
+use crate::origin::{Standing, standing};
 use crate::verify::{Audit, Sum};
 
 /// The credit transactions, two at most for each contribution and unit; others as they are.
@@ -102,6 +103,7 @@ fn claimed(sum: &Sum, given: &EntryId, unit: Unit, author: Member) -> Vec<(Accou
 fn about(audit: &Audit, sum: &Sum, id: &EntryId) -> Option<EntryId> {
     match audit.shown.entries.get(id)?.content() {
         Content::Known(Act::Attest(act)) => Some(act.contribution),
+        Content::Known(Act::Review(act)) => Some(act.contribution),
         Content::Known(Act::Correct(act)) => Some(act.contribution),
         Content::Known(Act::Decide(act)) => {
             match sum.state.votes().proposal(&act.proposal)?.act.effect {
@@ -125,17 +127,11 @@ pub fn credit(sum: &Sum, given: &EntryId, quantity: i128) -> [i128; 3] {
 #[must_use]
 pub fn worth(sum: &Sum, record: &Record, act: &Contribution, quantity: i128) -> [i128; 3] {
     let (charter, terms) = (sum.register.charter(), sum.state.terms());
-    let (mut attesters, mut at) = (Vec::new(), record.basis);
-    for word in &record.attestations {
-        if attesters.len() < usize::from(record.needed) && !attesters.contains(&word.member) {
-            attesters.push(word.member);
-            at = at.max(word.basis);
-        }
-    }
-    let stage = sum.state.law(&sum.register).vesting(record.author, at, act.end);
-    let Some(stage) = stage.filter(|_| attesters.len() >= usize::from(record.needed)) else {
+    let Some(Standing { at, most, .. }) = standing(record, |_| true) else { return [0; 3] };
+    let Some(stage) = sum.state.law(&sum.register).vesting(record.author, at, act.end) else {
         return [0; 3];
     };
+    let quantity = quantity.min(i128::from(most));
     let when = When { at, month: month_of(act.end) };
     let vested = |amount: i128, share: u16| amount * i128::from(share) / 10_000;
     if act.stream == Stream::Care {

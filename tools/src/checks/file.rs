@@ -4,11 +4,12 @@ use talea_protocol::entry;
 use talea_protocol::leaf::LeafFault;
 
 use super::{Seen, from_findings};
+use crate::lang::Lang;
 use crate::verify::finding::Stated;
 use crate::verify::log::Content;
 use crate::verify::{Audit, Finding};
 
-pub(super) fn checks(audit: &Audit) -> Vec<Seen> {
+pub(super) fn checks(audit: &Audit, lang: Lang) -> Vec<Seen> {
     let entries = audit.shown.entries.len();
     let leaves = audit.shown.logs.values().map(|log| log.leaves.len()).sum();
     let mut all: Vec<Seen> =
@@ -16,7 +17,7 @@ pub(super) fn checks(audit: &Audit) -> Vec<Seen> {
     let about: [fn(&Finding) -> bool; 6] =
         [is_signature, is_chain, is_missing, is_log, is_right, is_state];
     for (seen, about) in all.iter_mut().zip(about) {
-        from_findings(seen, audit, about);
+        from_findings(seen, audit, lang, about);
     }
     if let Some(state) = all.last_mut().filter(|seen| seen.looked_at == 0) {
         state.because = Some("cannot-frontier");

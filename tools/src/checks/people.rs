@@ -1,5 +1,5 @@
-//! V12 to V21: decisions, parameters, expenses, the bank, closings, the profile, the federation,
-//! erasures, provenance, power.
+//! V12 to V21: decisions, parameters, expenses, the bank, closings, the profile, erasures, power.
+//! V18 and V20 have files of their own.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,6 @@ use talea_protocol::charter::Profile;
 use talea_protocol::hash::EntryId;
 
 use super::{Seen, called, said};
-use crate::explain::Origins;
 use crate::lang::Lang;
 use crate::verify::report::{Cell, power};
 use crate::verify::{Audit, Finding, Sum};
@@ -25,7 +24,7 @@ pub(super) fn checks(audit: &Audit, sum: &Sum, lang: Lang) -> Vec<Seen> {
         profile(audit, sum, lang),
         super::federation::passages(audit, sum, lang),
         erasures(audit, sum, lang),
-        provenance(audit, sum, lang),
+        super::provenance::provenance(audit, sum, lang),
         minimum(audit, sum, lang),
     ]
 }
@@ -117,7 +116,7 @@ fn bank(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
 /// V17: the charter keeps its profile's rules (32), and so does each allocation (139 to 141).
 fn profile(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let mut seen = Seen::of(1 + sum.state.treasury().documents().allocations().len());
-    super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Charter { .. }));
+    super::from_findings(&mut seen, audit, lang, |it| matches!(it, Finding::Charter { .. }));
     if sum.register.charter().profile == Profile::None {
         seen.note(None, lang.say("found-no-profile"));
     }
@@ -128,7 +127,7 @@ fn profile(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
 fn erasures(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
     let erased = sum.state.erased();
     let mut seen = Seen::of(erased.len());
-    super::from_findings(&mut seen, audit, |it| matches!(it, Finding::Payload { .. }));
+    super::from_findings(&mut seen, audit, lang, |it| matches!(it, Finding::Payload { .. }));
     let payloads = audit.shown.payloads.iter().map(|payload| payload.entry);
     let there: BTreeSet<EntryId> = payloads.collect();
     for (id, order) in erased {
@@ -146,38 +145,6 @@ fn erasures(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
             }
             _ => seen.fail(Some(*order), said(lang, "found-no-ground", &[&place])),
         }
-    }
-    seen
-}
-
-/// V20: each line of each run that anybody signed leads back to clients and to attested work, and
-/// each receipt forward to the run that shares it, or waits for one.
-fn provenance(audit: &Audit, sum: &Sum, lang: Lang) -> Seen {
-    let (mut seen, origins) = (Seen::of(0), Origins::new(sum));
-    for entry in audit.shown.entries.values() {
-        let (id, Content::Known(Act::Distribute(run))) = (entry.id(), entry.content()) else {
-            continue;
-        };
-        if sum.state.chains().place(&id).is_none() {
-            continue;
-        }
-        // What a void run would have shared is nobody's; its lines name work all the same.
-        let counted = sum.state.runs().record(&id).is_some();
-        let has_receipts = !counted || !origins.money(sum, &id).0.is_empty();
-        for line in run.lines.iter().filter(|line| line.total() > 0) {
-            seen.looked_at += 1;
-            let worked = origins.work(line.member, run.period, &run.cut).next().is_some();
-            if !worked || !has_receipts {
-                let who = crate::verify::text::handle(sum, line.member);
-                let what = said(lang, "found-nowhere", &[&called(audit, &id), &who]);
-                seen.fail(Some(id), what);
-            }
-        }
-    }
-    seen.looked_at += origins.receipts();
-    let waiting = origins.waiting(sum);
-    if waiting > 0 {
-        seen.note(None, said(lang, "found-receipts", &[&waiting]));
     }
     seen
 }

@@ -18,7 +18,7 @@ mod entries;
 mod power;
 
 pub use books::{account_anchor, balance, claims_list, node, run_list, value_flows};
-pub use entries::{act_name, entry, entry_list, find};
+pub use entries::{act_name, entry, entry_json, entry_list, find, payloads, standing};
 pub use given::given_by;
 pub use people::{decision_register, member, member_list, work_list};
 pub use power::power;
@@ -52,6 +52,13 @@ pub enum Cell {
     Text(String),
     /// A key among the words.
     Word(String),
+    /// What is so, with values in it.
+    Told {
+        /// In English.
+        en: String,
+        /// In French.
+        fr: String,
+    },
     /// Minor units, with their decimal places.
     Number(i128, u8),
     /// A day.
@@ -80,6 +87,7 @@ impl Cell {
             Self::Empty => String::new(),
             Self::Text(text) => text.clone(),
             Self::Word(key) => lang.say(key),
+            Self::Told { en, fr } => if lang == Lang::Fr { fr } else { en }.clone(),
             Self::Number(minor, places) => lang.amount(*minor, *places),
             Self::Day(day) => lang.day(*day),
             Self::Month(month) => lang.month(*month),
@@ -114,9 +122,12 @@ impl Cell {
             Self::Time(ms) => show_time(*ms),
             Self::Entries(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             Self::Linked(cell, _) => cell.spread(lang),
-            Self::Empty | Self::Text(_) | Self::Word(_) | Self::Quarter(_) | Self::Entry(..) => {
-                cell(&self.shown(lang))
-            }
+            Self::Empty
+            | Self::Text(_)
+            | Self::Word(_)
+            | Self::Told { .. }
+            | Self::Quarter(_)
+            | Self::Entry(..) => cell(&self.shown(lang)),
         }
     }
 }
@@ -130,6 +141,12 @@ impl Sheet {
 }
 
 impl Report {
+    /// A report without anything.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { tables: Vec::new(), json: Value::Null }
+    }
+
     /// As text for a terminal.
     #[must_use]
     pub fn text(&self, lang: Lang) -> String {

@@ -8,8 +8,11 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 
 use super::finding::Finding;
+use super::said::said;
 use super::status::{Claim, Status};
 use super::{Audit, Sum};
+use crate::lang::Lang;
+use crate::refused::words;
 use crate::table::plain;
 
 /// Findings that are listed; a badly damaged file has one for each leaf.
@@ -37,34 +40,42 @@ fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A line for each finding, the heaviest first, at most [`LINES_MAX`].
+/// A line for each finding, the heaviest first, at most [`LINES_MAX`]: in English.
 #[must_use]
 pub fn lines(audit: &Audit) -> Vec<String> {
+    lines_in(audit, Lang::En)
+}
+
+/// The same in a language.
+#[must_use]
+pub fn lines_in(audit: &Audit, lang: Lang) -> Vec<String> {
     let sum = audit.sum.as_ref();
-    let said = audit.found.iter().take(LINES_MAX).map(|finding| line(sum, finding));
+    let said = audit.found.iter().take(LINES_MAX).map(|finding| line(sum, finding, lang));
     let rest = audit.found.len().saturating_sub(LINES_MAX);
-    said.chain((rest > 0).then(|| format!("and {rest} more"))).collect()
+    said.chain((rest > 0).then(|| words(lang, "finding-more", &[rest.to_string()]))).collect()
 }
 
 /// A finding, with the member and the place that it is about.
 #[must_use]
-pub fn line(sum: Option<&Sum>, finding: &Finding) -> String {
+pub fn line(sum: Option<&Sum>, finding: &Finding, lang: Lang) -> String {
+    let said = said(finding, lang);
     match finding.claim() {
-        Some(claim) => format!("{}: {finding}", named(sum, &claim)),
-        None => finding.to_string(),
+        Some(claim) => words(lang, "finding-line", &[named(sum, &claim, lang), said]),
+        None => said,
     }
 }
 
 /// A place in a chain with all that identifies it.
-fn named(sum: Option<&Sum>, claim: &Claim) -> String {
+fn named(sum: Option<&Sum>, claim: &Claim, lang: Lang) -> String {
     let key = claim.device.to_string();
-    let device = key.get(..8).unwrap_or_default();
+    let device = key.get(..8).unwrap_or_default().to_owned();
     let place = place(sum, claim);
-    if claim.id == EntryId::ZERO {
-        format!("{place} (device {device})")
+    let which = if claim.id == EntryId::ZERO {
+        words(lang, "finding-one-device", &[device])
     } else {
-        format!("{place} (device {device}, entry {})", claim.id)
-    }
+        words(lang, "finding-one-entry", &[device, claim.id.to_string()])
+    };
+    format!("{place} {which}")
 }
 
 /// A place in a chain: `alba/4`, `alba:2/4` for her second device.

@@ -221,7 +221,7 @@ fn findings(sum: Option<&Sum>, found: &[Finding]) -> Value {
     let one = |finding: &Finding| {
         json!({
             "status": finding.status().code(),
-            "message": line(sum, finding),
+            "message": line(sum, finding, Lang::En),
             "log": finding.log(),
             "claim": finding.claim(),
             "place": finding.claim().map(|claim| place(sum, &claim)),
@@ -249,7 +249,7 @@ fn contradictions(one: &Path, other: &Path, check: &Check) -> Result<Status, Fai
         say(check, &headline(&one));
         say(check, &headline(&other));
         let none = "neither contradicts the other".to_owned();
-        let said = found.iter().map(|finding| line(sum, finding));
+        let said = found.iter().map(|finding| line(sum, finding, Lang::En));
         for line in said.chain(found.is_empty().then_some(none)) {
             say(check, &format!("  {line}"));
         }
@@ -294,7 +294,7 @@ fn write_proof(
     let is_fork = |it: &&Finding| matches!(it, Finding::Fork { .. } | Finding::Healed { .. });
     let mut forks = audit.found.iter().filter(is_fork);
     for fork in forks.clone() {
-        say(check, &line(sum, fork));
+        say(check, &line(sum, fork, Lang::En));
     }
     let named = |it: &&Finding| {
         let here = it.claim().map(|claim| place(sum, &claim));

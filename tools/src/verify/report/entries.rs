@@ -1,12 +1,16 @@
 //! Entries: the list, and one whole.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use talea_ledger::verdict::{Need, Verdict};
 use talea_protocol::act::Content;
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
+use talea_protocol::message::Payload;
 
 use super::{Cell, Report, json as value, sheet, text};
+use crate::lang::Lang;
 use crate::table::Align::{Left, Right};
 use crate::verify::text::{device, place};
 use crate::verify::{Audit, Claim, Sum};
@@ -26,7 +30,7 @@ pub fn entry_list(audit: &Audit, sum: &Sum) -> Report {
             text(act_name(entry)),
             Cell::Time(entry.header().time),
             Cell::Number(i128::from(receipts(sum, &entry.id())), 0),
-            text(standing(sum, &entry.id())),
+            standing_cell(sum, &entry.id()),
             Cell::Entry(entry.id(), String::new()),
         ]
     };
@@ -38,7 +42,8 @@ pub fn entry_list(audit: &Audit, sum: &Sum) -> Report {
         ("col-verdict", Left),
         ("col-entry", Left),
     ];
-    let json = Value::Array(all.iter().map(|entry| entry_json(audit, sum, entry)).collect());
+    let payloads = payloads(audit);
+    let json = all.iter().map(|entry| entry_json(sum, &payloads, entry)).collect();
     Report {
         json,
         tables: vec![sheet(
@@ -52,7 +57,7 @@ pub fn entry_list(audit: &Audit, sum: &Sum) -> Report {
 /// One entry, whole.
 #[must_use]
 pub fn entry(audit: &Audit, sum: &Sum, entry: &Signed) -> Report {
-    let json = entry_json(audit, sum, entry);
+    let json = entry_json(sum, &payloads(audit), entry);
     let fields = json.as_object().into_iter().flatten();
     let shown = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -65,10 +70,18 @@ pub fn entry(audit: &Audit, sum: &Sum, entry: &Signed) -> Report {
     Report { tables: vec![sheet(title, &[("col-field", Left), ("col-value", Left)], rows)], json }
 }
 
-fn entry_json(audit: &Audit, sum: &Sum, entry: &Signed) -> Value {
+/// Each payload of an export, by its entry.
+#[must_use]
+pub fn payloads(audit: &Audit) -> BTreeMap<EntryId, &Payload> {
+    audit.shown.payloads.iter().rev().map(|payload| (payload.entry, payload)).collect()
+}
+
+/// One entry, for programs.
+#[must_use]
+pub fn entry_json(sum: &Sum, payloads: &BTreeMap<EntryId, &Payload>, entry: &Signed) -> Value {
     let header = entry.header();
     let id = entry.id();
-    let payload = audit.shown.payloads.iter().find(|payload| payload.entry == id);
+    let payload = payloads.get(&id);
     let words = payload.map(|payload| String::from_utf8_lossy(&payload.bytes).into_owned());
     let said = match entry.content() {
         Content::Known(act) => value(act),
@@ -88,7 +101,7 @@ fn entry_json(audit: &Audit, sum: &Sum, entry: &Signed) -> Value {
         "receipts": receipts(sum, &id),
         "roster": sum.register.roster().nodes.len(),
         "settled": sum.state.verdict(&id).is_some(),
-        "verdict": standing(sum, &id),
+        "verdict": standing(sum, &id, Lang::En),
     })
 }
 
@@ -96,28 +109,37 @@ fn receipts(sum: &Sum, id: &EntryId) -> u32 {
     sum.settled.receipts(id)
 }
 
-fn standing(sum: &Sum, id: &EntryId) -> String {
+/// What became of an entry, in a language.
+#[must_use]
+pub fn standing(sum: &Sum, id: &EntryId, lang: Lang) -> String {
     match sum.state.verdict(id) {
-        None if sum.dead.contains(id) => "dead".to_owned(),
-        None => "not settled".to_owned(),
-        Some(Verdict::Counted) => "counted".to_owned(),
-        Some(Verdict::Pending(need)) => waits(sum, &need),
+        None if sum.dead.contains(id) => lang.say("standing-dead"),
+        None => lang.say("standing-not-settled"),
+        Some(Verdict::Counted) => lang.say("standing-counted"),
+        Some(Verdict::Pending(need)) => waits(sum, &need, lang),
         Some(Verdict::Void(void)) => {
-            format!("void: {}", voided::told(&void, sum.register.charter()))
+            let told = voided::told_in(&void, sum.register.charter(), lang);
+            lang.say_with("standing-void", &[("a", &told)])
         }
     }
 }
 
-pub(super) fn waits(sum: &Sum, need: &Need) -> String {
+/// The same as a cell.
+pub(super) fn standing_cell(sum: &Sum, id: &EntryId) -> Cell {
+    let [en, fr] = [Lang::En, Lang::Fr].map(|lang| standing(sum, id, lang));
+    Cell::Told { en, fr }
+}
+
+fn waits(sum: &Sum, need: &Need, lang: Lang) -> String {
     match need {
-        Need::Register { number } => format!("waits for register entry {number}"),
-        Need::Entry { id } => format!("waits for entry {id}"),
+        Need::Register { number } => lang.say_with("waits-register", &[("a", &number.to_string())]),
+        Need::Entry { id } => lang.say_with("waits-entry", &[("a", &id.to_string())]),
         Need::Chain { device: number, length } => {
             let key = sum.register.record(*number).map(|record| record.key);
             let whose = key.map_or_else(String::new, |key| device(Some(sum), &key));
-            format!("waits for {length} entries of {whose}")
+            lang.say_with("waits-chain", &[("a", &length.to_string()), ("b", &whose)])
         }
-        Need::Version { tag } => format!("waits for a version that knows act {tag}"),
+        Need::Version { tag } => lang.say_with("waits-version", &[("a", &tag.to_string())]),
     }
 }
 

@@ -6,7 +6,7 @@ use talea_ledger::view::members::{MemberRow, Part, Uncounted, members, statement
 use talea_protocol::act::{Line, Stream};
 use talea_protocol::charter::Member;
 
-use super::entries::waits;
+use super::entries::standing_cell;
 use super::{Cell, Report, count, json, optional, sheet, text, word, yes};
 use crate::table::Align::{self, Left, Right};
 use crate::verify::Sum;
@@ -84,12 +84,7 @@ pub fn member(sum: &Sum, member: Member) -> Option<Report> {
     };
     let parts = view.runs.iter().map(part).collect();
     let uncounted = |it: &Uncounted| {
-        let why = match (&it.detail, &it.needs) {
-            (Some(detail), _) => detail.clone(),
-            (None, Some(needs)) => waits(sum, needs),
-            (None, None) => String::new(),
-        };
-        vec![text(it.seq), Cell::Entry(it.id, String::new()), text(why)]
+        vec![text(it.seq), Cell::Entry(it.id, String::new()), standing_cell(sum, &it.id)]
     };
     let uncounted = view.uncounted.iter().map(uncounted).collect();
     let name = || text(handle(sum, member));
