@@ -171,17 +171,33 @@ impl Freezes {
         if office == Some(Office::Registrar) && called.is_some() {
             return Some((next, Cause::Succession));
         }
-        let open = state.votes().orders().filter(|(decision, _)| !register.executed(decision));
+        let removed = |effect: &Effect| *effect == Effect::Remove(member);
+        if open_orders(register, state).any(removed) {
+            return Some((next, Cause::Removal));
+        }
+        let relieved =
+            office.is_some_and(|it| Self::relieved(register, state, device).contains(&it));
+        relieved.then_some((next, Cause::HandOver))
+    }
+
+    /// The roles for which a chain is given no place here, although it goes on: a settled decision
+    /// gives them to others, and no register entry has carried it out.
+    #[must_use]
+    pub fn relieved(register: &Register, state: &State, device: u32) -> Vec<Office> {
+        let Some(member) = register.record(device).map(|record| record.member) else {
+            return Vec::new();
+        };
         let holds = |it: Office| register.holder(it, register.head().0) == member;
-        let ordered = |effect: &Effect| match effect {
-            Effect::Remove(removed) => (*removed == member).then_some(Cause::Removal),
-            Effect::Appoint(it, _) => {
-                (office == Some(*it) && holds(*it) && *it != Office::Registrar)
-                    .then_some(Cause::HandOver)
+        let given = |effect: &Effect| match effect {
+            Effect::Appoint(it @ (Office::Treasurer | Office::Distributor), _) => {
+                holds(*it).then_some(*it)
             }
             _ => None,
         };
-        open.filter_map(|(_, effect)| ordered(effect)).next().map(|cause| (next, cause))
+        let mut roles: Vec<Office> = open_orders(register, state).filter_map(given).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
     }
 
     /// A fork is proven: its chain stands still from its place on. `false` if it did already.
@@ -269,6 +285,12 @@ impl Freezes {
     pub fn reported(&self) -> impl Iterator<Item = u32> {
         self.reports.keys().copied()
     }
+}
+
+/// What settled decisions order and nobody has carried out yet.
+fn open_orders<'a>(register: &'a Register, state: &'a State) -> impl Iterator<Item = &'a Effect> {
+    let orders = state.votes().orders();
+    orders.filter(move |(decision, _)| !register.executed(decision)).map(|(_, effect)| effect)
 }
 
 /// Whether a report counts, and its device has not ended meanwhile.

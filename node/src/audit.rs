@@ -1,11 +1,13 @@
-//! Whether what is on disk is whole: every key read, every leaf and root computed again.
+//! Whether what is on disk is whole: every key and attachment read, every leaf, root and hash
+//! computed again.
 //!
 //! Nothing is changed. It asks less than a start, which has the roster to ask, and more: a start
 //! does not look at tiles and payloads. What a leaf means is the replica's business.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -22,6 +24,7 @@ use talea_protocol::tree::{Tree, leaf_hash};
 
 use crate::promise::{PromiseFault, Promises};
 use crate::restore::{self, RestoreFault};
+use crate::shelf::{self, Label, ShelfFault};
 use crate::span::Span;
 use crate::store::{Store, StoreFault};
 
@@ -40,6 +43,17 @@ pub struct Report {
     pub tiles: u64,
     /// Payloads.
     pub payloads: u64,
+    /// Attachments that lie beside the store.
+    pub attachments: u64,
+}
+
+/// Where what is not in the store lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The folder of the promises.
+    pub promises: &'a Path,
+    /// The folder of the attachments.
+    pub attachments: &'a Path,
 }
 
 /// The first thing that is not as it should be.
@@ -67,6 +81,14 @@ pub enum AuditFault {
         /// The key.
         key: Vec<u8>,
         /// What is wrong with the value.
+        what: String,
+    },
+    /// A file that is not what its payload says.
+    #[error("attachment {}: {what}", path.display())]
+    Attachment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         what: String,
     },
     /// The store is older than what this node has signed.
@@ -99,6 +121,10 @@ impl AuditFault {
             Self::Key { column: Column::Tile | Column::Mirror, .. } => {
                 "talead rebuild makes these anew; look at the disk before"
             }
+            Self::Attachment { .. } => {
+                "talead rebuild removes it; the node fetches it again from the roster's other \
+                 nodes; look at the disk before"
+            }
             Self::Restore { .. } | Self::Key { .. } => {
                 "check the disk; talead rebuild may be enough, and talead recover --anew fetches \
                  all of it from the roster's other nodes"
@@ -111,11 +137,13 @@ impl AuditFault {
     }
 }
 
-/// Reads everything. `node` is the key whose logs these are.
+/// Reads everything in a data folder, or in a backup, whose store is open. `node` is the key whose
+/// logs these are.
 ///
 /// # Errors
 /// [`AuditFault`], the first found.
-pub fn audit(store: &Store, promises: &Path, node: &NodeKey) -> Result<Report, AuditFault> {
+pub fn audit(store: &Store, places: &Places<'_>, node: &NodeKey) -> Result<Report, AuditFault> {
+    let Places { promises, attachments } = *places;
     let census = store.check()?;
     let mut report = Report { keys: census.keys, bytes: census.bytes, ..Report::default() };
     let hosted = hosted(store)?;
@@ -123,6 +151,10 @@ pub fn audit(store: &Store, promises: &Path, node: &NodeKey) -> Result<Report, A
         cooperative(store, promises, node, *id, &mut report)?;
         report.cooperatives += 1;
     }
+    attachments_in(store, attachments, |path, what| {
+        report.attachments += 1;
+        what.map_or(Ok(()), |what| Err(AuditFault::Attachment { path, what }))
+    })?;
     for id in Promises::list(promises)?.into_iter().filter(|id| !hosted.contains(id)) {
         let promised = Promises::open(promises, id)?.newest().map_or(0, |promise| promise.size);
         if promised > 0 {
@@ -137,6 +169,37 @@ pub fn audit(store: &Store, promises: &Path, node: &NodeKey) -> Result<Report, A
         })?;
     }
     Ok(report)
+}
+
+/// Looks at each attachment in a folder that a payload here names, and says what is wrong with it,
+/// if anything is. Of another the payload is still to come, or erased: then the next start removes it.
+///
+/// # Errors
+/// [`AuditFault`], or what `each` says.
+pub fn attachments_in<E: From<AuditFault>>(
+    store: &Store,
+    folder: &Path,
+    mut each: impl FnMut(PathBuf, Option<String>) -> Result<(), E>,
+) -> Result<(), E> {
+    let unread = |path: &Path, cause: io::Error| AuditFault::Attachment {
+        path: path.to_owned(),
+        what: cause.to_string(),
+    };
+    if !folder.exists() {
+        return Ok(());
+    }
+    for (label, path) in shelf::files(folder).map_err(|cause| unread(folder, cause))? {
+        let Label { cooperative, entry, blake3 } = label;
+        let all = shelf::listed(store, &cooperative, &entry).map_err(AuditFault::from)?;
+        let Some(named) = all.into_iter().find(|it| it.blake3 == blake3) else { continue };
+        let what = match shelf::compare(&path, &named) {
+            Ok(()) => None,
+            Err(ShelfFault::Disk(cause)) => return Err(unread(&path, cause).into()),
+            Err(fault) => Some(fault.to_string()),
+        };
+        each(path, what)?;
+    }
+    Ok(())
 }
 
 /// The cooperatives that are kept in a store.

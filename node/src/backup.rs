@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use talea_ledger::batch::{Batch, Column};
 use talea_protocol::key::NodeKey;
 
-use crate::audit::{AuditFault, Report, audit, hosted};
+use crate::audit::{AuditFault, Places, Report, audit, hosted};
 use crate::promise::{self, PromiseFault, Promises};
 use crate::restore::doubt_key;
 use crate::shelf;
@@ -165,7 +165,9 @@ fn copy_attachments(from: &Path, to: &Path) -> Result<(), BackupFault> {
 pub fn finish(to: &Path, node: NodeKey, time: u64) -> Result<Report, BackupFault> {
     let part = unfinished(to);
     let store = Store::open(&part.join(store::FOLDER))?;
-    let report = audit(&store, &part.join(promise::FOLDER), &node)?;
+    let (promises, attachments) = (part.join(promise::FOLDER), part.join(shelf::FOLDER));
+    let places = Places { promises: &promises, attachments: &attachments };
+    let report = audit(&store, &places, &node)?;
     store.close()?;
     let list = List { format: FORMAT, node, time, files: files(&part)? };
     let path = part.join(LIST);
@@ -222,7 +224,9 @@ pub fn restore(backup: &Path, data: &Path, here: NodeKey) -> Result<Report, Back
         copy_folder(&backup.join(name), part)?;
     }
     let opened = Store::open(&copied)?;
-    let report = audit(&opened, &promises, &here)?;
+    let attachments = backup.join(shelf::FOLDER);
+    let places = Places { promises: &promises, attachments: &attachments };
+    let report = audit(&opened, &places, &here)?;
     let mut batch = Batch::new();
     for id in hosted(&opened)? {
         batch.put(Column::Meta, doubt_key(&id), list.time.to_le_bytes().to_vec());

@@ -31,8 +31,23 @@ pub struct Config {
     pub log: String,
     /// How it is logged.
     pub log_format: LogFormat,
+    /// Which attachments are fetched from the roster's other nodes.
+    pub attachments: Attachments,
+    /// What the attachments of one cooperative may take of the disk, in GiB.
+    pub attachments_gib: u32,
     /// Nodes that are dialled.
     pub peers: Vec<Peer>,
+}
+
+/// Which attachments a node fetches from the others.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachments {
+    /// All that settled entries name, before anybody asks for them.
+    #[default]
+    All,
+    /// Those that somebody asks for here.
+    OnDemand,
 }
 
 /// How log lines look.
@@ -74,6 +89,8 @@ impl Default for Config {
             quic: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7341)),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
+            attachments: Attachments::All,
+            attachments_gib: 64,
             peers: Vec::new(),
         }
     }
@@ -94,6 +111,9 @@ pub struct Overrides {
     /// Log in this form
     #[arg(long, env = "TALEA_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Fetch these attachments from the roster's other nodes
+    #[arg(long, env = "TALEA_ATTACHMENTS", value_name = "WHICH")]
+    pub attachments: Option<Attachments>,
 }
 
 /// Why there are no settings. The operator's to solve.
@@ -149,6 +169,12 @@ impl ConfigFault {
 }
 
 impl Config {
+    /// Bytes that the attachments of one cooperative may have.
+    #[must_use]
+    pub fn attachments_bytes(&self) -> u64 {
+        u64::from(self.attachments_gib) * 1024 * 1024 * 1024
+    }
+
     /// Reads the file in the data folder; without one, the defaults hold.
     ///
     /// # Errors
@@ -182,6 +208,7 @@ impl Config {
             quic: over.quic.unwrap_or(self.quic),
             log: over.log.clone().unwrap_or(self.log),
             log_format: over.log_format.unwrap_or(self.log_format),
+            attachments: over.attachments.unwrap_or(self.attachments),
             ..self
         }
     }
@@ -198,11 +225,12 @@ impl Config {
             .replace("{http}", &default.http.to_string())
             .replace("{quic}", &default.quic.to_string())
             .replace("{log}", &default.log)
+            .replace("{attachments_gib}", &default.attachments_gib.to_string())
     }
 }
 
 const TEMPLATE: &str = r#"# Settings of this Talea node. The environment (TALEA_HTTP, TALEA_QUIC, TALEA_LOG,
-# TALEA_LOG_FORMAT) goes before this file, and flags go before both. An unknown key is an error.
+# TALEA_LOG_FORMAT, TALEA_ATTACHMENTS) goes before this file, and flags go before both. An unknown key is an error.
 
 # What you call this node. Nobody else sees it.
 name = "{name}"
@@ -218,6 +246,12 @@ quic = "{quic}"
 # "info,talea_node=debug"; as "text" or as "json", one object a line.
 log = "{log}"
 log_format = "text"
+
+# Files that entries name: "all" fetches them from the roster's other nodes before anybody asks, so
+# that the loss of one node loses none; "on-demand" fetches those alone that somebody asks for here.
+# And how much of the disk those of one cooperative may take, in GiB; 1 GiB of it is always left.
+attachments = "all"
+attachments_gib = {attachments_gib}
 
 # Nodes that this one dials. Those of a cooperative also come with "talea node host".
 # [[peers]]

@@ -147,6 +147,7 @@ async fn status(State(app): State<Shared>) -> Result<Response, Problem> {
         "behind": behind,
         "peers": peers,
         "disk_bytes": app.store.disk_bytes().ok(),
+        "attachments": { "bytes": app.shelf.bytes(), "missing": app.shelf.missing() },
     })))
 }
 

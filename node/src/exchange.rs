@@ -4,7 +4,8 @@
 //! in memory, whoever sends and however much. A peer that has it not, is silent, slow, or sends other
 //! bytes is passed over for the next. Protocol, section 12.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
 use talea_protocol::message::{Message, PIECE_BYTES_MAX};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
@@ -27,6 +28,17 @@ use crate::shelf::{ARRIVING_MAX, Arriving, Label, Shelf, ShelfFault};
 const PIECE_MAX: Duration = Duration::from_secs(5);
 /// The longest that one peer may take for an attachment: 16 MiB at 280 KiB/s.
 const PEER_MAX: Duration = Duration::from_secs(60);
+/// The least time for a piece that nobody waits for: 192 KiB at 512 KiB/s.
+const PIECE_MIN: Duration = Duration::from_millis(375);
+
+/// Whether somebody waits for an attachment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Haste {
+    /// As fast as it comes.
+    Asked,
+    /// In the background, and as fast as the other once somebody asks.
+    Unasked,
+}
 
 /// Why a peer is passed over.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +75,7 @@ pub struct Exchange {
 #[derive(Default)]
 struct UnderWay {
     /// What is being brought: once at a time.
-    labels: BTreeSet<Label>,
+    labels: BTreeMap<Label, Haste>,
     /// The one piece that is asked of a peer.
     awaited: BTreeMap<(NodeKey, Label), mpsc::Sender<Piece>>,
     /// Pieces that are being read for a peer.
@@ -85,9 +97,16 @@ impl Exchange {
         self: Arc<Self>,
         label: Label,
         attachment: Attachment,
+        haste: Haste,
     ) -> Result<bool, ShelfFault> {
-        if !self.under_way().labels.insert(label) {
-            return Err(ShelfFault::Busy);
+        match self.under_way().labels.entry(label) {
+            Entry::Vacant(free) => drop(free.insert(haste)),
+            Entry::Occupied(mut begun) => {
+                if haste == Haste::Asked {
+                    begun.insert(haste);
+                }
+                return Err(ShelfFault::UnderWay);
+            }
         }
         let fetched = self.fetch_from_any(label, &attachment).await;
         self.under_way().labels.remove(&label);
@@ -139,6 +158,7 @@ impl Exchange {
         while !arriving.is_whole() {
             let next = arriving.found();
             let wanted = (attachment.size - next).min(piece_bytes_max());
+            let asked_at = (self.clock.steady)();
             let ask = Message::Fetch { cooperative, entry, blake3, from: next };
             self.links.send(&peer, Frame { bytes: ask.frame(), sent: None });
             let piece = timeout(PIECE_MAX, pieces.recv()).await;
@@ -154,6 +174,10 @@ impl Exchange {
                 Ok::<Arriving, ShelfFault>(arriving)
             })
             .await?;
+            if !arriving.is_whole() && self.under_way().labels.get(&label) == Some(&Haste::Unasked)
+            {
+                sleep((asked_at + PIECE_MIN).saturating_sub((self.clock.steady)())).await;
+            }
         }
         let shelf = Arc::clone(&self.shelf);
         Ok(aside(move || shelf.keep(arriving)).await?)

@@ -31,7 +31,7 @@ pub mod caller;
 pub mod server;
 pub mod entries;
 mod imports;
-mod forks;
+pub mod forks;
 pub mod cooperatives;
 mod state;
 mod log;

@@ -26,6 +26,7 @@ pub mod intake;
 pub mod commit;
 pub mod serve;
 pub mod exchange;
+pub mod gather;
 pub mod writer;
 pub mod peers;
 pub mod http;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use talea_node::audit::{AuditFault, audit};
+use talea_node::audit::{AuditFault, Places, audit};
 use talea_node::backup::{self, BackupFault};
 use talea_node::clock::{Clock, millis};
 use talea_node::commit::CommitFault;
@@ -23,6 +23,7 @@ use talea_node::rebuild::{RebuildFault, rebuild};
 use talea_node::recover::{self, RecoverFault};
 use talea_node::restore::{self, OwnerFault};
 use talea_node::run::{Running, Setup, StartFault, start};
+use talea_node::shelf;
 use talea_node::store::{self, Store, StoreFault};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
@@ -65,7 +66,8 @@ enum Command {
     },
     /// Read everything on disk while the node is stopped, and name the first key that is wrong
     ///
-    /// Checksums, leaves, roots, promises, tiles, mirrors, checkpoints and payloads are compared.
+    /// Checksums, leaves, roots, promises, tiles, mirrors, checkpoints, payloads and attachments are
+    /// compared.
     Check {
         #[command(flatten)]
         folder: Folder,
@@ -108,7 +110,8 @@ enum Command {
         #[command(flatten)]
         over: Overrides,
     },
-    /// Make tiles anew from the leaves, and forget mirrors that are damaged, while it is stopped
+    /// Make tiles anew from the leaves, and forget mirrors and attachments that are damaged, while it
+    /// is stopped
     Rebuild {
         #[command(flatten)]
         folder: Folder,
@@ -227,7 +230,9 @@ fn check(data: &Path) -> Result<(), Fault> {
     Config::read(data, &Overrides::default())?;
     let store = Store::open(&data.join(store::FOLDER))?;
     restore::own(&store, &node)?;
-    print(&audit(&store, &data.join(promise::FOLDER), &node)?);
+    let (promises, attachments) = (data.join(promise::FOLDER), data.join(shelf::FOLDER));
+    let places = Places { promises: &promises, attachments: &attachments };
+    print(&audit(&store, &places, &node)?);
     Ok(store.close()?)
 }
 
@@ -258,7 +263,9 @@ fn put_back(data: &Path, from: &Path) -> Result<(), Fault> {
 
 fn make_anew(data: &Path, vouch: bool) -> Result<(), Fault> {
     let mut store = Store::open(&data.join(store::FOLDER))?;
-    print(&rebuild(&mut store, &data.join(promise::FOLDER), vouch.then(wall))?);
+    let (promises, attachments) = (data.join(promise::FOLDER), data.join(shelf::FOLDER));
+    let places = Places { promises: &promises, attachments: &attachments };
+    print(&rebuild(&mut store, &places, vouch.then(wall))?);
     Ok(store.close()?)
 }
 

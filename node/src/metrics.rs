@@ -141,6 +141,10 @@ pub struct Metrics {
     pub sent: Counter,
     ages: Family<PeerLabel, Age>,
     alarms: Family<AlarmLabel, Counter>,
+    /// Attachments that payloads name and are not here.
+    pub missing: Gauge,
+    /// Attachments that were fetched before anybody asked.
+    pub fetched: Counter,
     /// HTTP requests answered.
     pub requests: Counter,
     /// What readers' questions took of the writer's time.
@@ -179,6 +183,8 @@ impl Metrics {
             sent: Counter::default(),
             ages: Family::default(),
             alarms: Family::default(),
+            missing: Gauge::default(),
+            fetched: Counter::default(),
             requests: Counter::default(),
             // 10 us to 160 ms.
             query: Histogram::new(exponential_buckets(0.000_01, 4.0, 8)),
@@ -218,6 +224,10 @@ impl Metrics {
             *gauge = queues.get_or_create_owned(&QueueLabel { queue });
         }
         it.register("queue", "Orders that wait for a thread", queues);
+        let missing = self.missing.clone();
+        it.register("attachments_missing", "Attachments named and not here", missing);
+        let fetched = self.fetched.clone();
+        it.register("attachments_fetched", "Attachments fetched unasked", fetched);
     }
 
     fn register_peers(&mut self) {

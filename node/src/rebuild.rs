@@ -1,12 +1,13 @@
 //! Derived state made anew, from what it was derived of, while the node is stopped.
 //!
 //! The tiles come from the leaves. A mirror that is not what its owner signed is forgotten, and
-//! fetched again when the node runs. All else that is derived is in memory, and made at every
+//! fetched again when the node runs; so is an attachment with other bytes. All else that is derived is in memory, and made at every
 //! start. The leaves themselves are never touched.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use serde::Serialize;
 use talea_ledger::batch::{Batch, Column};
@@ -14,7 +15,7 @@ use talea_ledger::replica::{Moment, Replica, Unreadable, tile_key};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{NodeKey, SecretKey};
 
-use crate::audit::{hosted, tiles};
+use crate::audit::{AuditFault, Places, attachments_in, hosted, tiles};
 use crate::promise::{Promise, PromiseFault, Promises};
 use crate::restore::{self, RestoreFault, doubt_key};
 use crate::span::Span;
@@ -30,6 +31,8 @@ pub struct Rebuilt {
     pub tiles: u64,
     /// Mirrors forgotten.
     pub mirrors: u64,
+    /// Attachments forgotten.
+    pub attachments: u64,
     /// Promises made at the operator's word.
     pub vouched: u64,
 }
@@ -51,6 +54,17 @@ pub enum RebuildFault {
         /// Why.
         fault: RestoreFault,
     },
+    /// An attachment cannot be read.
+    #[error(transparent)]
+    Audit(#[from] AuditFault),
+    /// An attachment that is damaged cannot be removed.
+    #[error("{}: {cause}", path.display())]
+    Attachment {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
     /// The operator vouches for a store of which the promise file says that it is not the newest.
     #[error("cooperative {cooperative}: {leaves} leaves are here, and {promised} were promised")]
     Contradicted {
@@ -70,6 +84,8 @@ impl RebuildFault {
         match self {
             Self::Store(fault) => fault.hint(),
             Self::Promise(fault) => fault.hint(),
+            Self::Audit(fault) => fault.hint(),
+            Self::Attachment { .. } => "see to the permissions of the data folder, and to the disk",
             Self::Leaves { .. } => {
                 "the leaves come from the roster's other nodes: talead recover --anew"
             }
@@ -88,7 +104,7 @@ impl RebuildFault {
 /// [`RebuildFault`]; what was made until then stays, and is made again the next time.
 pub fn rebuild(
     store: &mut Store,
-    promises: &Path,
+    places: &Places<'_>,
     vouched: Option<u64>,
 ) -> Result<Rebuilt, RebuildFault> {
     let mut rebuilt = Rebuilt::default();
@@ -97,10 +113,17 @@ pub fn rebuild(
         rebuilt.tiles += make_tiles(store, &id)?;
         let replica = drop_mirrors(store, id, &mut rebuilt.mirrors)?;
         if let Some(time) = vouched {
-            vouch(store, promises, id, &replica, time)?;
+            vouch(store, places.promises, id, &replica, time)?;
             rebuilt.vouched += 1;
         }
     }
+    attachments_in(store, places.attachments, |path, what| {
+        if what.is_some() {
+            fs::remove_file(&path).map_err(|cause| RebuildFault::Attachment { path, cause })?;
+            rebuilt.attachments += 1;
+        }
+        Ok::<(), RebuildFault>(())
+    })?;
     Ok(rebuilt)
 }
 

@@ -23,9 +23,10 @@ use tracing::{error, info};
 use crate::book::Book;
 use crate::clock::Clock;
 use crate::commit::{Abort, Committer, Disk};
-use crate::config::{Config, Peer};
+use crate::config::{Attachments, Config, Peer};
 use crate::control::{self, ControlFault};
 use crate::exchange::Exchange;
+use crate::gather::Gather;
 use crate::http::{self, Addresses, App, Shared, server};
 use crate::intake::Intake;
 use crate::link::Links;
@@ -139,7 +140,8 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
     let Setup { data, config, key, clock, abort } = setup;
     let store = Arc::new(Store::open(&data.join(store::FOLDER))?);
     restore::own(&store, &key.node())?;
-    let shelf = Shelf::open(&data, Arc::clone(&store)).map_err(ShelfFault::from)?;
+    let shelf = Shelf::open(&data, Arc::clone(&store), config.attachments_bytes())
+        .map_err(ShelfFault::from)?;
     let shelf = Arc::new(shelf);
     let key = Arc::new(key);
     let known: Vec<Peer> = config.peers.iter().cloned().chain(restore::peers(&store)?).collect();
@@ -183,7 +185,8 @@ pub async fn start(setup: Setup) -> Result<Running, StartFault> {
         failed,
         stopping: watch::Sender::new(false),
     });
-    let running = shared.answer(sockets, app, &data, threads);
+    let is_fetching = config.attachments == Attachments::All;
+    let running = shared.answer(sockets, app, &data, threads, is_fetching);
     let Addresses { http, quic } = running.addresses;
     info!(node = %running.node, %http, %quic, "serving");
     Ok(running)
@@ -289,6 +292,7 @@ impl Together {
         app: Shared,
         data: &Path,
         threads: Vec<JoinHandle<()>>,
+        is_fetching: bool,
     ) -> Running {
         let Sockets { endpoint, http, control, addresses } = sockets;
         let stopped = app.stopping.subscribe();
@@ -302,6 +306,18 @@ impl Together {
         let private = control::router(Arc::clone(&app), data);
         servers.spawn(server::serve(control, private, until(stopped)));
         let mut tasks = JoinSet::new();
+        tasks.spawn(
+            Arc::new(Gather {
+                me: self.key.node(),
+                shelf: self.shelf,
+                exchange: Arc::clone(&exchange),
+                orders: self.orders.clone(),
+                clock: self.clock,
+                metrics: Arc::clone(&self.metrics),
+                is_fetching,
+            })
+            .run(),
+        );
         tasks.spawn(peers::run(Arc::new(Peers {
             endpoint: endpoint.clone(),
             links: self.links,

@@ -7,23 +7,34 @@
 //!
 //! What arrives is checked while it is written, synced, and then moved to its place. A file that
 //! two entries name lies here twice, so that the erasure of one payload takes its own and nothing
-//! else. Who may bring and have them is asked elsewhere.
+//! else. What payloads name and is not here is known, too. Who may bring and have them, and who
+//! fetches what is missing, is settled elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use talea_ledger::batch::{Batch, Column};
 use talea_ledger::replica::{Replica, payload_key};
-use talea_protocol::attachment::{Attachment, Check, Mismatch, listed};
-use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::attachment::{self, Attachment, Check, Mismatch};
+use talea_protocol::hash::EntryId;
 use tempfile::NamedTempFile;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::span::Span;
 use crate::store::{Store, StoreFault};
+
+mod file;
+mod missing;
+
+pub use file::{Label, compare, files};
+pub use missing::MISSING_MAX;
+use missing::Missing;
 
 /// The folder, in the data folder.
 pub const FOLDER: &str = "attachments";
@@ -32,33 +43,10 @@ const INCOMING: &str = "attachments.part";
 /// Attachments that may be arriving at a time, from wallets and from peers: an upload holds a
 /// connection for as long as it takes.
 pub const ARRIVING_MAX: usize = 8;
-/// Bytes of attachments of one cooperative: 64 GiB, so that no cooperative fills another's disk.
-pub const SHELF_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
-
-/// Which file.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Label {
-    /// Of which cooperative.
-    pub cooperative: EntryId,
-    /// The entry whose payload names it.
-    pub entry: EntryId,
-    /// The hash of its bytes.
-    pub blake3: Hash,
-}
-
-impl Label {
-    fn name(&self) -> String {
-        let Self { cooperative, entry, blake3 } = self;
-        format!("{cooperative}.{entry}.{blake3}")
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.splitn(3, '.');
-        let cooperative = parts.next()?.parse().ok()?;
-        let entry = parts.next()?.parse().ok()?;
-        Some(Self { cooperative, entry, blake3: parts.next()?.parse().ok()? })
-    }
-}
+/// Bytes that attachments leave free on the disk, so that they never end what entries need.
+pub const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
+/// Bytes of payloads that are looked through at once.
+const SURVEY_BYTES: usize = 1024 * 1024;
 
 /// Why an attachment is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +57,21 @@ pub enum ShelfFault {
     /// As many are arriving as may.
     #[error("{ARRIVING_MAX} attachments are arriving")]
     Busy,
+    /// It is being fetched already.
+    #[error("it is being fetched from another node")]
+    UnderWay,
     /// The cooperative has as many bytes of them as it may.
-    #[error("the attachments of this cooperative have {SHELF_BYTES_MAX} bytes here")]
-    Full,
+    #[error("the attachments of one cooperative may have {most} bytes here")]
+    Full {
+        /// How many, by the operator's settings.
+        most: u64,
+    },
+    /// The disk has little left, which entries may need.
+    #[error("the disk has {free} bytes left, and attachments leave {FREE_BYTES_MIN}")]
+    Room {
+        /// How many it has.
+        free: u64,
+    },
     /// The payload that names it has gone in the meantime.
     #[error("its payload has been erased")]
     Erased,
@@ -88,9 +88,19 @@ pub struct Shelf {
     folder: PathBuf,
     incoming: PathBuf,
     store: Arc<Store>,
-    /// Held while a file gets its place, and while files lose theirs.
-    places: Mutex<()>,
+    most: u64,
+    /// Held while a file gets its place, while files lose theirs, and while it is looked at what
+    /// is missing.
+    places: Mutex<Places>,
     seats: Arc<Semaphore>,
+    /// Something is missing that was not before.
+    news: Notify,
+}
+
+#[derive(Default)]
+struct Places {
+    bytes: BTreeMap<EntryId, u64>,
+    missing: Missing,
 }
 
 /// One that is arriving. Dropped, it leaves nothing.
@@ -126,11 +136,12 @@ impl Arriving {
 }
 
 impl Shelf {
-    /// The attachments of a data folder; what was arriving when the node stopped is removed.
+    /// The attachments of a data folder, with `most` bytes of one cooperative; what was arriving
+    /// when the node stopped is removed.
     ///
     /// # Errors
     /// The system's.
-    pub fn open(data: &Path, store: Arc<Store>) -> io::Result<Self> {
+    pub fn open(data: &Path, store: Arc<Store>, most: u64) -> io::Result<Self> {
         let (folder, incoming) = (data.join(FOLDER), data.join(INCOMING));
         match fs::remove_dir_all(&incoming) {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
@@ -139,8 +150,13 @@ impl Shelf {
         for folder in [&folder, &incoming] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let seats = Arc::new(Semaphore::new(ARRIVING_MAX));
-        Ok(Self { folder, incoming, store, places: Mutex::new(()), seats })
+        let mut bytes = BTreeMap::new();
+        for (label, path) in files(&folder)? {
+            *bytes.entry(label.cooperative).or_default() += path.metadata()?.len();
+        }
+        let places = Mutex::new(Places { bytes, missing: Missing::default() });
+        let (seats, news) = (Arc::new(Semaphore::new(ARRIVING_MAX)), Notify::new());
+        Ok(Self { folder, incoming, store, most, places, seats, news })
     }
 
     /// The attachments that the payload of an entry names, if it is here.
@@ -152,9 +168,7 @@ impl Shelf {
         cooperative: &EntryId,
         entry: &EntryId,
     ) -> Result<Vec<Attachment>, StoreFault> {
-        let value = self.store.read(Column::Payload, &payload_key(cooperative, entry))?;
-        // The salt stands before it.
-        Ok(value.as_deref().and_then(|value| value.get(32..)).map(listed).unwrap_or_default())
+        listed(&self.store, cooperative, entry)
     }
 
     /// What is said of one attachment by a payload that is here.
@@ -188,11 +202,17 @@ impl Shelf {
     /// Makes room for one that a payload here names.
     ///
     /// # Errors
-    /// [`ShelfFault::Busy`], [`ShelfFault::Full`], [`ShelfFault::Disk`].
+    /// [`ShelfFault::Busy`], [`ShelfFault::Full`], [`ShelfFault::Room`], [`ShelfFault::Disk`].
     pub fn begin(&self, label: Label, attachment: &Attachment) -> Result<Arriving, ShelfFault> {
         let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| ShelfFault::Busy)?;
-        if self.bytes_of(&label.cooperative)?.saturating_add(attachment.size) > SHELF_BYTES_MAX {
-            return Err(ShelfFault::Full);
+        let held = self.places().bytes.get(&label.cooperative).copied().unwrap_or(0);
+        if held.saturating_add(attachment.size) > self.most {
+            return Err(ShelfFault::Full { most: self.most });
+        }
+        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < FREE_BYTES_MIN.saturating_add(attachment.size) {
+            return Err(ShelfFault::Room { free });
         }
         let file = NamedTempFile::new_in(&self.incoming)?;
         Ok(Arriving { label, file, check: Check::new(attachment), _seat: seat })
@@ -205,36 +225,104 @@ impl Shelf {
     pub fn keep(&self, arriving: Arriving) -> Result<(), ShelfFault> {
         arriving.check.end()?;
         arriving.file.as_file().sync_all()?;
-        let _places = self.places();
+        let (label, size) = (arriving.label, arriving.check.found());
+        let mut places = self.places();
         // An erasure that came first has found nothing to remove; one that comes later will.
-        if self.named(&arriving.label)?.is_none() {
+        if self.named(&label)?.is_none() {
             return Err(ShelfFault::Erased);
         }
-        arriving.file.persist(self.path(&arriving.label)).map_err(|fault| fault.error)?;
+        let is_new = !self.has(&label);
+        arriving.file.persist(self.path(&label)).map_err(|fault| fault.error)?;
+        if is_new {
+            *places.bytes.entry(label.cooperative).or_default() += size;
+        }
+        places.missing.remove(&label);
         Ok(self.sync()?)
     }
 
-    /// Removes what the payload of an entry named; returns how many files.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn erase(&self, cooperative: &EntryId, entry: &EntryId) -> io::Result<usize> {
-        self.remove(|label| label.cooperative == *cooperative && label.entry == *entry)
-    }
-
-    /// Removes what the payloads named that this batch has deleted: called when it is on the disk.
+    /// Follows a batch that is on the disk: the files go that the payloads named which it deleted,
+    /// and what those name which it put is missing from now on. Returns how many files went.
     ///
     /// # Errors
     /// The system's.
     pub fn follow(&self, batch: &Batch) -> io::Result<usize> {
-        let mut count = 0;
-        for (column, key) in batch.deletes() {
-            let ids = key.split_first_chunk::<32>().filter(|_| *column == Column::Payload);
-            let Some((cooperative, entry)) = ids else { continue };
-            let Ok(entry) = entry.try_into() else { continue };
-            count += self.erase(&EntryId(*cooperative), &EntryId(entry))?;
+        let of = |column: Column, key: &[u8]| {
+            let (cooperative, entry) = key.split_first_chunk::<32>()?;
+            let ids = (EntryId(*cooperative), EntryId(entry.try_into().ok()?));
+            (column == Column::Payload).then_some(ids)
+        };
+        let gone = batch.deletes().iter().filter_map(|(column, key)| of(*column, key));
+        let gone: BTreeSet<(EntryId, EntryId)> = gone.collect();
+        let removed = self.remove(&gone)?;
+        for (column, key, value) in batch.puts() {
+            if let Some((cooperative, entry)) = of(*column, key) {
+                self.miss(&mut self.places(), cooperative, entry, value);
+            }
         }
-        Ok(count)
+        Ok(removed)
+    }
+
+    /// Looks through payloads from a key on, and notes what they name and is not here; returns the
+    /// key to go on from.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn survey(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
+        // Whatever is deleted while this reads is followed after it.
+        let mut places = self.places();
+        let (mut bytes, mut next) = (0, None);
+        self.store.visit(Column::Payload, &Span::all().starting_at(from), |key, value| {
+            if bytes > SURVEY_BYTES {
+                next = Some(key.to_vec());
+                return ControlFlow::Break(());
+            }
+            bytes += key.len() + value.len();
+            if let Some((cooperative, entry)) = key.split_first_chunk::<32>()
+                && let Ok(entry) = entry.try_into()
+            {
+                self.miss(&mut places, EntryId(*cooperative), EntryId(entry), value);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(next)
+    }
+
+    fn miss(&self, places: &mut Places, cooperative: EntryId, entry: EntryId, payload: &[u8]) {
+        let all = within(payload).into_iter();
+        let labels = all.map(|it| Label { cooperative, entry, blake3: it.blake3 });
+        for label in labels.filter(|label| !self.has(label)) {
+            places.missing.add(label);
+            self.news.notify_one();
+        }
+    }
+
+    /// Returns when something is missing that was not before.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// A missing attachment whose turn has come.
+    #[must_use]
+    pub fn next_missing(&self, now: Duration) -> Option<Label> {
+        self.places().missing.take(now)
+    }
+
+    /// When the next turn is.
+    #[must_use]
+    pub fn next_turn(&self) -> Option<Duration> {
+        self.places().missing.due()
+    }
+
+    /// How many are named by payloads here and are not here themselves; [`MISSING_MAX`] may be more.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.places().missing.count()
+    }
+
+    /// Bytes of all that are here.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.places().bytes.values().sum()
     }
 
     /// Removes payloads that are erased and lie here all the same, and whatever they named: after
@@ -257,17 +345,24 @@ impl Shelf {
         if !batch.is_empty() {
             self.store.write(&batch)?;
         }
-        let is_gone =
-            |label: &Label| label.cooperative == cooperative && erased.contains(&label.entry);
-        Ok(batch.deletes().len() + self.remove(is_gone)?)
+        let gone = erased.into_iter().map(|entry| (cooperative, entry)).collect();
+        Ok(batch.deletes().len() + self.remove(&gone)?)
     }
 
-    fn remove(&self, is_gone: impl Fn(&Label) -> bool) -> io::Result<usize> {
-        let _places = self.places();
+    /// Removes what the payloads of these entries named.
+    fn remove(&self, gone: &BTreeSet<(EntryId, EntryId)>) -> io::Result<usize> {
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        let mut places = self.places();
+        gone.iter().for_each(|(cooperative, entry)| places.missing.forget(*cooperative, *entry));
         let mut count = 0;
-        for (label, path) in self.files()? {
-            if is_gone(&label) {
+        for (label, path) in files(&self.folder)? {
+            if gone.contains(&(label.cooperative, label.entry)) {
+                let bytes = path.metadata()?.len();
                 fs::remove_file(path)?;
+                let held = places.bytes.entry(label.cooperative).or_default();
+                *held = held.saturating_sub(bytes);
                 count += 1;
             }
         }
@@ -275,27 +370,6 @@ impl Shelf {
             self.sync()?;
         }
         Ok(count)
-    }
-
-    fn bytes_of(&self, cooperative: &EntryId) -> io::Result<u64> {
-        let mut bytes = 0_u64;
-        for (label, path) in self.files()? {
-            if label.cooperative == *cooperative {
-                // One that has gone in between has no bytes.
-                bytes = bytes.saturating_add(path.metadata().map_or(0, |it| it.len()));
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn files(&self) -> io::Result<Vec<(Label, PathBuf)>> {
-        let mut files = Vec::new();
-        for found in fs::read_dir(&self.folder)? {
-            let found = found?;
-            let label = found.file_name().to_str().and_then(Label::parse);
-            files.extend(label.map(|label| (label, found.path())));
-        }
-        Ok(files)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -306,9 +380,27 @@ impl Shelf {
         self.folder.join(label.name())
     }
 
-    fn places(&self) -> MutexGuard<'_, ()> {
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().expect("nothing panics while it moves files")
     }
+}
+
+/// The attachments that the payload of an entry names, if it is in the store.
+///
+/// # Errors
+/// [`StoreFault`].
+pub fn listed(
+    store: &Store,
+    cooperative: &EntryId,
+    entry: &EntryId,
+) -> Result<Vec<Attachment>, StoreFault> {
+    let value = store.read(Column::Payload, &payload_key(cooperative, entry))?;
+    Ok(value.as_deref().map(within).unwrap_or_default())
+}
+
+/// The attachments that a payload names, as it lies in the store: the salt stands before it.
+fn within(value: &[u8]) -> Vec<Attachment> {
+    value.get(32..).map(attachment::listed).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -316,9 +408,11 @@ mod tests {
     use super::*;
     use serde_json::json;
     use talea_protocol::attachment::{ATTACHMENT_BYTES_MAX, Visibility};
+    use talea_protocol::hash::Hash;
 
     const HERE: EntryId = EntryId([1; 32]);
     const ENTRY: EntryId = EntryId([2; 32]);
+    const MOST: u64 = 2 * ATTACHMENT_BYTES_MAX;
 
     fn attachment(bytes: &[u8]) -> Attachment {
         Attachment {
@@ -343,7 +437,7 @@ mod tests {
             batch.put(Column::Payload, payload_key(&HERE, entry), value);
         }
         store.write(&batch).unwrap();
-        Shelf::open(folder, store).unwrap()
+        Shelf::open(folder, store, MOST).unwrap()
     }
 
     fn bring(shelf: &Shelf, label: Label, of: &Attachment, bytes: &[u8]) -> Result<(), ShelfFault> {
@@ -392,7 +486,7 @@ mod tests {
         assert!(left.exists());
         let store = Arc::clone(&shelf.store);
         drop(shelf);
-        let shelf = Shelf::open(folder.path(), store).unwrap();
+        let shelf = Shelf::open(folder.path(), store, MOST).unwrap();
         assert!(!left.exists() && !shelf.has(&label));
         bring(&shelf, label, &of, b"a receipt").unwrap();
     }
@@ -429,5 +523,54 @@ mod tests {
         assert!(matches!(shelf.begin(label, &of), Err(ShelfFault::Busy)));
         arriving.pop();
         assert!(shelf.begin(label, &of).is_ok());
+    }
+
+    #[test]
+    fn what_payloads_name_is_missing_until_it_is_here_or_its_payload_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (of, other) = (attachment(b"a photo"), EntryId([3; 32]));
+        let shelf = shelf(folder.path(), &[ENTRY, other], &of);
+        let (one, two) = (label(ENTRY, &of), label(other, &of));
+        assert_eq!((shelf.missing(), shelf.survey(&[]).unwrap(), shelf.missing()), (0, None, 2));
+        bring(&shelf, one, &of, b"a photo").unwrap();
+        assert_eq!((shelf.missing(), shelf.bytes()), (1, 7));
+        let mut batch = Batch::new();
+        batch.delete(Column::Payload, payload_key(&HERE, &other));
+        shelf.store.write(&batch).unwrap();
+        assert_eq!((shelf.follow(&batch).unwrap(), shelf.missing()), (0, 0));
+        // A payload that comes later says what is missing, too.
+        let mut batch = Batch::new();
+        let value = [&[7; 32][..], json!({ "attachments": [of] }).to_string().as_bytes()].concat();
+        batch.put(Column::Payload, payload_key(&HERE, &other), value);
+        shelf.store.write(&batch).unwrap();
+        assert_eq!((shelf.follow(&batch).unwrap(), shelf.missing()), (0, 1));
+        assert_eq!(shelf.next_missing(Duration::ZERO), Some(two));
+        assert_eq!(shelf.survey(&[]).unwrap(), None);
+        assert_eq!(shelf.next_missing(Duration::ZERO), None, "its turn is not sooner");
+    }
+
+    #[test]
+    fn a_cooperative_has_as_many_bytes_as_the_operator_allows_and_gets_back_what_is_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = vec![5; usize::try_from(ATTACHMENT_BYTES_MAX).unwrap()];
+        let of = attachment(&bytes);
+        let others = [EntryId([3; 32]), EntryId([4; 32])];
+        let shelf = shelf(folder.path(), &[ENTRY, others[0], others[1]], &of);
+        bring(&shelf, label(ENTRY, &of), &of, &bytes).unwrap();
+        bring(&shelf, label(ENTRY, &of), &of, &bytes).unwrap();
+        bring(&shelf, label(others[0], &of), &of, &bytes).unwrap();
+        assert_eq!(shelf.bytes(), MOST, "one that came twice lies here once");
+        let full = bring(&shelf, label(others[1], &of), &of, &bytes);
+        assert!(matches!(full, Err(ShelfFault::Full { most: MOST })), "{full:?}");
+        // What lies here is counted again at the next start.
+        let store = Arc::clone(&shelf.store);
+        drop(shelf);
+        let shelf = Shelf::open(folder.path(), store, MOST).unwrap();
+        assert_eq!(shelf.bytes(), MOST);
+        let mut batch = Batch::new();
+        batch.delete(Column::Payload, payload_key(&HERE, &ENTRY));
+        shelf.store.write(&batch).unwrap();
+        assert_eq!((shelf.follow(&batch).unwrap(), shelf.bytes()), (1, ATTACHMENT_BYTES_MAX));
+        bring(&shelf, label(others[1], &of), &of, &bytes).unwrap();
     }
 }

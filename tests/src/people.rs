@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use talea_ledger::register::Register;
+use talea_ledger::register::{Office, Register};
 use talea_ledger::state::State;
 use talea_protocol::act::{Act, Approval, Content, Request, enrolment};
 use talea_protocol::bytes::{Bp, Code, List, Octets, Quantity, Text};
@@ -26,8 +26,11 @@ mod acts;
 mod closings;
 pub mod mixed;
 mod endings;
+mod losses;
+mod mandates;
 
 pub use endings::Ending;
+pub use mandates::Mandate;
 
 /// A device that writes, by its number.
 pub struct Author {
@@ -60,6 +63,12 @@ pub struct People {
     proposals: Vec<EntryId>,
     /// What was signed besides: forged entries, and both halves of forks.
     crooked: BTreeMap<EntryId, Signed>,
+    /// Of wallets that were restored: how many entries of its chain each knows.
+    known: BTreeMap<usize, usize>,
+    /// Entries that nobody stands for any more.
+    given_up: BTreeSet<EntryId>,
+    /// Roles that the registrar is about to hand over.
+    refrained: Vec<Office>,
     next_key: u64,
 }
 
@@ -240,6 +249,9 @@ impl People {
             contributions: Vec::new(),
             proposals: Vec::new(),
             crooked: BTreeMap::new(),
+            known: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            refrained: Vec::new(),
             next_key: first_key + founders,
         };
         people.remember(0, founding);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Act, Content};
+use talea_protocol::act::{Act, Content, Effect};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::{EntryId, Hash};
 
@@ -171,6 +171,11 @@ fn examine(history: &History<'_>, fact: &Fact<'_>) -> Result<(), Stop> {
         Act::Admit(_) | Act::Enrol(_) | Act::Revoke(_) | Act::Depart(_) | Act::Heal(_) => {
             history.register.fault(fact.entry.id())
         }
+        Act::Remove(it) => history
+            .examine_mandate(fact, it.decision, |effect| *effect == Effect::Remove(it.member)),
+        Act::HandOver(it) => history.examine_mandate(fact, it.decision, |effect| {
+            *effect == Effect::Appoint(it.office, it.holder)
+        }),
         Act::Leave => Ok(()),
         Act::Report(report) => history.register.examine_report(fact.member, report, fact.basis),
         Act::Mark(mark) => history.check_cut(fact, &mark.cut),

@@ -14,7 +14,7 @@ use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::tree::TreeHash;
 
 use crate::chance::Chance;
-use crate::people::{Ending, People, START_MS};
+use crate::people::{Ending, Mandate, People, START_MS};
 
 pub mod scenario;
 pub mod canary;
@@ -29,6 +29,10 @@ mod lies;
 mod wallets;
 mod strangers;
 mod invariants;
+mod restores;
+mod mandates;
+mod removals;
+mod handovers;
 pub mod shrink;
 
 pub use invariants::{Invariant, Violation};
@@ -37,6 +41,7 @@ pub use trace::{Faults, Outcome};
 use canary::Canary;
 use host::Host;
 use links::Link;
+use restores::Restore;
 use scenario::{Scenario, What};
 use wallets::Ticket;
 
@@ -76,6 +81,10 @@ enum Event {
     Hear(usize, usize),
     /// The next step of what ends somebody's chains.
     Ending { island: usize, ending: usize },
+    /// A wallet that was restored asks what its chain is.
+    Restore { island: usize, restore: usize },
+    /// The next step of what was decided.
+    Mandate { island: usize, mandate: usize },
     /// The storm is over.
     Calm,
 }
@@ -87,6 +96,10 @@ struct Island {
     people: People,
     /// Devices that are stolen, and members that leave.
     endings: Vec<Ending>,
+    /// Wallets that were restored from old backups.
+    restores: Vec<Restore>,
+    /// What the registrar has to carry out.
+    mandates: Vec<Mandate>,
     cooperative: EntryId,
     /// By host; none while it is down.
     replicas: Vec<Option<Replica>>,
@@ -222,6 +235,8 @@ impl World {
             number,
             people,
             endings: Vec::new(),
+            restores: Vec::new(),
+            mandates: Vec::new(),
             cooperative,
             replicas: self.hosts.iter().map(replica).collect(),
             wakes: vec![None; count],
@@ -337,6 +352,8 @@ impl World {
             Event::Mend(one, other) => self.mend(one, other),
             Event::Hear(from, to) => self.hear(from, to),
             Event::Ending { island, ending } => self.go_on_ending(island, ending),
+            Event::Restore { island, restore } => self.go_on_restoring(island, restore),
+            Event::Mandate { island, mandate } => self.go_on_mandate(island, mandate),
             Event::Calm => self.heal(),
         }
     }
@@ -367,6 +384,9 @@ impl World {
             }
             What::Leave { author } => self.leave(author),
             What::Backup { node } => self.back_up(node),
+            What::Restore { author, lost, word } => self.restore(author, lost, word),
+            What::Removal { author, mask, entries } => self.remove(author, mask, entries),
+            What::HandOver { role, author, word } => self.hand_over(role, author, word),
             What::PutBack { node, down } => self.put_back(number, node, down),
         }
     }

@@ -8,6 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
+use talea_ledger::replica::Reply;
+use talea_node::http::forks;
 use talea_protocol::act::{Act, Attest};
 use talea_protocol::charter::Roster;
 use talea_protocol::entry::{Entry, Header, SCHEME, Signed, VERSION, check, sign};
@@ -17,7 +19,7 @@ use talea_protocol::leaf::accepted;
 use talea_tests::chance::Chance;
 use talea_tests::net::{Net, node_keys};
 use talea_tests::people::{START_MS, charter, secret};
-use talea_tools::heads::{self, Head, Unsafe};
+use talea_tools::heads::{self, Head, Unsafe, Waiting};
 use talea_tools::journal::{Draft, Journal, JournalFault};
 use talea_tools::wallet::Wallet;
 use talea_tools::witness::{self, Past};
@@ -175,8 +177,8 @@ impl World {
     fn is_safe(&mut self, journal: &mut Journal, past: Past) -> bool {
         let heads = self.heads();
         let asked = match self.care {
-            Care::Whole => heads::check(journal, past, &self.roster, &heads),
-            Care::Quorum => match heads::check(journal, past, &self.roster, &heads) {
+            Care::Whole => heads::check(&journal.ids(), past, &self.roster, &heads),
+            Care::Quorum => match heads::check(&journal.ids(), past, &self.roster, &heads) {
                 Err(Unsafe::Silent { .. }) => Ok(()),
                 other => other,
             },
@@ -198,6 +200,8 @@ impl World {
             Err(Unsafe::Contrary { .. } | Unsafe::Exported { .. }) => self.told.contrary += 1,
             Err(Unsafe::TooFew { .. }) => self.told.too_few += 1,
             Err(Unsafe::Silent { .. }) => self.told.silent += 1,
+            // Each entry goes after those before it: none waits.
+            Err(waiting @ Unsafe::Waiting { .. }) => panic!("{waiting}"),
             // Without a fork no chain stands still.
             Err(still @ Unsafe::Still { .. }) => panic!("{still}"),
         }
@@ -334,4 +338,32 @@ fn the_same_worlds_catch_a_wallet_that_asks_nobody() {
 fn the_same_worlds_catch_a_wallet_that_asks_a_quorum_only() {
     let told = worlds(Care::Quorum, 40, 10);
     assert!(told.forks > 0, "what one node alone holds, a quorum may not show: {told:?}");
+}
+
+#[test]
+fn a_node_tells_what_waits_there_of_a_device_that_it_knows_and_of_one_that_it_does_not() {
+    let mut world = World::new(1, Care::Whole);
+    let newcomer = secret(55);
+    let unseen = EntryId([8; 32]);
+    let waits = |key: &SecretKey, seq, header: Header| {
+        let act = Act::Attest(Attest { contribution: unseen });
+        let entry = sign(key, &Header { seq, prev: unseen, ..header }, &act).unwrap();
+        (entry, seq)
+    };
+    let known = waits(&world.key, 3, header(world.cooperative, &world.key, 3, unseen));
+    let header = header(world.cooperative, &newcomer, 1, unseen);
+    let unknown = waits(&newcomer, 1, Header { basis: unseen, ..header });
+    for (entry, seq) in [known, unknown] {
+        assert!(matches!(world.net.submit(0, &entry), Reply::Waiting(_)));
+        let host = &world.net.nodes[0];
+        let (device, node) = (entry.header().device.to_string(), host.key.node());
+        let told = forks::told(&host.replica, &device, &node).unwrap();
+        let head: Head = serde_json::from_value(told).unwrap();
+        assert_eq!((head.length, head.waiting.len()), (0, 1));
+        assert_eq!(head.waiting[0], Waiting { seq, id: entry.id() });
+        let others = world.roster.nodes.iter().filter(|it| **it != node);
+        let heads: Vec<Head> = others.map(|it| Head::nothing(*it)).chain([head]).collect();
+        let refused = heads::check(&[], Past::Unknown, &world.roster, &heads);
+        assert_eq!(refused, Err(Unsafe::Waiting { seq, node }));
+    }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use talea_ledger::place::Cause;
-use talea_ledger::register::Register;
+use talea_ledger::register::{Office, Register};
 use talea_protocol::bytes::List;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::hash::EntryId;
@@ -28,16 +28,6 @@ pub enum Uncut {
         device: u32,
         /// Nodes of the roster that give it no new place.
         standing: usize,
-        /// The quorum.
-        needed: usize,
-    },
-    /// Too few nodes were heard.
-    #[error("{heard} nodes say how far device {device} has come, and {needed} must")]
-    Unheard {
-        /// The device's number.
-        device: u32,
-        /// Nodes of the roster that answered.
-        heard: usize,
         /// The quorum.
         needed: usize,
     },
@@ -78,7 +68,6 @@ impl Uncut {
                 "have the ground stated first (`talea device report`, `talea leave`, a decision), or \
                  wait until more nodes hold it"
             }
-            Self::Unheard { .. } => "wait until more nodes answer, or name them with `talea join`",
             Self::Wounded { .. } | Self::Forked { .. } => {
                 "heal the chain first: `talea forks`, then `talea heal`"
             }
@@ -98,17 +87,18 @@ pub struct Chain {
 
 /// The cut behind which nothing of these chains counts, numbered at the register's head.
 ///
-/// `still` asks for a quorum of nodes that give the chain no new place; where a role alone is handed
-/// over, the chain goes on, and a quorum's word how far it has come is enough.
+/// A quorum of nodes has to give the chain no new place; where a role alone is handed over, none for
+/// this role: what others place for it behind the cut would keep the hand-over from its quorum, and
+/// the register would stand still.
 ///
 /// # Errors
 /// [`Uncut`].
-pub fn cut(register: &Register, chains: &[Chain], still: bool) -> Result<Cut, Uncut> {
+pub fn cut(register: &Register, chains: &[Chain], role: Option<Office>) -> Result<Cut, Uncut> {
     let (mut root, mut lengths) = (CutRoot::new(), Vec::new());
     let mut chains: Vec<&Chain> = chains.iter().collect();
     chains.sort_by_key(|chain| chain.device);
     for chain in chains {
-        let Some((length, last)) = tip(register, chain, still)? else { continue };
+        let Some((length, last)) = tip(register, chain, role)? else { continue };
         let at = usize::try_from(chain.device).map_err(|_| Uncut::Large)?;
         lengths.resize(at + 1, 0);
         if let Some(slot) = lengths.last_mut() {
@@ -122,8 +112,21 @@ pub fn cut(register: &Register, chains: &[Chain], still: bool) -> Result<Cut, Un
     Ok(Cut { at: register.head().1, lengths, root: root.finish() })
 }
 
+/// Whether a node gives a chain no place for a role; for one that has no acts of its own it needs not.
+fn is_relieved(head: &Head, role: Office) -> bool {
+    match role {
+        Office::Treasurer => head.relieved.iter().any(|it| it == "treasurer"),
+        Office::Distributor => head.relieved.iter().any(|it| it == "distributor"),
+        Office::Registrar | Office::Controller | Office::Facilitator(_) => true,
+    }
+}
+
 /// The farthest that a node which counts has come; nothing for an empty chain.
-fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, EntryId)>, Uncut> {
+fn tip(
+    register: &Register,
+    chain: &Chain,
+    role: Option<Office>,
+) -> Result<Option<(u32, EntryId)>, Uncut> {
     let (device, roster) = (chain.device, register.roster());
     let of_roster = |head: &&Head| roster.nodes.contains(&head.node);
     let is_fork = |frozen: &&Frozen| frozen.cause == Cause::Fork.to_string();
@@ -131,15 +134,15 @@ fn tip(register: &Register, chain: &Chain, still: bool) -> Result<Option<(u32, E
     if let Some(fork) = forks.find(is_fork) {
         return Err(Uncut::Wounded { device, from: fork.from });
     }
-    let stands = |head: &&Head| !still || head.frozen.is_some() || head.ended.is_some();
+    let stands = |head: &&Head| {
+        let is_whole = head.frozen.is_some() || head.ended.is_some();
+        is_whole || role.is_some_and(|role| is_relieved(head, role))
+    };
     let counted: Vec<&Head> = chain.heads.iter().filter(of_roster).filter(stands).collect();
     let nodes: BTreeSet<NodeKey> = counted.iter().map(|head| head.node).collect();
     let (given, needed) = (nodes.len(), usize::from(roster.quorum));
     if given < needed {
-        return Err(match still {
-            true => Uncut::Moving { device, standing: given, needed },
-            false => Uncut::Unheard { device, heard: given, needed },
-        });
+        return Err(Uncut::Moving { device, standing: given, needed });
     }
     let tips = || counted.iter().filter_map(|head| Some((head.length, head.head?)));
     let Some((length, last)) = tips().max_by_key(|(length, _)| *length) else { return Ok(None) };
@@ -188,8 +191,8 @@ pub(crate) mod tests {
         Head { length, head: (length > 0).then_some(id(last)), frozen, ..nothing }
     }
 
-    fn cut_of(register: &Register, heads: Vec<Head>, still: bool) -> Result<Cut, Uncut> {
-        cut(register, &[Chain { device: DEVICE, heads }], still)
+    fn cut_of(register: &Register, heads: Vec<Head>, role: Option<Office>) -> Result<Cut, Uncut> {
+        cut(register, &[Chain { device: DEVICE, heads }], role)
     }
 
     #[test]
@@ -197,13 +200,13 @@ pub(crate) mod tests {
         let register = register();
         let of = |node, tip, still| head(&register, node, tip, still);
         let heads = vec![of(0, (2, 2), true), of(1, (3, 3), true), of(2, (9, 9), false)];
-        let cut = cut_of(&register, heads, true).unwrap();
+        let cut = cut_of(&register, heads, None).unwrap();
         assert_eq!((cut.at, cut.length(DEVICE), cut.total()), (register.head().1, 3, 3));
         let mut root = CutRoot::new();
         root.add(&register.record(DEVICE).unwrap().key, 3, &id(3));
         assert_eq!(cut.root, root.finish());
         let empty = vec![of(0, (0, 0), true), of(1, (0, 0), true)];
-        assert_eq!(cut_of(&register, empty, true).unwrap().total(), 0);
+        assert_eq!(cut_of(&register, empty, None).unwrap().total(), 0);
     }
 
     #[test]
@@ -212,20 +215,33 @@ pub(crate) mod tests {
         let of = |node, still| head(&register, node, (2, 2), still);
         let moving = Err(Uncut::Moving { device: DEVICE, standing: 1, needed: 2 });
         let heads = vec![of(0, true), of(0, true), of(1, false), of(2, false)];
-        assert_eq!(cut_of(&register, heads, true), moving);
+        assert_eq!(cut_of(&register, heads, None), moving);
         let stranger = Head { node: NodeKey([7; 32]), ..of(0, true) };
-        assert_eq!(cut_of(&register, vec![of(0, true), stranger], true), moving);
-        // Where a role alone is handed over, the chain goes on.
-        assert_eq!(cut_of(&register, vec![of(1, false), of(2, false)], false).unwrap().total(), 2);
-        let unheard = Err(Uncut::Unheard { device: DEVICE, heard: 1, needed: 2 });
-        assert_eq!(cut_of(&register, vec![of(1, false)], false), unheard);
+        assert_eq!(cut_of(&register, vec![of(0, true), stranger], None), moving);
+    }
+
+    #[test]
+    fn a_role_is_cut_where_a_quorum_gives_it_no_new_place_though_the_chain_goes_on() {
+        let register = register();
+        let of = |node| head(&register, node, (2, 2), false);
+        let role = || "treasurer".to_owned();
+        let relieved = |node| Head { relieved: vec![role()], ..of(node) };
+        let cut = |heads| cut_of(&register, heads, Some(Office::Treasurer));
+        let moving = Err(Uncut::Moving { device: DEVICE, standing: 1, needed: 2 });
+        assert_eq!(cut(vec![relieved(0), of(1), of(2)]), moving, "two could still book on");
+        assert_eq!(cut(vec![relieved(0), relieved(1), of(2)]).unwrap().total(), 2);
+        let other = cut_of(&register, vec![relieved(0), relieved(1)], Some(Office::Distributor));
+        assert!(matches!(other, Err(Uncut::Moving { standing: 0, .. })));
+        // Nothing is written for it: how far the chain has come bears on nothing.
+        let answers = Some(Office::Controller);
+        assert_eq!(cut_of(&register, vec![of(0), of(1)], answers).unwrap().total(), 2);
     }
 
     #[test]
     fn two_branches_make_no_cut() {
         let register = register();
         let heads = vec![head(&register, 0, (2, 2), true), head(&register, 1, (2, 3), true)];
-        assert!(matches!(cut_of(&register, heads, true), Err(Uncut::Forked { length: 2, .. })));
+        assert!(matches!(cut_of(&register, heads, None), Err(Uncut::Forked { length: 2, .. })));
     }
 
     /// One node stands still at the third entry of one branch, another at the first of the other: the
@@ -237,11 +253,11 @@ pub(crate) mod tests {
         let fork = Frozen { from: 0, rule: 21, cause: Cause::Fork.to_string() };
         let knows = Head { frozen: Some(fork), ..of(2, (0, 0)) };
         let heads = vec![of(0, (3, 3)), of(1, (1, 9)), knows];
-        for still in [true, false] {
-            let cut = cut_of(&register, heads.clone(), still);
+        for role in [None, Some(Office::Treasurer)] {
+            let cut = cut_of(&register, heads.clone(), role);
             assert_eq!(cut, Err(Uncut::Wounded { device: DEVICE, from: 0 }));
         }
-        assert_eq!(cut_of(&register, heads[..2].to_vec(), true).unwrap().total(), 3);
+        assert_eq!(cut_of(&register, heads[..2].to_vec(), None).unwrap().total(), 3);
     }
 
     #[test]

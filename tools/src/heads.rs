@@ -35,10 +35,25 @@ pub struct Head {
     pub ended: Option<Ended>,
     /// Why it gets no new place there, if it does not.
     pub frozen: Option<Frozen>,
+    /// Roles for which alone it gets none: a decision gives them to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relieved: Vec<String>,
     /// The register as the node has it.
     pub register: Option<Numbered>,
     /// Who numbers it.
     pub registrar: Option<Numbering>,
+    /// Entries that wait there for another: they may still get their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+}
+
+/// An entry that has no place yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The place that it shall have.
+    pub seq: u64,
+    /// Which.
+    pub id: EntryId,
 }
 
 /// The end of a chain.
@@ -141,6 +156,17 @@ pub enum Unsafe {
         /// Nodes of the roster that did not answer.
         silent: Vec<NodeKey>,
     },
+    /// An entry that the journal does not have waits at a node, and may still get its place.
+    #[error(
+        "this wallet was restored, or never compared with its nodes, and {} has an entry of this \
+         device for place {seq}, which waits there for another", short(.node)
+    )]
+    Waiting {
+        /// The place.
+        seq: u64,
+        /// Where.
+        node: NodeKey,
+    },
     /// The chain gets no new place: what is signed now would stand in the way of what comes after.
     #[error("rule {rule}: your nodes give this device no new place: {cause}")]
     Still {
@@ -168,6 +194,10 @@ impl Unsafe {
             Self::TooFew { .. } => {
                 "wait until more nodes answer, or name their addresses with `talea join`, then \
                  `talea check-head`"
+            }
+            Self::Waiting { .. } => {
+                "it has its place, or is sent away, within ten minutes: `talea check-head` then; \
+                 --anyway signs although a fork may freeze this device"
             }
             Self::Silent { .. } => {
                 "wait until they answer, or name their addresses with `talea join`; --anyway signs \
@@ -197,7 +227,19 @@ impl Head {
     pub const fn nothing(node: NodeKey) -> Self {
         let (number, length, head, settled) = (None, 0, None, 0);
         let (ended, frozen, register, registrar) = (None, None, None, None);
-        Self { node, number, length, head, settled, ended, frozen, register, registrar }
+        Self {
+            node,
+            number,
+            length,
+            head,
+            settled,
+            ended,
+            frozen,
+            relieved: Vec::new(),
+            register,
+            registrar,
+            waiting: Vec::new(),
+        }
     }
 
     /// Whether this entry is the chain's last, as the node says: its device's signature shows that
@@ -209,32 +251,43 @@ impl Head {
     }
 }
 
-/// Whether any node holds what the journal does not, or something else.
+/// Whether any node holds what is not promised here (the journal's ids, in their order), or
+/// something else.
 ///
 /// # Errors
 /// [`Unsafe::Behind`], [`Unsafe::Contrary`].
-pub fn compare(journal: &Journal, heads: &[Head]) -> Result<(), Unsafe> {
-    let (here, _) = journal.next();
+pub fn compare(promised: &[EntryId], heads: &[Head]) -> Result<(), Unsafe> {
+    let here = next(promised);
     let longest = heads.iter().max_by_key(|head| head.length);
     if let Some(head) = longest.filter(|head| head.length > here) {
         return Err(Unsafe::Behind { here, there: head.length, node: head.node });
     }
     for head in heads {
         let Some((seq, found)) = head.length.checked_sub(1).zip(head.head) else { continue };
-        let kept = usize::try_from(seq).ok().and_then(|seq| journal.kept().get(seq));
-        if let Some(kept) = kept.filter(|kept| kept.id != found) {
-            let (promised, node) = (kept.id, head.node);
+        let kept = usize::try_from(seq).ok().and_then(|seq| promised.get(seq));
+        if let Some(kept) = kept.filter(|kept| **kept != found) {
+            let (promised, node) = (*kept, head.node);
             return Err(Unsafe::Contrary { seq, promised, found, node });
         }
     }
     Ok(())
 }
 
-/// Whether enough nodes were heard to sign after this journal: none need be if its past is unbroken.
+fn next(promised: &[EntryId]) -> u64 {
+    u64::try_from(promised.len()).unwrap_or(u64::MAX)
+}
+
+/// Whether enough nodes were heard to sign after this journal, and none of them has more of the chain
+/// waiting: none need be heard if its past is unbroken.
 ///
 /// # Errors
-/// [`Unsafe::TooFew`], [`Unsafe::Silent`].
-pub fn enough(past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe> {
+/// [`Unsafe::TooFew`], [`Unsafe::Silent`], [`Unsafe::Waiting`].
+pub fn enough(
+    promised: &[EntryId],
+    past: Past,
+    roster: &Roster,
+    heads: &[Head],
+) -> Result<(), Unsafe> {
     if past == Past::Unbroken {
         return Ok(());
     }
@@ -246,7 +299,15 @@ pub fn enough(past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe>
     if answered < needed {
         return Err(Unsafe::TooFew { answered, needed });
     }
-    if silent.is_empty() { Ok(()) } else { Err(Unsafe::Silent { silent }) }
+    if !silent.is_empty() {
+        return Err(Unsafe::Silent { silent });
+    }
+    let here = next(promised);
+    let waits = |head: &Head| {
+        let mut unknown = head.waiting.iter().filter(|it| it.seq >= here);
+        unknown.next().map(|it| Unsafe::Waiting { seq: it.seq, node: head.node })
+    };
+    heads.iter().find_map(waits).map_or(Ok(()), Err)
 }
 
 /// Whether the chain may grow: refused if more nodes of the roster than may lie say that it stands
@@ -279,9 +340,14 @@ pub fn grows(journal: &Journal, roster: &Roster, heads: &[Head]) -> Result<(), U
 ///
 /// # Errors
 /// [`Unsafe`], the first reason found.
-pub fn check(journal: &Journal, past: Past, roster: &Roster, heads: &[Head]) -> Result<(), Unsafe> {
-    compare(journal, heads)?;
-    enough(past, roster, heads)
+pub fn check(
+    promised: &[EntryId],
+    past: Past,
+    roster: &Roster,
+    heads: &[Head],
+) -> Result<(), Unsafe> {
+    compare(promised, heads)?;
+    enough(promised, past, roster, heads)
 }
 
 /// Takes over entries of this chain that a node gave, in their order, until one is none. Returns how
@@ -393,7 +459,7 @@ mod tests {
         let entries = [state(&mut whole, 1), state(&mut whole, 2)];
         let heads = [says(0, &restored), says(1, &whole), says(2, &restored)];
         for past in [Past::Unbroken, Past::Unknown] {
-            let refused = check(&restored, past, &roster(), &heads);
+            let refused = check(&restored.ids(), past, &roster(), &heads);
             let node = NodeKey([1; 32]);
             assert_eq!(refused, Err(Unsafe::Behind { here: 0, there: 2, node }));
         }
@@ -402,7 +468,7 @@ mod tests {
         assert!(!heads[1].is_shown_by(&device, &entries[0]));
         assert_eq!(catch_up(&mut restored, &device, &HERE, &entries).unwrap(), 2);
         assert_eq!(restored.next(), whole.next());
-        assert_eq!(check(&restored, Past::Unknown, &roster(), &heads), Ok(()));
+        assert_eq!(check(&restored.ids(), Past::Unknown, &roster(), &heads), Ok(()));
     }
 
     #[test]
@@ -410,7 +476,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal::open(&dir.path().join("journal")).unwrap();
         let heads: Vec<Head> = (0..3).map(|n| says(n, &journal)).collect();
-        let ask = |past, count: usize| check(&journal, past, &roster(), &heads[..count]);
+        let ask = |past, count: usize| check(&journal.ids(), past, &roster(), &heads[..count]);
         assert_eq!(ask(Past::Unbroken, 0), Ok(()));
         assert_eq!(ask(Past::Unknown, 1), Err(Unsafe::TooFew { answered: 1, needed: 2 }));
         let silent = vec![NodeKey([2; 32])];
@@ -418,8 +484,23 @@ mod tests {
         assert_eq!(ask(Past::Unknown, 3), Ok(()));
         // One node three times is one node, and a stranger is none.
         let again = [says(0, &journal), says(0, &journal), says(9, &journal)];
-        let refused = check(&journal, Past::Unknown, &roster(), &again);
+        let refused = check(&journal.ids(), Past::Unknown, &roster(), &again);
         assert_eq!(refused, Err(Unsafe::TooFew { answered: 1, needed: 2 }));
+    }
+
+    #[test]
+    fn what_waits_at_a_node_and_is_not_in_the_journal_keeps_a_restored_wallet_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&dir.path().join("journal")).unwrap();
+        let mut heads: Vec<Head> = (0..3).map(|n| says(n, &journal)).collect();
+        let entry = state(&mut Journal::open(&dir.path().join("lost")).unwrap(), 1);
+        heads[1].waiting = vec![Waiting { seq: 0, id: entry.id() }];
+        let refused = check(&journal.ids(), Past::Unknown, &roster(), &heads);
+        assert_eq!(refused, Err(Unsafe::Waiting { seq: 0, node: NodeKey([1; 32]) }));
+        // Who has lost nothing knows what waits.
+        assert_eq!(check(&journal.ids(), Past::Unbroken, &roster(), &heads), Ok(()));
+        journal.adopt(&entry).unwrap();
+        assert_eq!(check(&journal.ids(), Past::Unknown, &roster(), &heads), Ok(()));
     }
 
     #[test]
@@ -428,7 +509,7 @@ mod tests {
         let mut one = Journal::open(&dir.path().join("one")).unwrap();
         let mut other = Journal::open(&dir.path().join("other")).unwrap();
         let (promised, entry) = (state(&mut one, 1).id(), state(&mut other, 2));
-        let refused = check(&one, Past::Unbroken, &roster(), &[says(1, &other)]);
+        let refused = check(&one.ids(), Past::Unbroken, &roster(), &[says(1, &other)]);
         let (found, node) = (entry.id(), NodeKey([1; 32]));
         assert_eq!(refused, Err(Unsafe::Contrary { seq: 0, promised, found, node }));
         let further = state(&mut other, 3);

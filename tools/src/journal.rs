@@ -347,6 +347,12 @@ impl Journal {
         &self.kept
     }
 
+    /// The statements' names, in the order of their places.
+    #[must_use]
+    pub fn ids(&self) -> Vec<EntryId> {
+        self.kept.iter().map(|kept| kept.id).collect()
+    }
+
     /// The next place, and the id of the entry before it.
     #[must_use]
     pub fn next(&self) -> (u64, EntryId) {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use talea_protocol::entry::{ENTRY_BYTES_MAX, Signed};
 use talea_protocol::hash::EntryId;
-use talea_protocol::key::NodeKey;
+use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::sync::Moment;
 
 use super::Submission;
@@ -87,6 +87,17 @@ impl Room {
         let until = now.after(LIFE_MS);
         self.guests.entry(awaited).or_default().push(Guest { submission, entry, until });
         Ok(())
+    }
+
+    /// What waits of one device, in the order of its places.
+    pub fn of(&self, device: &DeviceKey) -> Vec<(u64, EntryId)> {
+        let guests = self.guests.values().flatten();
+        let theirs = guests.filter(|guest| guest.entry.header().device == *device);
+        let mut places: Vec<(u64, EntryId)> =
+            theirs.map(|guest| (guest.entry.header().seq, guest.entry.id())).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
     }
 
     /// Whoever waited for this entry, in the order of arrival.

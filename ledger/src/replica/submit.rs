@@ -4,6 +4,7 @@ use talea_protocol::act::Content;
 use talea_protocol::bytes::List;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed};
 use talea_protocol::hash::EntryId;
+use talea_protocol::key::DeviceKey;
 use talea_protocol::leaf::{accept, resolve};
 use talea_protocol::message::{ASK_MAX, Message, Payload};
 use talea_protocol::tree::{TreeHash, leaf_hash};
@@ -49,6 +50,12 @@ impl Replica {
             }
             None => self.submissions.push((submission, entry)),
         }
+    }
+
+    /// Genuine entries of a device that wait here for another and have no place yet: place and id.
+    #[must_use]
+    pub fn awaiting(&self, device: &DeviceKey) -> Vec<(u64, EntryId)> {
+        self.room.of(device)
     }
 
     /// What is said to who submits to a node that gives no places.

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
-use talea_protocol::attachment::Attachment;
+use talea_protocol::attachment::{Attachment, Mismatch};
 use talea_protocol::hash::EntryId;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -23,6 +23,7 @@ use tracing::{error, warn};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::{App, Shared, id, json as answer, typed};
+use crate::exchange::Haste;
 use crate::shelf::{Label, Shelf, ShelfFault};
 
 /// The longest that nothing of an upload comes, as with other requests (reliability, section 5).
@@ -99,7 +100,8 @@ fn kept(status: &str, attachment: &Attachment) -> Response {
     answer(&json!({ "status": status, "blake3": attachment.blake3, "size": attachment.size }))
 }
 
-/// Has what comes written as it comes. If it ends early it is too short, and nothing is kept.
+/// Has what comes written as it comes. If it ends early it is too short, and nothing is kept: nor if
+/// it stalls, and then the same bytes may come again.
 async fn take(app: &App, label: Label, attachment: Attachment, body: Body) -> Result<(), Problem> {
     let (pieces, mut inbox) = mpsc::channel::<Bytes>(AHEAD);
     let shelf = Arc::clone(&app.shelf);
@@ -111,14 +113,23 @@ async fn take(app: &App, label: Label, attachment: Attachment, body: Body) -> Re
         shelf.keep(arriving)
     });
     let mut body = body.into_data_stream();
-    while let Ok(Some(Ok(piece))) = timeout(STALL_MAX, body.next()).await {
-        // Whoever writes has stopped, and says why.
-        if pieces.send(piece).await.is_err() {
-            break;
+    let has_ended = loop {
+        match timeout(STALL_MAX, body.next()).await {
+            Ok(Some(Ok(piece))) => {
+                if pieces.send(piece).await.is_err() {
+                    // Whoever writes has stopped, and says why.
+                    break true;
+                }
+            }
+            Ok(None) => break true,
+            Ok(Some(Err(_))) | Err(_) => break false,
         }
-    }
+    };
     drop(pieces);
     match writing.await {
+        Ok(Err(ShelfFault::Mismatch(Mismatch::Short { .. }))) if !has_ended => {
+            Err(Problem::timeout())
+        }
         Ok(done) => done.map_err(|fault| problem(&fault)),
         Err(_) => Err(Problem::stopping()),
     }
@@ -153,13 +164,13 @@ fn absent(label: &Label) -> Problem {
 
 /// Has it brought by a peer. Whoever asks waits for a while; it goes on after that.
 async fn bring(app: &App, label: Label, attachment: Attachment) -> Result<(), Problem> {
-    let bringing = Arc::clone(&app.exchange).fetch(label, attachment);
+    let bringing = Arc::clone(&app.exchange).fetch(label, attachment, Haste::Asked);
     match timeout(BRING_MAX, tokio::spawn(bringing)).await {
         Ok(Ok(Ok(true))) => Ok(()),
         Ok(Ok(Ok(false))) => Err(absent(&label)),
         Ok(Ok(Err(fault))) => Err(problem(&fault)),
         Ok(Err(_)) => Err(Problem::stopping()),
-        Err(_) => Err(problem(&ShelfFault::Busy)),
+        Err(_) => Err(problem(&ShelfFault::UnderWay)),
     }
 }
 
@@ -250,7 +261,11 @@ fn problem(fault: &ShelfFault) -> Problem {
             let hint = "send it again after the time in Retry-After, here or to another node";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", fault.to_string(), hint)
         }
-        ShelfFault::Full => {
+        ShelfFault::UnderWay => {
+            let hint = "ask again after the time in Retry-After: it goes on meanwhile";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", fault.to_string(), hint)
+        }
+        ShelfFault::Full { .. } | ShelfFault::Room { .. } => {
             let hint = "give it to another node, or have what is not needed any more erased";
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, "full", fault.to_string(), hint)
         }

@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 use talea_ledger::batch::Column;
-use talea_ledger::freeze::Open;
+use talea_ledger::freeze::{Freezes, Open};
 use talea_ledger::place::Refusal;
 use talea_ledger::register::{Office, Register};
 use talea_ledger::replica::{Replica, leaf_key, tile_key};
@@ -49,13 +49,14 @@ pub async fn head(
     let (head, kept) = app
         .look(cooperative, caller, move |hosted| {
             let replica = &hosted.replica;
-            let register = replica.register().ok_or_else(|| Problem::no_charter(&cooperative))?;
-            let number = number(register, &device)
-                .ok_or_else(|| Problem::not_found(format!("no device {device:?} is enrolled")))?;
-            let head = told(replica, register, number, &me);
+            let Some(head) = told(replica, &device, &me) else {
+                replica.register().ok_or_else(|| Problem::no_charter(&cooperative))?;
+                return Err(Problem::not_found(format!("no device {device:?} is enrolled")));
+            };
             // A cut is made where nodes say that they stand still: for good, and not until a loss
             // of power.
-            let kept = (!head["frozen"].is_null()).then(|| hosted.kept());
+            let relieved = head["relieved"].as_array().is_some_and(|roles| !roles.is_empty());
+            let kept = (relieved || !head["frozen"].is_null()).then(|| hosted.kept());
             Ok((head, kept))
         })
         .await?;
@@ -100,29 +101,48 @@ fn number(register: &Register, text: &str) -> Option<u32> {
     }
 }
 
-/// How far a chain has come here. Places that are not durable yet count: whoever is about to sign
-/// must not sign below them.
-fn told(replica: &Replica, register: &Register, number: u32, me: &NodeKey) -> Value {
-    let (places, record) = (replica.places(), register.record(number));
-    let chain = places.chain(number);
-    let (at, head) = register.head();
+/// How far the chain of a device, by its key or its number, has come at a node, and what waits to go
+/// on with it; nothing of one that is unknown there and has nothing waiting. Places that are not
+/// durable yet count: whoever is about to sign must not sign below them.
+#[must_use]
+pub fn told(replica: &Replica, device: &str, me: &NodeKey) -> Option<Value> {
+    let register = replica.register();
+    let number = register.and_then(|register| number(register, device));
+    let record = number.and_then(|number| register?.record(number));
+    let key = record.map(|record| record.key).or_else(|| device.parse().ok());
+    let waiting = key.map(|key| replica.awaiting(&key)).unwrap_or_default();
+    if number.is_none() && waiting.is_empty() {
+        return None;
+    }
+    let places = replica.places();
+    let chain = number.map_or(&[][..], |number| places.chain(number));
     let end = record.and_then(|record| record.end);
-    json!({
+    let waits = |(seq, id): &(u64, EntryId)| json!({ "seq": seq, "id": id });
+    let relieved = number.zip(register);
+    let relieved = relieved.map(|(it, register)| Freezes::relieved(register, replica.state(), it));
+    Some(json!({
         "node": me,
-        "device": record.map(|record| record.key),
+        "device": key,
         "number": number,
         "member": record.map(|record| record.member),
         "length": chain.len(),
         "head": chain.last().map(|place| place.id),
-        "settled": places.settled(number),
+        "settled": number.map_or(0, |number| places.settled(number)),
         "ended": end.map(|end| json!({ "by": end.number, "length": end.length })),
-        "frozen": frozen(replica, register, number),
-        "register": { "number": at, "head": head },
-        "registrar": {
-            "member": register.holder(Office::Registrar, at),
+        "frozen": number.and_then(|number| frozen(replica, register?, number)),
+        "relieved": relieved.unwrap_or_default(),
+        "register": register.map(numbered),
+        "registrar": register.map(|register| json!({
+            "member": register.holder(Office::Registrar, register.head().0),
             "successor": replica.freezes().successor(),
-        },
-    })
+        })),
+        "waiting": waiting.iter().map(waits).collect::<Vec<_>>(),
+    }))
+}
+
+fn numbered(register: &Register) -> Value {
+    let (number, head) = register.head();
+    json!({ "number": number, "head": head })
 }
 
 /// Why a chain would get no place now, whatever it states: asked with the shortest statement that

@@ -69,5 +69,6 @@ pub async fn ready(State(app): State<Shared>) -> Response {
 /// `GET /metrics`
 pub async fn metrics(State(app): State<Shared>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    app.metrics.missing.set(i64::try_from(app.shelf.missing()).unwrap_or(i64::MAX));
     typed(kind, app.metrics.text())
 }

@@ -1,6 +1,6 @@
 //! Files beside payloads: brought, given to whom they are for, fetched from peers, erased.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,8 +18,11 @@ use talea_protocol::key::SecretKey;
 use talea_protocol::recovery::Erase;
 
 use crate::people::{Author, found, found_by};
-use crate::rescue::done;
-use crate::site::{PATIENCE, Site};
+use crate::rescue::{done, refused};
+use crate::site::{PATIENCE, Settings, Site};
+
+/// A node that fetches what is asked for, and nothing else.
+const ON_DEMAND: Settings = &[("TALEA_ATTACHMENTS", "on-demand")];
 
 fn attachment(bytes: &[u8], visibility: Visibility) -> Attachment {
     Attachment {
@@ -59,6 +62,17 @@ fn path(cooperative: &EntryId, entry: &EntryId, of: &Attachment) -> String {
 
 fn file(site: &Site, cooperative: &EntryId, entry: &EntryId, of: &Attachment) -> PathBuf {
     site.folder().join("attachments").join(format!("{cooperative}.{entry}.{}", of.blake3))
+}
+
+/// How many attachments a node says it lacks, to its operator and to monitoring.
+fn missing(site: &Site) -> u64 {
+    let status = site.control("GET", "/status", &json!(null)).good();
+    let metrics = String::from_utf8(site.get("/metrics").body).unwrap();
+    let mut lines = metrics.lines();
+    let shown = lines.find_map(|line| line.strip_prefix("talea_attachments_missing ")).unwrap();
+    let told = status["attachments"]["missing"].as_u64().unwrap();
+    // It may have come between the two.
+    told.max(shown.parse().unwrap())
 }
 
 fn arriving(site: &Site) -> usize {
@@ -153,6 +167,12 @@ fn an_upload_that_breaks_off_leaves_nothing_and_can_be_made_again() {
     drop(stream);
     wait("what came is gone", || arriving(&site) == 0);
     assert!(!file(&site, &cooperative, &entry, &of).exists());
+    // One that stalls is told that it may come again, as soon as nothing has come for 10 s.
+    let (mut stream, mut answer) = (half(&site), String::new());
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("timeout"), "{answer}");
+    wait("what came is gone", || arriving(&site) == 0);
     // The node's end leaves something; its next start does not.
     let _stream = half(&site);
     wait("it arrives", || arriving(&site) == 1);
@@ -247,10 +267,10 @@ struct Village {
 }
 
 impl Village {
-    fn new(length: u64) -> Self {
+    fn new(length: u64, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sites: Vec<Site> =
-            ["a", "b", "c"].iter().map(|name| Site::new(folder.path().join(name))).collect();
+        let site = |name: &&str| Site::with(folder.path().join(name), settings);
+        let sites: Vec<Site> = ["a", "b", "c"].iter().map(site).collect();
         let nodes: Vec<_> = sites.iter().map(|site| site.node).collect();
         let (mut authors, charter) = found(2, &nodes, 2);
         let cooperative = charter.id();
@@ -301,6 +321,24 @@ impl Village {
         wait("the file is gone", || !self.file(n).exists());
     }
 
+    /// Another file, beside other work, brought to one node.
+    fn attach(&mut self, n: usize, seed: u8, length: u64) -> (EntryId, Attachment) {
+        let bytes = noise(seed, length);
+        let of = attachment(&bytes, Visibility::Officers);
+        let entry = attach(&self.sites[n], &mut self.authors[0], self.cooperative, &[&of]);
+        let path = path(&self.cooperative, &entry, &of);
+        self.sites[n].put_as(&self.authors[0].key, &path, &bytes).good();
+        (entry, of)
+    }
+
+    /// A node has it on its own.
+    fn wait_gathered(&self, n: usize, entry: &EntryId, of: &Attachment) {
+        let file = file(&self.sites[n], &self.cooperative, entry, of);
+        wait("it is fetched unasked", || file.exists());
+        assert_eq!(attachment(&std::fs::read(file).unwrap(), of.visibility), *of);
+        wait("nothing is missing", || missing(&self.sites[n]) == 0);
+    }
+
     /// A node gives the very bytes: asked again while no peer that has them answers it.
     fn wait_brought(&self, n: usize) {
         wait("a peer that has the bytes answers", || self.get(n).body == self.bytes);
@@ -319,10 +357,12 @@ impl Village {
 
 #[test]
 fn a_node_fetches_from_a_peer_what_it_is_asked_for_and_all_erase_it_when_told_to() {
-    let mut village = Village::new(3 * 1024 * 1024 + 7);
+    let mut village = Village::new(3 * 1024 * 1024 + 7, ON_DEMAND);
     assert!(!village.file(1).exists());
+    assert_eq!((0..3).map(|n| missing(&village.sites[n])).collect::<Vec<_>>(), [0, 1, 1]);
     village.wait_brought(1);
     assert!(village.file(1).exists() && !village.file(2).exists());
+    assert_eq!((0..3).map(|n| missing(&village.sites[n])).collect::<Vec<_>>(), [0, 0, 1]);
     // Other work of the same author has the same file, and keeps it.
     let again =
         attach(&village.sites[0], &mut village.authors[0], village.cooperative, &[&village.of]);
@@ -345,7 +385,7 @@ fn a_node_fetches_from_a_peer_what_it_is_asked_for_and_all_erase_it_when_told_to
 
 #[test]
 fn a_backup_that_is_older_than_an_erasure_brings_back_nothing_that_was_erased() {
-    let mut village = Village::new(100_000);
+    let mut village = Village::new(100_000, ON_DEMAND);
     let backup = village.folder.path().join("backup");
     let to = backup.to_str().unwrap().to_owned();
     let data = village.sites[0].folder().to_owned();
@@ -367,7 +407,7 @@ fn a_backup_that_is_older_than_an_erasure_brings_back_nothing_that_was_erased() 
 
 #[test]
 fn a_peer_that_gives_other_bytes_fewer_or_none_is_passed_over_for_another() {
-    let village = Village::new(500_000);
+    let village = Village::new(500_000, ON_DEMAND);
     // The second has it as well, and the first has what a failing disk, or a liar, makes of it.
     village.wait_brought(1);
     let mut wrong = village.bytes.clone();
@@ -385,4 +425,77 @@ fn a_peer_that_gives_other_bytes_fewer_or_none_is_passed_over_for_another() {
     assert_eq!(village.get(2).code(), "not-found");
     assert!(!village.file(2).exists());
     assert_eq!(arriving(&village.sites[2]), 0);
+}
+
+#[test]
+fn every_node_of_the_roster_has_what_was_attached_and_the_loss_of_one_loses_nothing() {
+    let mut village = Village::new(1_000_000, &[]);
+    for n in 1..3 {
+        village.wait_gathered(n, &village.entry, &village.of);
+    }
+    // The disk to which it was brought is lost.
+    let data = village.sites[0].folder().to_owned();
+    village.sites[0].kill();
+    for lost in ["store", "attachments"] {
+        std::fs::remove_dir_all(data.join(lost)).unwrap();
+    }
+    for n in 1..3 {
+        assert!(village.get(n).body == village.bytes);
+    }
+    village.sites[0].start();
+    let peer = format!("{}@{}", village.sites[1].node, village.sites[1].quic);
+    done(&["recover", "--from", &peer], &data);
+    village.wait_gathered(0, &village.entry, &village.of);
+}
+
+#[test]
+fn a_node_that_was_away_fetches_what_it_missed_and_nothing_that_is_erased() {
+    let mut village = Village::new(1_000, &[]);
+    for n in 1..3 {
+        village.wait_gathered(n, &village.entry, &village.of);
+    }
+    village.sites[1].kill();
+    let (later, of) = village.attach(0, 6, 2_000);
+    village.wait_gathered(2, &later, &of);
+    village.erase();
+    for n in [0, 2] {
+        village.wait_erased(n);
+    }
+    village.sites[1].start();
+    village.wait_gathered(1, &later, &of);
+    village.wait_erased(1);
+    // What comes after it has come; the erased one has not, anywhere.
+    let (last, of) = village.attach(1, 7, 3_000);
+    for n in [0, 2] {
+        village.wait_gathered(n, &last, &of);
+    }
+    for n in 0..3 {
+        assert!(!village.file(n).exists() && missing(&village.sites[n]) == 0);
+    }
+}
+
+#[test]
+fn a_file_that_has_rotted_is_named_removed_and_fetched_again() {
+    let mut village = Village::new(300_000, &[]);
+    village.wait_gathered(1, &village.entry, &village.of);
+    let data = village.sites[1].folder().to_owned();
+    village.sites[1].kill();
+    assert_eq!(done(&["check"], &data)["attachments"], 1);
+    let file = village.file(1);
+    let mut rotten = village.bytes.clone();
+    rotten[299_999] ^= 1;
+    for rotten in [&rotten[..], &rotten[..299_999]] {
+        std::fs::write(&file, rotten).unwrap();
+        let said = refused(&["check"], &data);
+        assert!(said.contains(file.to_str().unwrap()) && said.contains("talead rebuild"), "{said}");
+    }
+    assert_eq!(done(&["rebuild"], &data)["attachments"], 1);
+    assert_eq!(done(&["check"], &data)["attachments"], 0);
+    village.sites[1].start();
+    village.wait_gathered(1, &village.entry, &village.of);
+    // What no payload names yet, or any more, is no fault.
+    village.sites[1].kill();
+    let other = Hash(*blake3::hash(b"another").as_bytes()).to_string();
+    std::fs::copy(&file, file.with_extension(other)).unwrap();
+    assert_eq!(done(&["check"], &data)["attachments"], 1);
 }

@@ -18,9 +18,13 @@ use talea_protocol::key::{NodeKey, Purpose, SecretKey};
 /// Nothing here takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Settings as the environment gives them.
+pub type Settings = &'static [(&'static str, &'static str)];
+
 /// A process of `talead` with a folder of its own; killed when dropped.
 pub struct Site {
     folder: PathBuf,
+    settings: Settings,
     child: Option<Child>,
     pub node: NodeKey,
     pub http: SocketAddr,
@@ -36,11 +40,16 @@ fn talead() -> Command {
 impl Site {
     /// Makes a node and starts it.
     pub fn new(folder: PathBuf) -> Self {
+        Self::with(folder, &[])
+    }
+
+    /// The same with settings other than the usual.
+    pub fn with(folder: PathBuf, settings: Settings) -> Self {
         let made = talead().args(["init", "--data"]).arg(&folder).output().unwrap();
         assert!(made.status.success());
         let none = "127.0.0.1:0".parse().unwrap();
         let node = NodeKey([0; 32]);
-        let mut site = Self { folder, child: None, node, http: none, quic: none };
+        let mut site = Self { folder, settings, child: None, node, http: none, quic: none };
         site.start();
         site
     }
@@ -51,7 +60,7 @@ impl Site {
         let log = std::env::var("TALEA_TEST_LOG").ok();
         let mut command = talead();
         command.args(["run", "--http", "127.0.0.1:0", "--quic", &quic, "--data"]);
-        command.arg(&self.folder).stdout(Stdio::piped());
+        command.arg(&self.folder).envs(self.settings.iter().copied()).stdout(Stdio::piped());
         if let Some(filter) = log {
             command.args(["--log", &filter]).stderr(Stdio::inherit());
         }

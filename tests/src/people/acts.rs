@@ -67,7 +67,8 @@ impl People {
     fn is_first_device_of(&self, author: usize, role: Office) -> bool {
         let at = self.register.head().0;
         let holder = self.register.holder(role, at);
-        self.register.spender(holder, at) == u32::try_from(author).ok()
+        let refrains = self.is_registrar(author) && self.refrained.contains(&role);
+        !refrains && self.register.spender(holder, at) == u32::try_from(author).ok()
     }
 
     /// One author's work.

@@ -266,6 +266,9 @@ impl People {
             contributions: Vec::new(),
             proposals: Vec::new(),
             crooked: BTreeMap::new(),
+            known: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            refrained: Vec::new(),
             next_key,
         };
         people.remember(0, founding);

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use talea_protocol::act::{Act, Content};
+use talea_protocol::act::{Act, Content, Effect, Outcome};
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
+use talea_protocol::recovery::Office;
 
 use super::register::Register;
 use super::{Stop, Verdict};
@@ -124,37 +125,72 @@ impl<'a> History<'a> {
 
     /// Rule 46.
     pub fn may(&self, fact: &Fact<'_>, act: &Act) -> Result<(), Stop> {
-        let roles = &self.register.charter.roles;
-        let holder = match act {
+        let office = match act {
             Act::Subscribe(_)
             | Act::Invoice(_)
             | Act::Income(_)
             | Act::Expense(_)
             | Act::Pay(_)
-            | Act::Close(_) => roles.treasurer.0,
-            Act::Distribute(_) => roles.distributor.0,
-            Act::Redirect(_) => fact.member,
+            | Act::Close(_) => Some(Office::Treasurer),
+            Act::Distribute(_) => Some(Office::Distributor),
+            Act::Redirect(_) => None,
             _ => return Ok(()),
         };
+        let holder = office.map_or(fact.member, |it| self.register.holder(it, fact.basis));
         let first = self.register.spender(holder, fact.basis) == Some(fact.device);
         if !first {
             return Err(Stop::Void(46));
         }
-        let mut spent = self.register.spent(holder, fact.basis);
-        if spent.all(|(device, length)| self.is_judged(device, length)) {
+        let spent = self.register.spent(holder, fact.basis);
+        let before = office.map_or(Vec::new(), |office| self.before(fact, office));
+        if spent.chain(before).all(|(device, length)| self.is_judged(device, length)) {
             Ok(())
         } else {
             Err(Stop::Wait)
         }
     }
 
-    /// Whether a chain is settled so far, and every act of a lane in it judged.
+    /// Rules 50 and 81, of what carries out a decision.
+    pub fn examine_mandate(
+        &self,
+        fact: &Fact<'_>,
+        decision: EntryId,
+        is_it: impl Fn(&Effect) -> bool,
+    ) -> Result<(), Stop> {
+        let Some(Act::Decide(decide)) = self.named(&decision)?.act() else {
+            return Err(Stop::Void(81));
+        };
+        let proposal = self.find(&decide.proposal).and_then(|proposal| proposal.act());
+        let says_so = matches!(proposal, Some(Act::Propose(it)) if is_it(&it.effect));
+        if decide.outcome != Outcome::Adopted || !says_so {
+            return Err(Stop::Void(81));
+        }
+        self.register.fault(fact.entry.id())
+    }
+
+    /// Whether a chain is settled so far, and every act in it judged that debits or runs: words about
+    /// others' work hold up nobody who comes after.
     fn is_judged(&self, device: u32, length: u32) -> bool {
         let waits = |it: &Fact<'_>| {
-            let is_in_lane = it.act().is_some_and(|act| is_one_lane(act, act));
+            let is_in_lane =
+                it.act().is_some_and(|act| is_one_lane(act, act) && !matches!(act, Act::Attest(_)));
             it.device == device && it.seq < length && is_in_lane && it.verdict.is_none()
         };
         self.length(device) >= length && !self.facts.iter().any(waits)
+    }
+
+    /// Where an act for a role stands among all for that role: by term, chain and place.
+    pub fn turn(&self, fact: &Fact<'_>, office: Office) -> (usize, u32, u32) {
+        let terms = self.register.terms.iter();
+        let begun = terms.filter(|term| term.office == office && term.number <= fact.basis);
+        (begun.count(), fact.device, fact.seq)
+    }
+
+    /// Where chains stood at which others began to write for a role, as a fact's basis has it.
+    pub fn before(&self, fact: &Fact<'_>, office: Office) -> Vec<(u32, u32)> {
+        let terms = self.register.terms.iter();
+        let begun = terms.filter(|term| term.office == office && term.number <= fact.basis);
+        begun.filter_map(|term| term.before).filter(|it| it.0 != fact.device).collect()
     }
 
     /// Whether all earlier acts of its lane are judged.

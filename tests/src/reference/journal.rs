@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use talea_protocol::act::{Act, Close};
 use talea_protocol::bytes::Day;
 use talea_protocol::hash::EntryId;
+use talea_protocol::recovery::Office;
 
 use super::history::{Fact, History};
 use super::terms::{Month, month_of};
@@ -18,7 +19,9 @@ impl History<'_> {
     pub fn examine_close(&self, fact: &Fact<'_>, act: &Close) -> Result<(), Stop> {
         self.check_cut(fact, &act.cut)?;
         let spent = self.register.spent(fact.member, fact.basis);
-        if spent.chain([(fact.device, fact.seq)]).any(|(device, l)| act.cut.length(device) < l) {
+        let before = self.before(fact, Office::Treasurer);
+        let mut all = spent.chain([(fact.device, fact.seq)]).chain(before);
+        if all.any(|(device, l)| act.cut.length(device) < l) {
             return Err(Stop::Void(135));
         }
         let run = |other: &&Fact<'_>| {
@@ -39,7 +42,10 @@ impl History<'_> {
         let mut numbered = Vec::new();
         let mut seen: BTreeSet<(EntryId, u32)> = BTreeSet::new();
         let mut open_from = 0;
-        for (_, act) in self.counted() {
+        let closes = self.counted().filter(|(_, act)| matches!(act, Act::Close(_)));
+        let mut closes: Vec<(&Fact<'_>, &Act)> = closes.collect();
+        closes.sort_by_key(|(fact, _)| self.turn(fact, Office::Treasurer));
+        for (_, act) in closes {
             let Act::Close(close) = act else { continue };
             let until = close.period.value();
             let mut lines: Vec<Line> = Vec::new();

@@ -6,6 +6,7 @@ use talea_protocol::act::{Act, Expense, Income, Invoice, Pay, Subscribe, subscri
 use talea_protocol::bytes::{Code, Day};
 use talea_protocol::charter::Profile;
 use talea_protocol::key::{Purpose, verify_for};
+use talea_protocol::recovery::Office;
 
 use super::history::{Fact, History};
 use super::terms::{Month, When, month_of};
@@ -106,12 +107,11 @@ impl<'a> History<'a> {
         if paid { Err(Stop::Void(78)) } else { Ok(()) }
     }
 
-    /// The last month that a chain has closed before an entry of it.
+    /// The last month that was closed before an entry for the same role.
     pub fn closed_before(&self, fact: &Fact<'_>) -> Option<Month> {
+        let turn = |fact: &Fact<'_>| self.turn(fact, Office::Treasurer);
         let closes = self.counted().filter_map(|(other, act)| match act {
-            Act::Close(close) if other.device == fact.device && other.seq < fact.seq => {
-                Some(close.period.value())
-            }
+            Act::Close(close) if turn(other) < turn(fact) => Some(close.period.value()),
             _ => None,
         });
         closes.max()

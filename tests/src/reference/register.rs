@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use talea_protocol::act::{Act, Approval, Content, Request, enrolment};
 use talea_protocol::charter::{Charter, Kind};
+use talea_protocol::cut::Cut;
 use talea_protocol::entry::Entry;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, Purpose, Signature, examine, verify_for};
-use talea_protocol::recovery::{Depart, Report, Revoke, departure, revocation};
+use talea_protocol::recovery::{Depart, HandOver, Office, Report, Revoke, departure, revocation};
 
 use super::Stop;
 
@@ -46,6 +47,18 @@ impl Device {
     }
 }
 
+/// A term of a role that began by a hand-over.
+pub struct Term {
+    /// Which role.
+    pub office: Office,
+    /// Number of the register entry that began it.
+    pub number: u32,
+    /// Who.
+    pub holder: u32,
+    /// The device that wrote for it before, and how many of its entries count for it.
+    pub before: Option<(u32, u32)>,
+}
+
 /// The register.
 pub struct Register<'a> {
     /// The charter.
@@ -56,6 +69,9 @@ pub struct Register<'a> {
     pub members: Vec<Member>,
     /// Devices by number.
     pub devices: Vec<Device>,
+    /// Hand-overs, in their order.
+    pub terms: Vec<Term>,
+    executed: BTreeSet<EntryId>,
     faults: BTreeMap<EntryId, u16>,
 }
 
@@ -71,6 +87,8 @@ impl<'a> Register<'a> {
             ids: vec![first.id()],
             members: Vec::new(),
             devices: Vec::new(),
+            terms: Vec::new(),
+            executed: BTreeSet::new(),
             faults: BTreeMap::new(),
         };
         for (number, founder) in (0..).zip(&charter.founders) {
@@ -136,7 +154,7 @@ impl<'a> Register<'a> {
         u32::try_from(place).ok()
     }
 
-    /// Rules 40 to 45 and 79, of an entry of the chain.
+    /// Rules 40 to 45, 58, 79 and 81, of an entry of the chain.
     pub fn fault(&self, id: EntryId) -> Result<(), Stop> {
         self.faults.get(&id).map_or(Ok(()), |rule| Err(Stop::Void(*rule)))
     }
@@ -156,6 +174,10 @@ impl<'a> Register<'a> {
                 .or_else(|| self.check_approval(it.member.0, &it.request, &it.words)),
             Act::Revoke(it) => self.check_revocation(it),
             Act::Depart(it) => self.check_departure(it),
+            Act::Remove(it) => self.check_mandate(it.decision, it.member.0),
+            Act::HandOver(it) => {
+                self.check_mandate(it.decision, it.holder.0).or_else(|| self.check_holder(it))
+            }
             Act::Heal(it) => self.writing(it.device, u32::MAX).is_none().then_some(43),
             _ => return,
         };
@@ -179,15 +201,12 @@ impl<'a> Register<'a> {
             Act::Heal(it) if it.adopt.is_none() => {
                 return self.end(|device, _| device == it.device, enrolled, |_| it.seq);
             }
-            Act::Depart(it) => {
-                let member = it.member.0;
-                self.members[usize::try_from(member).expect("few")].left = Some(enrolled);
-                return self.end(
-                    |_, owner| owner == member,
-                    enrolled,
-                    |device| it.cut.length(device),
-                );
+            Act::Depart(it) => return self.go(it.member.0, enrolled, &it.cut),
+            Act::Remove(it) => {
+                self.executed.insert(it.decision);
+                return self.go(it.member.0, enrolled, &it.cut);
             }
+            Act::HandOver(it) => return self.hand_over(it, enrolled),
             _ => return,
         };
         let key = match act {
@@ -196,6 +215,47 @@ impl<'a> Register<'a> {
             _ => return,
         };
         self.devices.push(Device { key, member, enrolled, ended: None });
+    }
+
+    /// A member goes, with all its devices.
+    fn go(&mut self, member: u32, number: u32, cut: &Cut) {
+        self.members[usize::try_from(member).expect("few")].left = Some(number);
+        self.end(|_, owner| owner == member, number, |device| cut.length(device));
+    }
+
+    /// A role goes over.
+    fn hand_over(&mut self, it: &HandOver, number: u32) {
+        self.executed.insert(it.decision);
+        let before = self.spender(self.holder(it.office, number), number);
+        let before = before.filter(|_| it.office != Office::Registrar);
+        let before = before.map(|device| (device, it.cut.length(device)));
+        let (office, holder) = (it.office, it.holder.0);
+        self.terms.push(Term { office, number, holder, before });
+    }
+
+    /// Who holds a role at register entry `at`.
+    pub fn holder(&self, office: Office, at: u32) -> u32 {
+        let roles = &self.charter.roles;
+        let founded = match office {
+            Office::Treasurer => roles.treasurer.0,
+            Office::Distributor => roles.distributor.0,
+            _ => roles.registrar.0,
+        };
+        let begun = self.terms.iter().filter(|term| term.office == office && term.number <= at);
+        begun.last().map_or(founded, |term| term.holder)
+    }
+
+    /// What carries out a decision is the first to, and is about a member.
+    fn check_mandate(&self, decision: EntryId, member: u32) -> Option<u16> {
+        if self.executed.contains(&decision) {
+            return Some(81);
+        }
+        self.member(member, u32::MAX).is_none().then_some(43)
+    }
+
+    fn check_holder(&self, it: &HandOver) -> Option<u16> {
+        let holder = self.member(it.holder.0, u32::MAX)?;
+        (holder.kind == Kind::Machine).then_some(58)
     }
 
     /// Devices end, those that have not ended before.

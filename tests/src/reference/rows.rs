@@ -109,8 +109,12 @@ impl History<'_> {
                 rows.insert(encode(&(10_u8, id)), encode(&value));
             }
             Act::Close(close) => {
-                // Later ones of the chain come later and take its place.
-                rows.insert(encode(&11_u8), encode(&close.period.value()));
+                let closes = self.counted().filter_map(|(_, act)| match act {
+                    Act::Close(it) => Some(it.period.value()),
+                    _ => None,
+                });
+                let last = closes.max().unwrap_or(close.period.value());
+                rows.insert(encode(&11_u8), encode(&last));
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ use talea_protocol::act::{Act, Distribute, Line, Pay, Redirect, Totals};
 use talea_protocol::charter::{Member, Tie};
 use talea_protocol::cut::Cut;
 use talea_protocol::hash::{Context, EntryId, Hash};
+use talea_protocol::recovery::Office;
 
 use super::history::{Fact, History};
 use super::money::Transfer;
@@ -19,10 +20,8 @@ impl<'a> History<'a> {
     /// Rules 46 to 49, 72, 74 and 75.
     pub fn examine_run(&self, fact: &Fact<'_>, act: &Distribute) -> Result<(), Stop> {
         self.check_cut(fact, &act.cut)?;
-        let treasurer = self.register.charter.roles.treasurer.0;
         let money = |other: &&Fact<'_>| {
-            other.member == treasurer
-                && other.inside(&act.cut)
+            other.inside(&act.cut)
                 && other.act().is_some_and(|act| {
                     matches!(
                         act,
@@ -132,15 +131,16 @@ impl<'a> History<'a> {
         of_run.collect()
     }
 
-    /// Runs that count and stand earlier in the same chain, in order.
+    /// Runs that count and stand earlier among all, in order.
     fn runs_before(&self, fact: &Fact<'_>) -> Vec<(&Fact<'a>, &'a Distribute)> {
+        let turn = |fact: &Fact<'_>| self.turn(fact, Office::Distributor);
         let earlier = self.counted().filter_map(|(other, act)| match act {
-            Act::Distribute(run) if other.device == fact.device && other.seq < fact.seq => {
-                Some((other, &**run))
-            }
+            Act::Distribute(run) if turn(other) < turn(fact) => Some((other, &**run)),
             _ => None,
         });
-        earlier.collect()
+        let mut earlier: Vec<(&Fact<'a>, &'a Distribute)> = earlier.collect();
+        earlier.sort_by_key(|(other, _)| turn(other));
+        earlier
     }
 
     /// What members have earned inside a cut by work that ended in a month or before.

@@ -18,9 +18,15 @@ use super::terms::{When, month_at};
 const MICRO: u64 = 1_000_000;
 
 impl History<'_> {
-    /// Rules 58 to 60.
+    /// Rules 43 and 58 to 60.
     pub fn examine_propose(&self, fact: &Fact<'_>, act: &Propose) -> Result<(), Stop> {
         self.is_no_machine(fact)?;
+        if let Effect::Remove(named) | Effect::Appoint(_, named) = act.effect {
+            let member = self.register.member(named.0, fact.basis).ok_or(Stop::Void(43))?;
+            let appoints = matches!(act.effect, Effect::Appoint(..));
+            let is_machine = appoints && member.kind == Kind::Machine;
+            return if is_machine { Err(Stop::Void(58)) } else { Ok(()) };
+        }
         let Effect::Amend(change) = &act.effect else { return Ok(()) };
         let when = When { at: fact.basis, month: change.from.value() };
         let can = |amendment: &Amendment| match amendment {

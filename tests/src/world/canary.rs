@@ -11,6 +11,7 @@ use talea_ledger::replica::Reply;
 use talea_protocol::entry::{Entry, Refusal as Unsound, Signed, check};
 use talea_protocol::hash::{Context, EntryId, Hash};
 use talea_protocol::leaf::accept;
+use talea_tools::heads::{Frozen, Head};
 
 use super::invariants::{Invariant, Violation};
 use super::scenario::{Lie, Scenario, Step, What};
@@ -37,17 +38,24 @@ pub enum Canary {
     LowQuorum,
     /// Signatures are judged without the cofactor, in batches, as `ed25519-dalek` does.
     DalekBatch,
+    /// A wallet that was restored from an old backup signs without asking any node.
+    WalletAsksNobody,
+    /// The registrar removes members, and hands roles over, at a cut of what any quorum of nodes says,
+    /// whether they stand still or not.
+    CutWhileMoving,
 }
 
 impl Canary {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::AcknowledgeBeforeSync,
         Self::WrongPrev,
         Self::StateByArrival,
         Self::SecondPlace,
         Self::LowQuorum,
         Self::DalekBatch,
+        Self::WalletAsksNobody,
+        Self::CutWhileMoving,
     ];
 
     /// What must be said when it is noticed: any of these.
@@ -63,6 +71,10 @@ impl Canary {
             Self::LowQuorum => &[Invariant::NoPlaceSettlesTwice],
             Self::DalekBatch => {
                 &[Invariant::NoHonestPeerIsAccused, Invariant::HonestEntriesAreAccepted]
+            }
+            Self::WalletAsksNobody => &[Invariant::NoHonestWalletForks],
+            Self::CutWhileMoving => {
+                &[Invariant::AllAgreeInTime, Invariant::NothingSettlesBehindACut]
             }
         }
     }
@@ -157,6 +169,15 @@ impl World {
             _ => Err((entry, Unsound::Signature)),
         };
         entries.into_iter().map(judge).collect()
+    }
+
+    /// What the registrar takes a node's word for.
+    pub(super) fn overstate(&self, mut head: Head) -> Head {
+        if self.canary == Some(Canary::CutWhileMoving) {
+            let (from, cause) = (head.length, "planted".to_owned());
+            head.frozen.get_or_insert(Frozen { from, rule: 21, cause });
+        }
+        head
     }
 
     /// What a node with a planted bug answers to a forged entry.

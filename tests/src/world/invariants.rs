@@ -14,7 +14,7 @@ use talea_protocol::act::{Act, Content};
 use talea_protocol::checkpoint::Checkpoint;
 use talea_protocol::entry::{Entry, Signed};
 use talea_protocol::hash::{EntryId, Hash};
-use talea_protocol::key::{DeviceKey, NodeKey};
+use talea_protocol::key::NodeKey;
 use talea_protocol::leaf::{ACCEPT, accepted};
 use talea_protocol::message::Message;
 use talea_protocol::sync::FRAMES;
@@ -274,15 +274,6 @@ impl World {
         }
     }
 
-    /// A device is said to have forked.
-    pub(super) fn on_fork(&mut self, island: usize, host: usize, device: DeviceKey, seq: u64) {
-        self.faults.count("alarms: a fork");
-        if !self.islands[island].people.is_crook(&device) {
-            let what = format!("host {host}: place {seq} of {device}, an honest wallet's");
-            self.violate(Invariant::EveryMetEquivocationIsProven, what);
-        }
-    }
-
     pub(super) fn on_garbage(&mut self, from: usize) {
         self.faults.count("frames refused");
         if self.hosts[from].lie.is_none() {
@@ -379,7 +370,7 @@ impl World {
     pub(super) fn all_agree(&self, island: usize) -> bool {
         let held = &self.islands[island];
         let honest = self.honest();
-        let expected = number(held.people.entries.len());
+        let expected = number(held.people.standing().count());
         let first = honest.first().and_then(|host| held.replicas[*host].as_ref());
         let Some(settled) = first.map(|replica| replica.settled()) else { return false };
         let same = |host: &usize| {
@@ -405,7 +396,7 @@ impl World {
     fn holds_all(&self, island: usize, host: usize) -> bool {
         let held = &self.islands[island];
         let Some(replica) = &held.replicas[host] else { return false };
-        let stated = held.people.entries.iter();
+        let stated = held.people.standing();
         stated.map(|entry| entry.id()).all(|id| replica.state().chains().place(&id).is_some())
     }
 
@@ -424,6 +415,7 @@ impl World {
             self.nothing_acknowledged_is_missing(island, host)?;
             self.settled_stays_settled(island, host)?;
             self.nothing_settles_behind_a_cut(island, host)?;
+            self.nothing_serves_behind_a_cut(island, host)?;
             self.every_unit_adds_up_to_zero(island, host)?;
         }
         self.no_honest_wallet_forks(island)?;
@@ -456,7 +448,7 @@ impl World {
 
     fn no_honest_wallet_forks(&self, island: usize) -> Checked {
         let mut places = BTreeMap::new();
-        for entry in &self.islands[island].people.entries {
+        for entry in self.islands[island].people.standing() {
             let place = (entry.header().device, entry.header().seq);
             let former = *places.entry(place).or_insert(entry.id());
             holds(former == entry.id(), Invariant::NoHonestWalletForks, || {

@@ -204,6 +204,34 @@ pub enum What {
         /// For how long it is down.
         down: u64,
     },
+    /// A member's device gets a copy of its journal back that lacks the last entries. Before it signs
+    /// again it asks the nodes how far its chain has come.
+    Restore {
+        /// Which, modulo the devices that there are.
+        author: u64,
+        /// How many entries are lost, at most.
+        lost: u64,
+        /// What lying nodes say of it, by their numbers' bits.
+        word: u64,
+    },
+    /// The members decide that one without a role goes. It writes on with all its devices.
+    Removal {
+        /// One of its devices, modulo those that there are.
+        author: u64,
+        /// At which nodes it writes first, by their numbers' bits.
+        mask: u64,
+        /// How many entries, with each device.
+        entries: u64,
+    },
+    /// The members decide that somebody else takes a role over.
+    HandOver {
+        /// Which: 0 treasurer, 1 distributor.
+        role: u64,
+        /// A device of the next holder, modulo those that there are.
+        author: u64,
+        /// At which nodes a treasurer that does not give way writes on, by their numbers' bits.
+        word: u64,
+    },
     /// A node is stopped, runs a later version for a while, which accepts an act that this one
     /// does not know, and is started again as it was.
     Later {
@@ -264,6 +292,10 @@ impl Scenario {
         scenario.draw_statements(chance);
         scenario.draw_troubles(chance);
         scenario.draw_strangers(chance);
+        // With a chance of their own: what was drawn before them stays as it was.
+        scenario.draw_restore(&mut Chance::of(seed, &[901]));
+        scenario.draw_removal(&mut Chance::of(seed, &[902]));
+        scenario.draw_hand_over(&mut Chance::of(seed, &[903]));
         scenario.steps.sort_by_key(|step| step.at);
         scenario
     }
@@ -388,6 +420,7 @@ impl Scenario {
                     | What::Flood { .. }
                     | What::Theft { .. }
                     | What::Leave { .. }
+                    | What::Removal { .. }
             )
         };
         self.steps.retain(|step| !beyond(&step.what));

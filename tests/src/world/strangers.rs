@@ -62,7 +62,9 @@ impl World {
         let mut chance = Chance::new(dice);
         let entries = &self.islands[island].people.entries;
         let again = &entries[chance.index(entries.len())];
-        let known = matches!(again.content(), Content::Known(_));
+        // What nobody stands for any more no stranger has heard either.
+        let known = matches!(again.content(), Content::Known(_))
+            && !self.islands[island].people.is_given_up(&again.id());
         let again = again.bytes().to_vec();
         let foreign = Header {
             cooperative: EntryId([5; 32]),
@@ -78,7 +80,7 @@ impl World {
     }
 
     /// Some author that may go wrong: not the registrar, whose silence would stop too much.
-    fn crook(&self, island: usize, author: u64) -> Option<usize> {
+    pub(super) fn crook(&self, island: usize, author: u64) -> Option<usize> {
         let people = &self.islands[island].people;
         let others = number(people.authors.len() - 1);
         let author = usize::try_from(1 + author % others).expect("few");

@@ -64,6 +64,8 @@ impl World {
             Event::Mend(one, other) => (None, 7, [*one, *other, 0]),
             Event::Hear(from, to) => (None, 8, [*from, *to, 0]),
             Event::Ending { island, ending } => (Some(*island), 10, [*ending, 0, 0]),
+            Event::Restore { island, restore } => (Some(*island), 11, [*restore, 0, 0]),
+            Event::Mandate { island, mandate } => (Some(*island), 12, [*mandate, 0, 0]),
             Event::Calm => (None, 9, [0; 3]),
         };
         let mut bytes = vec![kind];

@@ -73,8 +73,11 @@ impl World {
         let held = &self.islands[island];
         let signed = &held.people.entries[entry];
         let id = signed.id();
-        if held.seen.contains(&id) {
+        if held.seen.contains(&id) || held.people.is_given_up(&id) {
             return;
+        }
+        if !held.people.knows(signed) {
+            return self.at(500, Event::Submit { island, entry, tries });
         }
         let acknowledged = held.acknowledged.iter().any(|(_, known)| *known == id);
         let drawn = [6, number(held.number), number(entry), tries];
@@ -172,6 +175,11 @@ impl World {
             Errand::Honest if matches!(reply, Reply::Refused(Refusal::Held { .. })) => {}
             // Rule 26: the same, of another branch of the chain that is cut.
             Errand::Honest if self.cuts_a_fork(island, asked, reply) => {}
+            Errand::Honest if self.is_mandated(island, asked, reply) => {}
+            Errand::Honest if self.removes_a_fork(island, asked, reply) => {}
+            Errand::Honest if self.has_signed_twice(island, asked, reply) => {
+                self.violate(Invariant::NoHonestWalletForks, what());
+            }
             Errand::Honest if refused => {
                 self.violate(Invariant::HonestEntriesAreAccepted, what());
             }

@@ -1,4 +1,4 @@
-//! Economic events as Valueflows 1.0.0, in JSON-LD: only terms of that vocabulary, each on a class
+//! Economic events and plans as Valueflows 1.0.0, in JSON-LD: only terms of that vocabulary, each on a class
 //! that has it. A governance proposal is none of them and is not here.
 //!
 //! Work is an event that triggers a claim for credits; a run's line settles claims; a job is a
@@ -17,6 +17,10 @@ use talea_protocol::bytes::Day;
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::hash::EntryId;
 
+mod plans;
+
+use plans::Fulfilled;
+
 use super::Books;
 use crate::amount::show_day;
 use crate::lang::decimal;
@@ -29,6 +33,8 @@ struct Graph<'a> {
     /// Tasks and jobs that something names.
     tasks: BTreeSet<String>,
     jobs: BTreeSet<String>,
+    /// What is offered, asked for, agreed on or promised, and is no task.
+    resources: BTreeSet<String>,
     /// Clients and payees that something names.
     others: BTreeSet<String>,
 }
@@ -41,12 +47,15 @@ pub fn valueflows(audit: &Audit, books: &Books<'_>) -> Value {
         nodes: Vec::new(),
         tasks: BTreeSet::new(),
         jobs: BTreeSet::new(),
+        resources: BTreeSet::new(),
         others: BTreeSet::new(),
     };
     graph.agents();
     let work = contributions(&books.sum.state);
-    work.iter().for_each(|given| graph.work(given));
+    let fulfilled = graph.fulfilled();
+    work.iter().for_each(|given| graph.work(given, &fulfilled));
     graph.shares(&work);
+    graph.plans();
     for posted in books.sum.state.posted() {
         let content = audit.shown.entries.get(&posted.id).map(|entry| entry.content());
         if let Some(Content::Known(act)) = content {
@@ -77,6 +86,12 @@ fn context() -> Value {
         "triggeredBy": id(),
         "settles": id(),
         "corrects": id(),
+        "fulfills": id(),
+        "satisfies": id(),
+        "publishes": id(),
+        "clauseOf": id(),
+        "purpose": { "@type": "@vocab" },
+        "due": { "@type": "http://www.w3.org/2001/XMLSchema#dateTimeStamp" },
         "hasNumericalValue": { "@type": "http://www.w3.org/2001/XMLSchema#decimal" },
         "hasPointInTime": { "@type": "http://www.w3.org/2001/XMLSchema#dateTimeStamp" },
         "hasBeginning": { "@type": "http://www.w3.org/2001/XMLSchema#dateTimeStamp" },
@@ -113,7 +128,7 @@ impl Graph<'_> {
         }
     }
 
-    fn work(&mut self, given: &Given) {
+    fn work(&mut self, given: &Given, fulfilled: &Fulfilled) {
         let (act, worker) = (&given.act, self.member(given.author));
         let unit = self.unit_of(given);
         let spec = self.urn("task", act.task.as_str());
@@ -138,6 +153,11 @@ impl Graph<'_> {
             node["resourceClassifiedAs"] =
                 act.tags.iter().map(|tag| self.urn("tag", tag.as_str())).collect();
         }
+        if let Some(commitments) = fulfilled.get(&given.id) {
+            node["fulfills"] =
+                commitments.iter().map(|it| self.urn("entry", &it.to_string())).collect();
+        }
+        self.corrections(given, &node);
         self.nodes.push(node);
         let credits =
             [("livelihood", given.livelihood), ("love", given.love), ("care", given.care)];
@@ -286,6 +306,9 @@ impl Graph<'_> {
         }
         for unit in ["livelihood", "love", "care"] {
             nodes.push(json!({ "id": self.urn("credit", unit), "type": "ResourceSpecification", "name": unit }));
+        }
+        for resource in &self.resources {
+            nodes.push(json!({ "id": self.urn("resource", resource), "type": "ResourceSpecification", "name": resource }));
         }
         for job in &self.jobs {
             nodes.push(json!({ "id": self.urn("job", job), "type": "Agreement", "name": job }));

@@ -8,7 +8,9 @@ mod acts;
 mod bad_acts;
 mod bad_input;
 mod founded;
+mod histories;
 mod import;
+mod joining;
 mod nodes;
 mod program;
 mod recovery;
@@ -16,6 +18,7 @@ mod registrar;
 mod roster;
 mod session;
 mod transcript;
+mod uploads;
 
 use transcript::Transcript;
 

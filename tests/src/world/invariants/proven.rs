@@ -2,13 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use talea_protocol::key::NodeKey;
+use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::leaf::Leaf;
 
 use super::super::World;
 use super::super::scenario::Lie;
+use super::Invariant;
 
 impl World {
+    /// A device is said to have forked.
+    pub(in crate::world) fn on_fork(
+        &mut self,
+        island: usize,
+        host: usize,
+        device: DeviceKey,
+        seq: u64,
+    ) {
+        self.faults.count("alarms: a fork");
+        let people = &self.islands[island].people;
+        if !people.is_crook(&device) {
+            let what = format!("host {host}: place {seq} of {device}, an honest wallet's");
+            let invariant = match people.has_forked(&device) {
+                true => Invariant::NoHonestWalletForks,
+                false => Invariant::EveryMetEquivocationIsProven,
+            };
+            self.violate(invariant, what);
+        }
+    }
+
     pub(super) fn every_met_equivocation_is_proven(&self, island: usize) -> bool {
         let held = &self.islands[island];
         let forked = |host: usize| -> BTreeSet<u32> {

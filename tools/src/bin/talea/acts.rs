@@ -45,6 +45,7 @@ const fn attach(command: &Command) -> Option<&Attach> {
     match command {
         Command::Add(Add::Work(given) | Add::Love(given)) => Some(&given.about.attach),
         Command::Add(Add::Care(care)) => Some(&care.about.attach),
+        Command::Propose(propose) => Some(&propose.attach),
         Command::Giving(Giving::Comment { attach, .. })
         | Command::Money(Money::Expense { attach, .. }) => Some(attach),
         _ => None,

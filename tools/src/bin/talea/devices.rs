@@ -6,7 +6,7 @@
 use std::io::IsTerminal;
 
 use serde::Serialize;
-use talea_ledger::register::DeviceRecord;
+use talea_ledger::register::{DeviceRecord, Office};
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Approval, Content, Enrol};
 use talea_protocol::bytes::List;
@@ -15,7 +15,7 @@ use talea_protocol::cut::Cut;
 use talea_protocol::key::DeviceKey;
 use talea_protocol::recovery::{Report, Revoke};
 use talea_tools::book::Book;
-use talea_tools::ending::{self, Chain, Uncut};
+use talea_tools::ending::{self, Chain};
 use talea_tools::names::Called;
 use talea_tools::slip::{self, Joining};
 use talea_tools::table::Align;
@@ -319,12 +319,17 @@ fn revoke(common: &Common, device: &str, words: &[String]) -> Outcome {
     let mut desk = Desk::signing(common)?;
     let (number, record) = find_writing(&desk.book, device)?;
     let words = against(&desk, words, record.key)?;
-    let cut = cut(common, &desk, &[number], true)?;
+    let cut = cut(common, &desk, &[number], None)?;
     desk.state(&Act::Revoke(Revoke { device: number, cut, words: list_of(words)? }), None)
 }
 
-/// The cut of these devices' chains, by what the nodes say of them now.
-pub fn cut(common: &Common, desk: &Desk<'_>, devices: &[u32], still: bool) -> Outcome<Cut> {
+/// The cut of these devices' chains, for one role or for everything, by what the nodes say of them now.
+pub fn cut(
+    common: &Common,
+    desk: &Desk<'_>,
+    devices: &[u32],
+    role: Option<Office>,
+) -> Outcome<Cut> {
     if common.offline {
         return Err(Failure::usage(
             "how far the chain has come is asked of the nodes",
@@ -353,8 +358,6 @@ pub fn cut(common: &Common, desk: &Desk<'_>, devices: &[u32], still: bool) -> Ou
         }
         chains.push(Chain { device, heads });
     }
-    ending::cut(register, &chains, still).map_err(|uncut| match uncut {
-        Uncut::Unheard { .. } => Failure::node(uncut.to_string(), uncut.hint()),
-        _ => Failure::rule(uncut.to_string(), uncut.hint()),
-    })
+    ending::cut(register, &chains, role)
+        .map_err(|uncut| Failure::rule(uncut.to_string(), uncut.hint()))
 }

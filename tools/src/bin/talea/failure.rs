@@ -109,6 +109,11 @@ impl Failure {
         self.code == ABSENT
     }
 
+    /// Whether the same may be well in a moment: a connection broke off, or a node was busy.
+    pub fn is_passing(&self) -> bool {
+        self.kind == Kind::Node && ["", "busy", "timeout"].contains(&self.code.as_str())
+    }
+
     /// Whether a node says that it does not keep the cooperative at all.
     pub fn is_unhosted(&self) -> bool {
         self.code == UNHOSTED

@@ -246,23 +246,27 @@ fn serve(
 /// `talea join`.
 pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> Outcome {
     let wallet = desk::wallet(common)?;
-    let invited = id.trim().starts_with("talea:").then(|| Invite::parse(id)).transpose();
-    let known = match invited.map_err(slip_failure)? {
+    let invite = id.trim().starts_with("talea:").then(|| Invite::parse(id)).transpose();
+    let invite = invite.map_err(slip_failure)?;
+    let is_invited = invite.is_some();
+    let known = match invite {
         Some(Invite { cooperative, name, nodes }) => {
             let server = |(node, http): (NodeKey, String)| Server { node, http };
             Known { cooperative, name, nodes: nodes.into_iter().map(server).collect() }
         }
         None => {
             let cooperative = cooperative_id(id)?;
-            let known = wallet.cooperatives()?.into_iter().find(|it| it.cooperative == cooperative);
-            let short = || id.get(..8).unwrap_or(id).to_owned();
-            let name = known.map_or_else(short, |known| known.name);
+            let name = id.get(..8).unwrap_or(id).to_owned();
             Known { cooperative, name, nodes: Vec::new() }
         }
     };
+    let own = wallet.cooperatives()?.into_iter().find(|it| it.cooperative == known.cooperative);
+    let own = own.map(|own| own.name);
     let named = nodes.iter().map(|address| server(address)).collect::<Outcome<Vec<_>>>()?;
     let nodes = if named.is_empty() { known.nodes } else { named };
-    let name = name.map_or(known.name, str::to_owned);
+    let called = known.name;
+    let name = name.map(str::to_owned).or_else(|| own.clone()).unwrap_or_else(|| called.clone());
+    let is_own = is_invited && own.as_ref() == Some(&name) && name != called;
     let known = Known { name, nodes, ..known };
     if known.nodes.is_empty() {
         return Err(Failure::usage(
@@ -274,6 +278,10 @@ pub fn join(common: &Common, id: &str, name: Option<&str>, nodes: &[String]) -> 
     desk::form(common).give(&known, |known| {
         let nodes: Vec<&str> = known.nodes.iter().map(|node| node.http.as_str()).collect();
         out::say(&format!("{} is known here, at {}", known.name, nodes.join(" ")));
+        if is_own {
+            out::note(&format!("The invite calls it {called}: this wallet's own name is kept."));
+            out::note("Another name: `talea join` again, with --name NAME.");
+        }
         out::note(
             "Next: `talea fetch` if you are a member, `talea request` if you want to be one.",
         );

@@ -65,7 +65,7 @@ pub fn depart(common: &Common, slip: &str) -> Outcome {
     let Leaving { member, word, .. } =
         Leaving::parse(slip, desk.known.cooperative).map_err(slip_failure)?;
     present(&desk.book, member)?;
-    let cut = cut(common, &desk, &writing(&desk.book, member), true)?;
+    let cut = cut(common, &desk, &writing(&desk.book, member), None)?;
     desk.state(&Act::Depart(Depart { member, cut, word }), None)
 }
 
@@ -76,7 +76,7 @@ pub fn remove(common: &Common, member: &str, decision: Option<&str>) -> Outcome 
     present(&desk.book, member)?;
     let ordered = |effect: &Effect| *effect == Effect::Remove(member);
     let decision = decided(&desk.book, decision, ordered)?;
-    let cut = cut(common, &desk, &writing(&desk.book, member), true)?;
+    let cut = cut(common, &desk, &writing(&desk.book, member), None)?;
     desk.state(&Act::Remove(Remove { member, decision, cut }), None)
 }
 
@@ -90,7 +90,7 @@ pub fn hand_over(common: &Common, role: &str, member: &str, decision: Option<&st
     let (at, head) = register.head();
     let spender = register.spender(register.holder(office, at), at);
     let cut = match spender.filter(|_| office != Office::Registrar) {
-        Some(device) => cut(common, &desk, &[device], false)?,
+        Some(device) => cut(common, &desk, &[device], Some(office))?,
         // The register has one writer at each number: its hand-over needs no cut.
         None => Cut { at: head, lengths: List::default(), root: CutRoot::new().finish() },
     };

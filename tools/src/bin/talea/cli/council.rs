@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Attach;
+
 /// Ask the members.
 #[derive(Args, Debug)]
 pub struct Propose {
@@ -83,6 +85,9 @@ pub struct Propose {
     /// Bind the cooperative to this agreement
     #[arg(long, value_name = "AGREEMENT", group = "effect", conflicts_with_all = ["set", "month"])]
     pub agree: Option<String>,
+    /// Files.
+    #[command(flatten)]
+    pub attach: Attach,
 }
 
 /// How a proposal is counted.

@@ -3,6 +3,7 @@
 //! A node takes a file once it has the payload that names it. What so many nodes have as settle an
 //! entry (or all that this wallet knows) is not kept here any longer.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use talea_protocol::attachment::{ATTACHMENTS_MAX, Attachment, Visibility};
 use talea_protocol::hash::{EntryId, Hash};
+use talea_protocol::key::NodeKey;
 use talea_tools::attachment::{AttachmentFault, Waiting, measure};
 use talea_tools::wallet::Server;
 
@@ -25,6 +27,10 @@ use crate::secret;
 const PAYLOAD_MAX: Duration = Duration::from_secs(5);
 /// Between two tries.
 const PAYLOAD_POLL: Duration = Duration::from_millis(100);
+/// How often a file is sent to a node whose connection breaks off, or that is busy.
+const TRIES: usize = 3;
+/// Between two of these.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The attachments of an entry, as a node lists them.
 #[derive(Debug, Deserialize)]
@@ -93,29 +99,42 @@ impl Desk<'_> {
         }
         let quorum = usize::from(self.book.register().roster().quorum);
         let needed = quorum.min(self.known.nodes.len()).max(1);
+        let mut parcels: Vec<Parcel> = waiting.into_iter().map(Parcel::of).collect();
         let deadline = Deadline::within(PAYLOAD_MAX);
         loop {
-            let mut left = Vec::new();
-            for one in waiting {
-                let holders = self.give(&one);
-                if holders >= needed {
-                    attic.forget(&one)?;
-                } else {
-                    left.push((one, holders));
+            for parcel in &mut parcels {
+                self.give(parcel);
+                if parcel.holders >= needed {
+                    attic.forget(&parcel.one)?;
                 }
             }
-            if left.is_empty() || deadline.is_over() {
-                left.iter().for_each(|(one, holders)| say(one, *holders, needed));
+            parcels.retain(|parcel| parcel.holders < needed);
+            let is_broken = parcels.iter().any(|parcel| parcel.broken().next().is_some());
+            if parcels.is_empty() || (deadline.is_over() && !is_broken) {
+                parcels.iter().for_each(|parcel| parcel.say_left(needed));
                 return Ok(());
             }
-            waiting = left.into_iter().map(|(one, _)| one).collect();
-            std::thread::sleep(PAYLOAD_POLL);
+            parcels.iter().for_each(Parcel::say_again);
+            std::thread::sleep(if is_broken { TRY_PAUSE } else { PAYLOAD_POLL });
         }
     }
 
-    /// How many nodes have a file after each was given it.
-    fn give(&self, one: &Waiting) -> usize {
-        self.known.nodes.iter().filter(|server| self.give_to(server, one).unwrap_or(false)).count()
+    /// Gives a file to each node that has not given up on it.
+    fn give(&self, parcel: &mut Parcel) {
+        parcel.holders = 0;
+        for server in &self.known.nodes {
+            let tries = parcel.troubles.get(&server.node).map_or(0, |it| it.tries);
+            if tries > 0 && !parcel.broken().any(|(node, _)| *node == server.node) {
+                continue;
+            }
+            match self.give_to(server, &parcel.one) {
+                Ok(has) => parcel.holders += usize::from(has),
+                Err(failure) => {
+                    let trouble = Trouble { tries: tries + 1, failure };
+                    parcel.troubles.insert(server.node, trouble);
+                }
+            }
+        }
     }
 
     /// Whether a node has a file now; false while it lacks the payload that names it.
@@ -188,11 +207,46 @@ fn path(cooperative: &EntryId, entry: &EntryId) -> String {
     format!("/v1/cooperatives/{cooperative}/entries/{entry}/attachments")
 }
 
-fn say(one: &Waiting, holders: usize, needed: usize) {
-    let hash = one.blake3.to_string();
-    let hash = hash.get(..12).unwrap_or_default();
-    out::note(&styled(
-        DIM,
-        &format!("attachment {hash}: {holders} of {needed} nodes have it; kept for `talea send`"),
-    ));
+/// A file on its way to the nodes.
+struct Parcel {
+    one: Waiting,
+    /// How many have it.
+    holders: usize,
+    /// What went wrong with others, the last time.
+    troubles: BTreeMap<NodeKey, Trouble>,
+}
+
+struct Trouble {
+    tries: usize,
+    failure: Failure,
+}
+
+impl Parcel {
+    const fn of(one: Waiting) -> Self {
+        Self { one, holders: 0, troubles: BTreeMap::new() }
+    }
+
+    /// Nodes that may take it at once after: their connection broke off, or they were busy.
+    fn broken(&self) -> impl Iterator<Item = (&NodeKey, &Trouble)> {
+        self.troubles.iter().filter(|(_, it)| it.failure.is_passing() && it.tries < TRIES)
+    }
+
+    fn say_again(&self) {
+        for (_, Trouble { tries, failure }) in self.broken() {
+            self.say(&format!("{failure}; it is sent again, try {} of {TRIES}", tries + 1));
+        }
+    }
+
+    fn say_left(&self, needed: usize) {
+        self.say(&format!("{} of {needed} nodes have it; kept for `talea send`", self.holders));
+        for Trouble { failure, .. } in self.troubles.values() {
+            out::note(&styled(DIM, &format!("  {failure}")));
+        }
+    }
+
+    fn say(&self, words: &str) {
+        let hash = self.one.blake3.to_string();
+        let hash = hash.get(..12).unwrap_or_default();
+        out::note(&styled(DIM, &format!("attachment {hash}: {words}")));
+    }
 }

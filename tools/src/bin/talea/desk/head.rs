@@ -26,7 +26,7 @@ impl Desk<'_> {
         }
         let answers = if self.common.offline { Vec::new() } else { self.chain().ask(here) };
         let heads: Vec<Head> = answers.into_iter().filter_map(|(_, head)| head.ok()).collect();
-        heads::compare(&self.journal, &heads)?;
+        heads::compare(&self.journal.ids(), &heads)?;
         self.heard = Some(heads);
         Ok(())
     }
@@ -35,9 +35,12 @@ impl Desk<'_> {
     pub(super) fn heard_enough(&mut self) -> Outcome {
         self.hear()?;
         let heads = self.heard.as_deref().unwrap_or_default();
-        match heads::enough(self.past, self.book.register().roster(), heads) {
+        let promised = self.journal.ids();
+        match heads::enough(&promised, self.past, self.book.register().roster(), heads) {
             Ok(()) => {}
-            Err(unheard @ Unsafe::Silent { .. }) if self.common.anyway => {
+            Err(unheard @ (Unsafe::Silent { .. } | Unsafe::Waiting { .. }))
+                if self.common.anyway =>
+            {
                 out::note(&styled(DIM, &format!("signed all the same: {unheard}")));
             }
             Err(unheard) => return Err(unheard.into()),
@@ -103,7 +106,7 @@ impl Desk<'_> {
         let heads = self.heard.as_deref().unwrap_or_default();
         let roster = self.book.register().roster();
         // Whoever asks wants to know, however unbroken the journal is.
-        let safe = heads::check(&self.journal, Past::Unknown, roster, heads);
+        let safe = heads::check(&self.journal.ids(), Past::Unknown, roster, heads);
         if safe.is_ok() {
             self.vouch()?;
         }
@@ -166,7 +169,7 @@ pub(super) fn exported(
 impl From<Unsafe> for Failure {
     fn from(reason: Unsafe) -> Self {
         match reason {
-            Unsafe::TooFew { .. } | Unsafe::Silent { .. } => {
+            Unsafe::TooFew { .. } | Unsafe::Silent { .. } | Unsafe::Waiting { .. } => {
                 Self::node(reason.to_string(), reason.hint())
             }
             _ => Self::rule(reason.to_string(), reason.hint()),
