@@ -58,7 +58,12 @@ impl People {
             30..=39 => self.vote(author, chance, time),
             40..=44 => self.propose(author, chance, time),
             45..=49 => self.redirect(author, chance, time),
-            50..=51 => self.book(author, chance, time),
+            // Whoever has had the role knows who has it now; the registrar, who must not stop, tries
+            // none that is not its own.
+            50..=51 if !self.is_registrar(author) => {
+                self.catch_up(author);
+                self.book(author, chance, time)
+            }
             _ => self.contribute(author, chance, time),
         };
         Some(id)

@@ -543,6 +543,11 @@ impl World {
                 self.statements
             ));
             words.extend(self.island(held.number).map(|it| self.report_registers(it)));
+            let first = self.honest().first().and_then(|host| held.replicas[*host].as_ref());
+            let settled =
+                |id: &EntryId| first.is_some_and(|it| it.state().chains().place(id).is_some());
+            let open = held.people.standing().filter(|entry| !settled(&entry.id()));
+            words.extend(open.map(|it| format!("open: {:?} {:?};", it.header(), it.content())));
             for (host, replica) in held.replicas.iter().enumerate() {
                 let lie = self.hosts[host].lie;
                 words.push(match replica {

@@ -19,7 +19,7 @@ use super::invariants::Invariant;
 use super::links::has;
 use super::scenario::{Scenario, Step, What};
 use super::wallets::{Errand, Ticket};
-use super::{Event, World, number};
+use super::{Event, Island, World, number};
 use crate::chance::Chance;
 
 /// How often a wallet asks again, in ms.
@@ -165,8 +165,10 @@ impl World {
         let ids: Vec<EntryId> = lost.iter().map(|entry| entry.id()).collect();
         let lies = |host: &usize| self.hosts[*host].lie.is_some();
         let liars: Vec<usize> = (0..self.hosts.len()).filter(lies).collect();
-        if liars.into_iter().any(|host| self.keeps_any(island, host, &ids)) {
-            let people = &mut self.islands[island].people;
+        if liars.iter().any(|host| self.keeps_any(island, *host, &ids)) {
+            let Island { people, acknowledged, .. } = &mut self.islands[island];
+            // What it had acknowledged and denied may give way to what the wallet signs now.
+            acknowledged.retain(|(host, id)| !(liars.contains(host) && ids.contains(id)));
             lost.into_iter().for_each(|entry| people.sin(entry));
             let again = people.steal(author, 1, now);
             self.faults.count("restored wallets that a lying node lets fork");

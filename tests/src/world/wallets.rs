@@ -167,7 +167,13 @@ impl World {
             Reply::Refused(_) | Reply::Unsound(_) | Reply::Payload | Reply::UnknownAct(_)
         );
         let what = || format!("{}: {reply:?} at host {}", asked.entry, asked.host);
+        let is_lost = || {
+            let people = &self.islands[island].people;
+            self.hosts[asked.host].lie.is_some() && people.sinful(&asked.entry).is_some()
+        };
         match asked.errand {
+            // A node that denies what it has lets a restored wallet sign something else.
+            Errand::Honest if placed && is_lost() => {}
             Errand::Honest if placed => {
                 self.islands[island].acknowledged.insert((asked.host, asked.entry));
             }
