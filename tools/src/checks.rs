@@ -162,7 +162,7 @@ const fn place_of(rule: u16) -> (usize, bool) {
 fn add_voids(audit: &Audit, sum: &Sum, seen: &mut [Seen], lang: Lang) {
     for (id, void) in sum.state.voids() {
         let (number, fails) = place_of(void.rule());
-        let told = voided::told_in(&void, sum.register.charter(), lang);
+        let told = voided::told_in(void, sum.register.charter(), lang);
         let what = said(lang, "found-void", &[&called(audit, id), &told]);
         // What is named is there and counts, and is not what it is named as.
         let counts = |named: &EntryId| sum.state.verdict(named) == Some(Verdict::Counted);
