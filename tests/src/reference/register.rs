@@ -254,8 +254,8 @@ impl<'a> Register<'a> {
             Office::Distributor => roles.distributor.0,
             _ => roles.registrar.0,
         };
-        let begun = self.terms.iter().filter(|term| term.office == office && term.number <= at);
-        begun.last().map_or(founded, |term| term.holder)
+        let mut begun = self.terms.iter().filter(|term| term.office == office && term.number <= at);
+        begun.next_back().map_or(founded, |term| term.holder)
     }
 
     /// What carries out a decision is the first to, and is about a member.
