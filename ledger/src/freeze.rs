@@ -289,10 +289,15 @@ impl Freezes {
     }
 }
 
-/// What settled decisions order and nobody has carried out yet.
+/// What settled decisions order and nobody has carried out yet. To appoint somebody who has gone is
+/// an order no more: nothing carries it out, and the role would stand still for ever.
 fn open_orders<'a>(register: &'a Register, state: &'a State) -> impl Iterator<Item = &'a Effect> {
-    let orders = state.votes().orders();
-    orders.filter(move |(decision, _)| !register.executed(decision)).map(|(_, effect)| effect)
+    let at = register.head().0;
+    let is_open = move |(decision, effect): &(&EntryId, &Effect)| {
+        let has_gone = matches!(effect, Effect::Appoint(_, it) if !register.is_member(*it, at));
+        !register.executed(decision) && !has_gone
+    };
+    state.votes().orders().filter(is_open).map(|(_, effect)| effect)
 }
 
 /// Whether a report counts, and its device has not ended meanwhile.

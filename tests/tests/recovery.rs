@@ -260,14 +260,16 @@ fn a_member_is_removed_by_decision_and_not_otherwise() {
     assert!(matches!(coop.verdict(1, &again), Some(Verdict::Void(void)) if void.rule() == 81));
 }
 
+/// A month closed over all that the first node holds for settled.
+fn close(coop: &Coop, month: u32) -> Act {
+    let replica = &coop.net.nodes[0].replica;
+    let cut = replica.state().cut(replica.register().unwrap());
+    Act::Close(Close { period: Month::new(month).unwrap(), cut })
+}
+
 #[test]
 fn a_role_goes_over_at_a_cut_behind_which_its_old_holder_writes_nothing_for_it() {
     let mut coop = Coop::of(3, 0, 2, 3);
-    let close = |coop: &Coop, month| {
-        let replica = &coop.net.nodes[0].replica;
-        let cut = replica.state().cut(replica.register().unwrap());
-        Act::Close(Close { period: Month::new(month).unwrap(), cut })
-    };
     let decision = coop.decide(Matter::Ordinary, Effect::Appoint(Office::Treasurer, Member(1)));
     let late = close(&coop, 24_312);
     let (seq, prev) = coop.chains[0];
@@ -290,6 +292,25 @@ fn a_role_goes_over_at_a_cut_behind_which_its_old_holder_writes_nothing_for_it()
     coop.agree();
     assert!(matches!(coop.verdict(2, &by_old), Some(Verdict::Void(void)) if void.rule() == 46));
     assert_eq!(coop.verdict(2, &by_new), Some(Verdict::Counted));
+}
+
+#[test]
+fn a_role_that_was_given_to_somebody_who_has_gone_goes_on_with_its_holder() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    coop.decide(Matter::Ordinary, Effect::Appoint(Office::Treasurer, Member(1)));
+    let (seq, prev) = coop.chains[0];
+    let early = coop.entry_at(0, seq, prev, &close(&coop, 24_312));
+    assert!(matches!(coop.net.submit(0, &early), Reply::Refused(it) if it.rule() == 21));
+    coop.say(0, 1, &Act::Leave);
+    coop.net.pass(1_000);
+    let word = coop.word(1, Purpose::Departure, &departure(&coop.cooperative, Member(1)));
+    let depart = Depart { member: Member(1), cut: coop.cut(0, &[1]), word };
+    coop.say(0, 0, &Act::Depart(depart));
+    coop.net.pass(1_000);
+    let act = close(&coop, 24_312);
+    let closed = coop.say(0, 0, &act);
+    coop.agree();
+    assert_eq!(coop.verdict(2, &closed), Some(Verdict::Counted));
 }
 
 #[test]
