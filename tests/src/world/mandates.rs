@@ -58,6 +58,15 @@ impl World {
             self.faults.count("decisions that come to nothing");
             return true;
         }
+        // `talea` knows of decisions from a node's export: one that no node has settled may wait for
+        // what waits for this entry.
+        let settles = |host: &usize| {
+            let replica = self.islands[island].replicas[*host].as_ref();
+            replica.is_some_and(|it| it.state().votes().order(&mandate.decision).is_some())
+        };
+        if !self.honest().iter().any(settles) {
+            return false;
+        }
         let devices = people.concerned(&mandate.effect);
         let role = match mandate.effect {
             Effect::Appoint(office, _) => Some(office),
