@@ -83,8 +83,10 @@ impl Freezes {
     ) -> Result<(), Refusal> {
         let Content::Known(act) = entry.content() else { return Ok(()) };
         if let Some((office, devices, cut)) = ending(register, act) {
-            for device in devices.iter().copied().filter(|_| !is_borne) {
-                nothing_behind(register, places, office, device, cut)?;
+            if !is_borne {
+                for device in &devices {
+                    nothing_behind(register, places, office, *device, cut)?;
+                }
             }
             fits(register, places, &devices, cut)?;
         }

@@ -1,8 +1,8 @@
 //! Derived state made anew, from what it was derived of, while the node is stopped.
 //!
 //! The tiles come from the leaves. A mirror that is not what its owner signed is forgotten, and
-//! fetched again when the node runs; so is an attachment with other bytes. All else that is derived is in memory, and made at every
-//! start. The leaves themselves are never touched.
+//! fetched again when the node runs; so is an attachment with other bytes. All else that is derived
+//! is in memory, and made at every start. The leaves themselves are never touched.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

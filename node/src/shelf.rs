@@ -246,11 +246,7 @@ impl Shelf {
     /// # Errors
     /// The system's.
     pub fn follow(&self, batch: &Batch) -> io::Result<usize> {
-        let of = |column: Column, key: &[u8]| {
-            let (cooperative, entry) = key.split_first_chunk::<32>()?;
-            let ids = (EntryId(*cooperative), EntryId(entry.try_into().ok()?));
-            (column == Column::Payload).then_some(ids)
-        };
+        let of = |column, key: &[u8]| entry_of(key).filter(|_| column == Column::Payload);
         let gone = batch.deletes().iter().filter_map(|(column, key)| of(*column, key));
         let gone: BTreeSet<(EntryId, EntryId)> = gone.collect();
         let removed = self.remove(&gone)?;
@@ -277,10 +273,8 @@ impl Shelf {
                 return ControlFlow::Break(());
             }
             bytes += key.len() + value.len();
-            if let Some((cooperative, entry)) = key.split_first_chunk::<32>()
-                && let Ok(entry) = entry.try_into()
-            {
-                self.miss(&mut places, EntryId(*cooperative), EntryId(entry), value);
+            if let Some((cooperative, entry)) = entry_of(key) {
+                self.miss(&mut places, cooperative, entry, value);
             }
             ControlFlow::Continue(())
         })?;
@@ -396,6 +390,12 @@ pub fn listed(
 ) -> Result<Vec<Attachment>, StoreFault> {
     let value = store.read(Column::Payload, &payload_key(cooperative, entry))?;
     Ok(value.as_deref().map(within).unwrap_or_default())
+}
+
+/// Of which cooperative and entry a payload is, by its key in the store.
+fn entry_of(key: &[u8]) -> Option<(EntryId, EntryId)> {
+    let (cooperative, entry) = key.split_first_chunk::<32>()?;
+    Some((EntryId(*cooperative), EntryId(entry.try_into().ok()?)))
 }
 
 /// The attachments that a payload names, as it lies in the store: the salt stands before it.

@@ -131,10 +131,8 @@ impl Links {
                     links.add(*id, named);
                 }
             }
-            match act {
-                Act::Income(act) => links.add_all(*id, jobs.get(act.job.as_str())),
-                Act::Invoice(_) | Act::Contribution(_) => {}
-                _ => {}
+            if let Act::Income(act) = act {
+                links.add_all(*id, jobs.get(act.job.as_str()));
             }
         }
         let origins = Origins::new(sum);
@@ -142,10 +140,11 @@ impl Links {
             let (receipts, expenses) = origins.money(&run.id);
             let money = receipts.into_iter().chain(expenses).filter(|_| !run.lines.is_empty());
             money.for_each(|source| links.add(run.id, source));
-            for line in &run.lines {
-                let Some(record) = sum.state.runs().record(&run.id) else { continue };
-                let work = origins.work(line.line.member, run.period, &record.cut);
-                work.for_each(|(source, _)| links.add(run.id, source));
+            if let Some(record) = sum.state.runs().record(&run.id) {
+                for line in &run.lines {
+                    let work = origins.work(line.line.member, run.period, &record.cut);
+                    work.for_each(|(source, _)| links.add(run.id, source));
+                }
             }
             for redirect in run.redirects.iter().filter(|redirect| redirect.executed) {
                 links.add_all(run.payment.as_ref().map_or(run.id, |it| it.id), Some(&redirect.id));

@@ -42,14 +42,6 @@ pub fn sources(sum: &Sum, run: &EntryId, member: Member) -> Sources {
     Sources { contributions: work.unwrap_or_default(), receipts, expenses }
 }
 
-impl Sources {
-    /// Whether the line leads back to a client and to work.
-    #[must_use]
-    pub const fn is_whole(&self) -> bool {
-        !self.contributions.is_empty() && !self.receipts.is_empty()
-    }
-}
-
 /// What a contribution's credit stands on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Standing {

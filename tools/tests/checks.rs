@@ -28,6 +28,9 @@ use talea_tools::cheat::{change_byte, drop_entry, sign_twice};
 use talea_tools::checks::{Check, Outcome, checks, closed_alike};
 use talea_tools::verify::{Audit, Policy, audit};
 
+#[path = "checks/provenance.rs"]
+mod provenance;
+
 const ALBA: usize = 0;
 const BRUNO: usize = 1;
 const CHLOE: usize = 2;

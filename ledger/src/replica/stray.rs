@@ -63,22 +63,23 @@ impl Strays {
         self.receipts(id).is_none_or(|receipts| receipts.has(roster, node))
     }
 
+    fn find(&self, id: &EntryId) -> Option<&Stray> {
+        self.by_spot.get(self.spots.get(id)?)?.get(id)
+    }
+
     /// Whose checked logs hold one.
     fn receipts(&self, id: &EntryId) -> Option<&Receipts> {
-        let held = self.by_spot.get(self.spots.get(id)?)?;
-        held.get(id).map(|stray| &stray.receipts)
+        self.find(id).map(|stray| &stray.receipts)
     }
 
     /// One of them.
     pub(super) fn entry(&self, id: &EntryId) -> Option<&Signed> {
-        let held = self.by_spot.get(self.spots.get(id)?)?;
-        held.get(id).map(|stray| &stray.entry)
+        self.find(id).map(|stray| &stray.entry)
     }
 
     /// The leaf by which another's log accepts one.
     pub(super) fn leaf(&self, id: &EntryId) -> Option<Vec<u8>> {
-        let held = self.by_spot.get(self.spots.get(id)?)?;
-        held.get(id).map(|stray| accept(&stray.entry))
+        self.entry(id).map(|entry| accept(entry))
     }
 
     /// Takes one in; returns another one in the same spot.

@@ -76,7 +76,18 @@ pub struct Attested {
 /// Every contribution that counts, by the last day of the work, then by id.
 #[must_use]
 pub fn contributions(state: &State) -> Vec<Given> {
-    let mut all: Vec<Given> = state.work().iter().map(|(id, record)| given(*id, record)).collect();
+    chosen(state, |_| true)
+}
+
+/// Those of one member, in the same order.
+#[must_use]
+pub fn contributions_of(state: &State, member: Member) -> Vec<Given> {
+    chosen(state, |record| record.author == member)
+}
+
+fn chosen(state: &State, is_wanted: impl Fn(&Record) -> bool) -> Vec<Given> {
+    let wanted = state.work().iter().filter(|(_, record)| is_wanted(record));
+    let mut all: Vec<Given> = wanted.map(|(id, record)| given(*id, record)).collect();
     all.sort_by_key(|given| (given.act.end, given.id));
     all
 }

@@ -13,7 +13,7 @@ use crate::register::Register;
 use crate::state::State;
 use crate::verdict::{Need, Verdict};
 use crate::view::accounts::{Claims, Measure, claim, measures};
-use crate::view::contributions::{Given, contributions};
+use crate::view::contributions::{Given, contributions_of};
 use crate::view::runs::{Redirect, Run, RunLine, runs};
 
 /// A member.
@@ -116,14 +116,12 @@ pub fn members(register: &Register, state: &State) -> Vec<MemberRow> {
 #[must_use]
 pub fn statement(register: &Register, state: &State, member: Member) -> Option<Statement> {
     let books = state.books();
-    let mut given = contributions(state);
-    given.retain(|given| given.author == member);
     Some(Statement {
         measures: measures(register.charter()),
         member: row(register, state, member)?,
         claims: claim(books, member),
         payable: -books.net(&Account::Payable(member), Unit::Money),
-        contributions: given,
+        contributions: contributions_of(state, member),
         runs: runs(state).iter().filter_map(|run| part(run, member)).collect(),
         uncounted: uncounted(register, state, member),
     })
@@ -140,7 +138,6 @@ fn row(register: &Register, state: &State, member: Member) -> Option<MemberRow> 
         enrolled: device.enrolled,
         length: state.length(number),
     };
-    let devices = (0_u32..).zip(register.devices()).filter(|(_, device)| device.member == member);
     Some(MemberRow {
         member,
         id: record.id,
@@ -149,7 +146,7 @@ fn row(register: &Register, state: &State, member: Member) -> Option<MemberRow> 
         stage: stage.map(|stage| stage.code.clone()),
         binding_vote: law.is_binding(member, state.frame().saturating_sub(1)),
         admitted: record.admitted,
-        devices: devices.map(device).collect(),
+        devices: register.devices_of(member).map(device).collect(),
         shares: -state.books().net(&Account::Shares(member), Unit::Money),
     })
 }
@@ -166,9 +163,8 @@ fn part(run: &Run, member: Member) -> Option<Part> {
 }
 
 fn uncounted(register: &Register, state: &State, member: Member) -> Vec<Uncounted> {
-    let devices = (0_u32..).zip(register.devices()).filter(|(_, device)| device.member == member);
     let mut all = Vec::new();
-    for (device, _) in devices {
+    for (device, _) in register.devices_of(member) {
         for (seq, id) in (0_u32..).zip(state.chains().ids(device)) {
             let (rule, detail, needs) = match state.verdict(id) {
                 Some(Verdict::Void(void)) => (Some(void.rule()), Some(void.to_string()), None),
