@@ -13,7 +13,7 @@ use talea_tools::witness::{self, Past};
 use super::Desk;
 use crate::chain::{Answer, Chain};
 use crate::failure::{Failure, Outcome};
-use crate::out::{self, DIM, styled};
+use crate::out::{self, DIM, Form, styled};
 use crate::secret;
 
 /// What helps where something is not here.
@@ -116,9 +116,11 @@ impl Desk<'_> {
                 Ok(None) => "has too few calls yet".to_owned(),
                 Err(failure) => failure.to_string(),
             };
-            let node = server.node.to_string();
-            let node = node.get(..8).unwrap_or_default();
-            out::note(&styled(DIM, &format!("the register at node {node}: {told}")));
+            if super::form(self.common) == Form::Text {
+                let node = server.node.to_string();
+                let node = node.get(..8).unwrap_or_default();
+                out::note(&styled(DIM, &format!("the register at node {node}: {told}")));
+            }
         }
         Ok(registers)
     }
