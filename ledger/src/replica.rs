@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use talea_protocol::act::{Act, Content};
-use talea_protocol::entry::{Commitment, Entry, Refusal as Unsound, Signed, SignedHeader};
+use talea_protocol::entry::{Commitment, Entry, Header, Refusal as Unsound, Signed, SignedHeader};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
 use talea_protocol::message::{Message, Payload};
@@ -210,12 +210,15 @@ enum Checking {
     Frame(NodeKey),
 }
 
-/// A submission without its entry.
+/// A submission without its entry, and the place that this shall have.
 #[derive(Debug)]
 struct Submission {
     ticket: u64,
     source: NodeKey,
     payload: Option<Box<Payload>>,
+    device: DeviceKey,
+    seq: u64,
+    id: EntryId,
 }
 
 /// A cooperative, as this node keeps it.
@@ -329,7 +332,10 @@ impl Replica {
         self.now = self.now.max(now);
         match input {
             Input::Submit { ticket, source, entry, payload } => {
-                self.submitted(Submission { ticket, source, payload }, *entry);
+                let Header { device, seq, .. } = *entry.header();
+                let submission =
+                    Submission { ticket, source, payload, device, seq, id: entry.id() };
+                self.submitted(submission, *entry);
             }
             Input::Checked { check, entries } => self.checked(check, entries),
             Input::Connected(peer) => {

@@ -156,10 +156,10 @@ pub enum Unsafe {
         /// Nodes of the roster that did not answer.
         silent: Vec<NodeKey>,
     },
-    /// An entry that the journal does not have waits at a node, and may still get its place.
+    /// An entry that the journal does not have is at a node, and may still get its place.
     #[error(
         "this wallet was restored, or never compared with its nodes, and {} has an entry of this \
-         device for place {seq}, which waits there for another", short(.node)
+         device for place {seq} that has no place there yet", short(.node)
     )]
     Waiting {
         /// The place.

@@ -93,11 +93,7 @@ impl Room {
     pub fn of(&self, device: &DeviceKey) -> Vec<(u64, EntryId)> {
         let guests = self.guests.values().flatten();
         let theirs = guests.filter(|guest| guest.entry.header().device == *device);
-        let mut places: Vec<(u64, EntryId)> =
-            theirs.map(|guest| (guest.entry.header().seq, guest.entry.id())).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
+        theirs.map(|guest| (guest.entry.header().seq, guest.entry.id())).collect()
     }
 
     /// Whoever waited for this entry, in the order of arrival.
@@ -180,7 +176,9 @@ mod tests {
     impl Room {
         fn comes(&mut self, now: u64, from: usize, entry: &Signed) -> bool {
             let ticket = u64::try_from(self.all.entries).unwrap();
-            let submission = Submission { ticket, source: source(from), payload: None };
+            let Header { device, seq, .. } = *entry.header();
+            let (source, id) = (source(from), entry.id());
+            let submission = Submission { ticket, source, payload: None, device, seq, id };
             self.enter(Moment(now), EntryId([2; 32]), submission, entry.clone()).is_ok()
         }
 

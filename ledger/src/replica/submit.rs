@@ -52,10 +52,21 @@ impl Replica {
         }
     }
 
-    /// Genuine entries of a device that wait here for another and have no place yet: place and id.
+    /// Entries of a device that are here and have no place yet: they wait for another, or their
+    /// signatures are to be checked first. Their places and ids.
     #[must_use]
     pub fn awaiting(&self, device: &DeviceKey) -> Vec<(u64, EntryId)> {
-        self.room.of(device)
+        let under_check = self.checking.values().filter_map(|checking| match checking {
+            Checking::Submissions(submissions) => Some(submissions),
+            Checking::Frame(_) => None,
+        });
+        let unchecked = self.submissions.iter().map(|(submission, _)| submission);
+        let unchecked = unchecked.chain(under_check.flatten()).filter(|it| it.device == *device);
+        let mut all = self.room.of(device);
+        all.extend(unchecked.map(|it| (it.seq, it.id)));
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// What is said to who submits to a node that gives no places.

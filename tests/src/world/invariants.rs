@@ -556,8 +556,14 @@ impl World {
                             .mirrors()
                             .map(|it| (it.checked.size(), it.waiting.len(), it.accused))
                             .collect();
+                        let forks: Vec<_> = replica
+                            .freezes()
+                            .forks()
+                            .map(|(device, open)| (device, open.fork.seq()))
+                            .collect();
                         format!(
-                            "[{host} {lie:?}: {} settled of {}, {} leaves, others {logs:?}]",
+                            "[{host} {lie:?}: {} settled of {}, {} leaves, others {logs:?}, forks \
+                             {forks:?}]",
                             replica.settled(),
                             replica.places().len(),
                             replica.published(),

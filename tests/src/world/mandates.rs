@@ -54,7 +54,11 @@ impl World {
         if people.register().executed(&mandate.decision) {
             return true;
         }
-        if !people.orders(&mandate.decision, &mandate.effect) {
+        let register = people.register();
+        let has_gone = |holder| !register.is_member(holder, register.head().0);
+        // Nobody stands still for somebody who has gone, and `talea` refuses to hand over to it.
+        let is_vain = matches!(mandate.effect, Effect::Appoint(_, holder) if has_gone(holder));
+        if is_vain || !people.orders(&mandate.decision, &mandate.effect) {
             self.faults.count("decisions that come to nothing");
             return true;
         }

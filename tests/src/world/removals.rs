@@ -58,14 +58,20 @@ impl World {
         self.go_astray(island, place, |node| has(mask, node));
     }
 
-    /// Whether a removal is refused where another branch of a chain that it ends is held than the
-    /// nodes held that the registrar had asked: only of a device that has written twice in one place.
-    pub(super) fn removes_a_fork(&self, island: usize, asked: &Ticket, reply: Reply) -> bool {
+    /// Whether a removal or a hand-over is refused where another branch of a chain that it cuts is held
+    /// than the nodes held that the registrar had asked: only of a device that has written twice in
+    /// one place.
+    pub(super) fn cuts_a_forked_chain(&self, island: usize, asked: &Ticket, reply: Reply) -> bool {
         let people = &self.islands[island].people;
         let act = people.find(&asked.entry).map(|entry| entry.content());
-        let Some(Content::Known(Act::Remove(it))) = act else { return false };
-        let mut devices = people.register().devices_of(it.member);
-        let has_forked = devices.any(|(_, record)| people.has_forked(&record.key));
+        let cut = match act {
+            Some(Content::Known(Act::Remove(it))) => &it.cut,
+            Some(Content::Known(Act::HandOver(it))) => &it.cut,
+            _ => return false,
+        };
+        let mut devices = (0_u32..).zip(people.register().devices());
+        let has_forked = devices
+            .any(|(device, record)| cut.length(device) > 0 && people.has_forked(&record.key));
         has_forked && reply == Reply::Refused(Refusal::CutRoot)
     }
 }

@@ -186,7 +186,7 @@ impl World {
             // Rule 26: the same, of another branch of the chain that is cut.
             Errand::Honest if self.cuts_a_fork(island, asked, reply) => {}
             Errand::Honest if self.is_mandated(island, asked, reply) => {}
-            Errand::Honest if self.removes_a_fork(island, asked, reply) => {}
+            Errand::Honest if self.cuts_a_forked_chain(island, asked, reply) => {}
             Errand::Honest if self.has_signed_twice(island, asked, reply) => {
                 self.violate(Invariant::NoHonestWalletForks, what());
             }

@@ -84,6 +84,7 @@ pub fn remove(common: &Common, member: &str, decision: Option<&str>) -> Outcome 
 pub fn hand_over(common: &Common, role: &str, member: &str, decision: Option<&str>) -> Outcome {
     let mut desk = Desk::signing(common)?;
     let (office, holder) = (acts::office(&desk.book, role)?, acts::member(&desk.book, member)?);
+    present(&desk.book, holder)?;
     let ordered = |effect: &Effect| *effect == Effect::Appoint(office, holder);
     let decision = decided(&desk.book, decision, ordered)?;
     let register = desk.book.register();
