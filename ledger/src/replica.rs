@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use talea_protocol::act::{Act, Content};
 use talea_protocol::entry::{Commitment, Entry, Header, Refusal as Unsound, Signed, SignedHeader};
+use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::{DeviceKey, NodeKey, SecretKey};
 use talea_protocol::message::{Message, Payload};
@@ -258,6 +259,9 @@ pub struct Replica {
     dead: Dead,
     /// Register entries that a succession adopts although their author's chain stands still.
     adopted: BTreeSet<EntryId>,
+    /// Proofs behind forks that are open, by device and place. A restart forgets them: peers for whom
+    /// they are open tell of them again.
+    later: BTreeMap<(u32, u32), Fork>,
     /// Contradictions whose other half is to be read, by its leaf, and whether it was asked for.
     recalls: BTreeMap<u64, (SignedHeader, bool)>,
     /// Entries whose payloads this log says are erased.
@@ -307,6 +311,7 @@ impl Replica {
             splits: Splits::default(),
             dead: Dead::default(),
             adopted: BTreeSet::new(),
+            later: BTreeMap::new(),
             recalls: BTreeMap::new(),
             erased: BTreeSet::new(),
             reload: None,
@@ -353,6 +358,7 @@ impl Replica {
         }
         self.change_roster();
         self.try_strays();
+        self.tell_remembered();
         self.drain_sync();
     }
 

@@ -19,6 +19,9 @@ use crate::freeze::{Freezes, Open};
 use crate::place::{Cause, Refusal, office};
 use crate::register::Office;
 
+/// Proofs of one chain that are remembered behind the one that is open.
+const LATER_MAX: usize = 4;
+
 impl Replica {
     /// Whether this node's own log grows: it has all that it ever signed, and nothing that needs
     /// a restart from disk.
@@ -80,7 +83,7 @@ impl Replica {
 
     /// A peer tells of a fork.
     pub(super) fn told(&mut self, peer: NodeKey, fork: &Fork) {
-        if self.news_of(fork) {
+        if self.news_of(fork) || self.is_behind(fork).is_some() {
             match fork.check(&self.cooperative) {
                 Ok(()) => self.proven(*fork),
                 Err(_) => self.accuse(Alarm::Unsound(peer), peer, peer),
@@ -123,9 +126,44 @@ impl Replica {
             && !self.is_healed(Some(device), fork.seq())
     }
 
+    /// Whether a proof is to be remembered behind another one of its chain that is open.
+    fn is_behind(&self, fork: &Fork) -> Option<(u32, u32)> {
+        let device = self.register.as_ref()?.known(&fork.device())?;
+        let seq = u32::try_from(fork.seq()).ok()?;
+        let open = self.freezes.forked(device)?;
+        let is_new = open.fork.seq() < fork.seq() && !self.later.contains_key(&(device, seq));
+        is_new.then_some((device, seq))
+    }
+
+    /// Remembers the lowest few proofs behind an open one.
+    fn keep_behind(&mut self, (device, seq): (u32, u32), fork: Fork) {
+        self.later.insert((device, seq), fork);
+        let held = || self.later.range((device, 0)..=(device, u32::MAX)).map(|(place, _)| *place);
+        let last = held().next_back().filter(|_| held().count() > LATER_MAX);
+        if let Some(last) = last {
+            self.later.remove(&last);
+        }
+    }
+
+    /// Proofs behind forks that are healed by now. One is told of once its place is taken here: a leaf
+    /// that says that nothing is held there would deny the branch that is yet to come.
+    pub(super) fn tell_remembered(&mut self) {
+        let is_due = |(device, seq): &(u32, u32)| {
+            self.freezes.forked(*device).is_none() && self.places.at(*device, *seq).is_some()
+        };
+        if let Some(place) = self.later.keys().copied().find(is_due)
+            && let Some(fork) = self.later.remove(&place)
+        {
+            self.proven(fork);
+        }
+    }
+
     /// A checked proof: the chain stands still, the log says so, everybody is told.
     pub(super) fn proven(&mut self, fork: Fork) {
         if !self.news_of(&fork) {
+            if let Some(place) = self.is_behind(&fork) {
+                self.keep_behind(place, fork);
+            }
             return;
         }
         if !self.may_append() {
