@@ -3,21 +3,23 @@
 
 use talea_ledger::place::{Cause, Refusal};
 use talea_ledger::register::Office;
-use talea_ledger::replica::{Alarm, Reply};
+use talea_ledger::replica::{Alarm, Input, Reply};
 use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Close, Effect, Enrol, Mark, Matter, Request, enrolment};
 use talea_protocol::bytes::{Code, List, Month, Octets};
 use talea_protocol::charter::{Kind, Member};
 use talea_protocol::entry::{Commitment, sign};
+use talea_protocol::fork::Fork;
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::Purpose;
 use talea_protocol::leaf::Leaf;
-use talea_protocol::message::Payload;
+use talea_protocol::message::{Message, Payload};
 use talea_protocol::recovery::{
     Approval, Call, Depart, Erase, Guardians, HandOver, Remove, Report, Revoke, Succeed, departure,
     guardianship, revocation, succession,
 };
 use talea_tests::coop::{Coop, header, work};
+use talea_tests::net::{Node, node_keys};
 use talea_tests::people::secret;
 
 #[test]
@@ -85,6 +87,78 @@ fn a_healed_chain_goes_on_from_the_branch_that_is_not_dead() {
     // And so it is after a restart, from the same leaves.
     coop.net.restart(0);
     coop.agree();
+}
+
+#[test]
+fn a_fork_behind_another_one_is_proven_everywhere_once_that_is_healed() {
+    let mut coop = Coop::of(4, 0, 3, 3);
+    for node in 0..4 {
+        coop.net.isolate(node);
+    }
+    let (seq, prev) = coop.chains[1];
+    let first = [1, 2].map(|minutes| coop.entry_at(1, seq, prev, &work(minutes)));
+    let second = [3, 4].map(|minutes| coop.entry_at(1, seq + 1, first[0].id(), &work(minutes)));
+    for (node, entry) in [
+        (0, &first[0]),
+        (0, &second[0]),
+        (1, &first[0]),
+        (1, &second[0]),
+        (2, &first[0]),
+        (2, &second[1]),
+        (3, &first[1]),
+    ] {
+        assert!(matches!(coop.net.submit(node, entry), Reply::Placed(_)));
+    }
+    // The fork in the first place is proven before anybody hears of the second.
+    for (one, other) in [(0, 3), (1, 3), (2, 3)] {
+        coop.net.link(one, other);
+        coop.net.pass(1_000);
+    }
+    coop.net.join();
+    coop.agree();
+    assert_eq!(coop.forks(), [1, 1, 1, 1]);
+    let place = u32::try_from(seq).unwrap();
+    let heal = coop.heal(&[0, 1, 2, 3], 1, place, Some(first[0].id()));
+    coop.say(2, 0, &heal);
+    coop.agree();
+    let opened = |node: &Node| {
+        let device = node.replica.register().unwrap().known(&coop.keys[1].device()).unwrap();
+        node.replica.freezes().forked(device).map(|open| open.fork.seq())
+    };
+    let opened: Vec<_> = coop.net.nodes.iter().map(opened).collect();
+    assert_eq!(opened, [Some(seq + 1); 4]);
+    // So the second can be healed, too, and the chain goes on.
+    let heal = coop.heal(&[0, 1, 2, 3], 1, place + 1, Some(second[0].id()));
+    coop.say(2, 0, &heal);
+    coop.agree();
+    assert_eq!(coop.forks(), [0, 0, 0, 0]);
+    coop.chains[1] = (seq + 2, second[0].id());
+    let next = coop.say(3, 1, &work(5));
+    coop.agree();
+    assert_eq!(coop.verdict(1, &next), Some(Verdict::Counted));
+}
+
+/// What is behind the end of a chain counts for nobody, so nobody has to agree on it: without this
+/// one node would say for ever that the chain stands still, and another that it does not.
+#[test]
+fn a_fork_behind_the_end_of_a_chain_is_told_of_nowhere() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let (seq, prev) = coop.chains[1];
+    coop.say(0, 1, &Act::Leave);
+    coop.agree();
+    let word = coop.word(1, Purpose::Departure, &departure(&coop.cooperative, Member(1)));
+    let cut = coop.cut(0, &[1]);
+    coop.say(1, 0, &Act::Depart(Depart { member: Member(1), cut, word }));
+    coop.agree();
+    let left = coop.chains[1].1;
+    assert_ne!(left, prev);
+    let [one, other] = [1, 2].map(|it| coop.entry_at(1, seq + 1, left, &work(it)));
+    let fork = Fork::new(one.signed_header(), other.signed_header());
+    let told = Message::Forked { cooperative: coop.cooperative, fork: Box::new(fork) };
+    let peer = node_keys(3)[1].node();
+    coop.net.befall(0, Input::Message(peer, Box::new(told)));
+    coop.agree();
+    assert_eq!(coop.forks(), [0, 0, 0]);
 }
 
 #[test]
@@ -399,9 +473,7 @@ fn an_erased_payload_is_gone_everywhere_and_every_proof_still_holds() {
     assert!(matches!(coop.net.submit_with(0, &entry, payload), Reply::Placed(_)));
     coop.net.pass(5_000);
     let held = |coop: &Coop| {
-        let kept = |node: &talea_tests::net::Node| {
-            node.disk.payload(&coop.cooperative, &entry.id()).is_some()
-        };
+        let kept = |node: &Node| node.disk.payload(&coop.cooperative, &entry.id()).is_some();
         coop.net.nodes.iter().filter(|node| kept(node)).count()
     };
     assert_eq!(held(&coop), 3);

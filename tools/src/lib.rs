@@ -36,6 +36,7 @@ pub mod history;
 pub mod square;
 pub mod phrase;
 pub mod ending;
+pub mod succession;
 pub mod healing;
 pub mod charter_file;
 pub mod founding;

@@ -111,6 +111,11 @@ impl Replica {
     fn news_of(&self, fork: &Fork) -> bool {
         let Some(register) = &self.register else { return false };
         let Some(device) = register.known(&fork.device()) else { return false };
+        // Behind the end of a chain nothing counts, whichever branch it is of.
+        let end = register.record(device).and_then(|record| record.end);
+        if end.is_some_and(|end| u64::from(end.length) <= fork.seq()) {
+            return false;
+        }
         let open = self.freezes.forked(device).map(|open| open.fork.seq());
         let settled = u64::from(self.places.settled(device));
         // A second proof matters only where an earlier place is still open.

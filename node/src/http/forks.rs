@@ -53,10 +53,12 @@ pub async fn head(
                 replica.register().ok_or_else(|| Problem::no_charter(&cooperative))?;
                 return Err(Problem::not_found(format!("no device {device:?} is enrolled")));
             };
-            // A cut is made where nodes say that they stand still: for good, and not until a loss
-            // of power.
+            // A cut is made, and a successor goes on, where nodes say that they stand still: for
+            // good, and not until a loss of power.
             let relieved = head["relieved"].as_array().is_some_and(|roles| !roles.is_empty());
-            let kept = (relieved || !head["frozen"].is_null()).then(|| hosted.kept());
+            let called = !head["registrar"]["successor"].is_null();
+            let stands = relieved || called || !head["frozen"].is_null();
+            let kept = stands.then(|| hosted.kept());
             Ok((head, kept))
         })
         .await?;

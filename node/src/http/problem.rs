@@ -115,7 +115,8 @@ impl Problem {
     /// Too much is under way.
     #[must_use]
     pub fn busy() -> Self {
-        let detail = "as many submissions are under way as this node takes";
+        let detail = "this node takes no submission now: as many as it can are under way, or it is \
+                      finding out after its start what it has signed";
         let hint = "send it again after the time in Retry-After, here or to another node";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, hint)
     }

@@ -1,9 +1,8 @@
 //! A registrar that writes two registers, and the members who call for another one.
 //!
-//! The successor does what the ledger's README asks of one: it goes on from the highest register
-//! entry that as many standing nodes report as settle an entry. Where two registers are held by so
-//! many each that neither can settle, no succession gets through: then the register stands still
-//! for ever, and the world says so (README, section 8, "Succession").
+//! The successor goes on from where `talea` does (`talea_tools::succession`). Where two registers
+//! are held by so many each that neither can settle, no succession gets through: then the register
+//! stands still for ever, and the world says so (the ledger's README, section 8, "Succession").
 
 use talea_ledger::place::Refusal;
 use talea_ledger::replica::{Replica, Reply};
@@ -12,6 +11,7 @@ use talea_protocol::entry::{Entry, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::DeviceKey;
 use talea_protocol::recovery::Call;
+use talea_tools::succession::{self, Report};
 
 use super::canary::Canary;
 use super::invariants::{Checked, Invariant};
@@ -224,37 +224,26 @@ impl World {
         let Some(torn) = self.islands[island].torn.last() else { return Ground::Open };
         let held = &self.islands[island];
         let honest = self.honest();
-        let standing = honest.iter().filter_map(|host| held.replicas[*host].as_ref());
-        let reports: Vec<Vec<EntryId>> = standing.filter_map(|it| report(it, call)).collect();
-        let asked = match self.canary {
-            Some(Canary::HastySuccessor) => 1,
-            _ => usize::from(self.scenario.quorum),
+        let report = |host: &usize| {
+            let line = line(held.replicas[*host].as_ref()?, call)?;
+            Some(Report { node: self.hosts[*host].node, line })
         };
-        if reports.len() < asked {
-            return Ground::Open;
+        let reports: Vec<Report> = honest.iter().filter_map(report).collect();
+        let mut roster = held.people.register().roster().clone();
+        if self.canary == Some(Canary::HastySuccessor) {
+            roster.quorum = 1;
         }
-        let ids = |branch: &Vec<Numbered>| -> Vec<EntryId> {
-            branch.iter().map(|it| it.entry.id()).collect()
-        };
-        let lines = torn.branches.each_ref().map(ids);
-        let fits = |line: &[EntryId]| reports.iter().filter(|it| line.starts_with(it)).count();
-        let mut grounds: Vec<(usize, usize, usize)> = (0..2)
-            .flat_map(|branch| {
-                let reported = reports.iter().filter(|it| lines[branch].starts_with(it));
-                let highest = reported.map(Vec::len).max();
-                highest.map(|length| (fits(&lines[branch][..length]), length, branch))
-            })
-            .collect();
-        grounds.sort_unstable();
-        let all = reports.len() == honest.len();
-        match grounds.last() {
-            Some((count, length, branch))
-                if *count >= asked && (all || *count == reports.len()) =>
-            {
-                Ground::At(*branch, *length)
+        match succession::ground(&roster, &reports) {
+            Ok(ground) => {
+                let is_in = |branch: &&Vec<Numbered>| {
+                    let ids = branch.iter().map(|it| it.entry.id());
+                    ground.iter().copied().eq(ids.take(ground.len()))
+                };
+                let branch = torn.branches.iter().position(|it| is_in(&it)).expect("one of two");
+                Ground::At(branch, ground.len())
             }
-            _ if all && torn.asked > PATIENCE => Ground::None,
-            _ => Ground::Open,
+            Err(_) if reports.len() == honest.len() && torn.asked > PATIENCE => Ground::None,
+            Err(_) => Ground::Open,
         }
     }
 
@@ -354,15 +343,13 @@ fn all_bytes(branch: &[Numbered]) -> Vec<Vec<u8>> {
     branch.iter().map(|it| it.entry.bytes().to_vec()).collect()
 }
 
-/// The register behind what the callers stand at, as a node holds it durably; none while it has not
-/// enough calls.
-fn report(replica: &Replica, call: Call) -> Option<Vec<EntryId>> {
+/// The register behind what the callers stand at, as a node tells it once all that it knows is
+/// durable; none while it has not enough calls.
+fn line(replica: &Replica, call: Call) -> Option<Vec<EntryId>> {
     let register = replica.register()?;
-    (replica.freezes().successor() == Some(call.successor)).then_some(())?;
-    let is_durable = |id: &EntryId| {
-        replica.places().find(id).is_some_and(|place| place.leaf < replica.published())
-    };
+    let stands = replica.freezes().successor() == Some(call.successor);
+    let is_kept = replica.commits() >= replica.commits_due();
     let first = register.number(&call.at)? + 1;
     let ids = (first..=register.head().0).filter_map(|number| register.entry(number));
-    Some(ids.take_while(is_durable).collect())
+    (stands && is_kept).then(|| ids.collect())
 }

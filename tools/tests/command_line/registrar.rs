@@ -1,5 +1,8 @@
 //! The registrar's role goes to another member, by decision and by succession: whoever has it
-//! admits, and whoever had it is refused, by the wallet and by a node that is given its signature.
+//! admits, and whoever had it is refused, by the wallet and by a node that is given its signature. What
+//! the old one had on its way, its successor adopts.
+
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +14,11 @@ use talea_protocol::entry::{Header, SCHEME, VERSION, sign};
 use talea_protocol::hash::EntryId;
 
 use crate::founded::{FOUNDED_MS, Founded};
+use crate::nodes::Node;
 use crate::program::talea;
+
+/// Nothing here takes longer, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the node answers to an entry for the register that Nadia's key signs, whatever her wallet
 /// says.
@@ -82,5 +89,43 @@ fn the_registrars_role_is_handed_over_and_taken_over_and_its_last_holder_is_refu
     assert!(admitted.out.starts_with("settled"), "{admitted:?}");
     talea(&chloe, &["fetch"]).good();
     let overview = founded.node.overview(&founded.cooperative(), &founded.keys[0]);
+    assert_eq!(overview["members"].as_u64(), Some(5), "{overview}");
+}
+
+#[test]
+fn a_successor_adopts_what_the_old_registrar_had_on_its_way() {
+    let mut founded = Founded::by(&["b", "c"], 2);
+    let (nadia, bruno) = (founded.wallet("nadia"), founded.wallet("bruno"));
+    talea(&bruno, &["check-head"]).good();
+    talea(&founded.wallet("chloe"), &["check-head"]).good();
+    let mut admit = founded.applicant("dario");
+    admit.push("--json".to_owned());
+    // One node numbers the admission and misses the calls; the others miss the admission.
+    founded.others.iter_mut().for_each(Node::kill);
+    let admitted = type_in(&founded, "nadia", &admit).json();
+    assert_eq!(admitted[0]["status"], "sent", "{admitted}");
+    founded.node.kill();
+    founded.others.iter_mut().for_each(Node::start);
+    let call = ["call", "bruno", "--json", "--yes"];
+    let called = talea(&founded.wallet("chloe"), &call).json();
+    let slip = called["slip"].as_str().expect("a slip");
+    talea(&bruno, &call).good();
+    founded.node.start();
+    let settled =
+        |node: &Node| node.overview(&founded.cooperative(), &founded.keys[0])["settled"].as_u64();
+    let begun = Instant::now();
+    while settled(&founded.node) < settled(&founded.others[0]) {
+        assert!(begun.elapsed() < PATIENCE, "the first node does not catch up");
+    }
+
+    let succeeded = talea(&bruno, &["succeed", slip, "--yes", "--json"]).good();
+    assert!(succeeded.err.contains("had on its way: 1 not settled"), "{succeeded:?}");
+    assert_eq!(succeeded.json()[0]["status"], "settled");
+    talea(&founded.wallet("dario"), &["fetch"]).good();
+    let emile = founded.applicant("emile");
+    let admitted = type_in(&founded, "bruno", &emile).good();
+    assert!(admitted.out.starts_with("settled"), "{admitted:?}");
+    talea(&nadia, &["fetch"]).good();
+    let overview = founded.others[0].overview(&founded.cooperative(), &founded.keys[0]);
     assert_eq!(overview["members"].as_u64(), Some(5), "{overview}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use talea_ledger::freeze::Open;
 use talea_protocol::key::{DeviceKey, NodeKey};
 use talea_protocol::leaf::Leaf;
 
@@ -30,12 +31,18 @@ impl World {
         }
     }
 
+    /// What is behind the end of a chain counts for nobody: who heard of it before the end tells of it,
+    /// and who heard later does not.
     pub(super) fn every_met_equivocation_is_proven(&self, island: usize) -> bool {
         let held = &self.islands[island];
         let forked = |host: usize| -> BTreeSet<u32> {
-            let replica = held.replicas[host].as_ref();
-            let freezes = replica.map(|replica| replica.freezes().forks());
-            freezes.into_iter().flatten().map(|(device, _)| device).collect()
+            let Some(replica) = held.replicas[host].as_ref() else { return BTreeSet::new() };
+            let counts = |(device, open): &(u32, &Open)| {
+                let record = replica.register().and_then(|register| register.record(*device));
+                let end = record.and_then(|record| record.end);
+                end.is_none_or(|end| open.fork.seq() < u64::from(end.length))
+            };
+            replica.freezes().forks().filter(counts).map(|(device, _)| device).collect()
         };
         let all: BTreeSet<BTreeSet<u32>> = self.honest().into_iter().map(forked).collect();
         all.len() <= 1

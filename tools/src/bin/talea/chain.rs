@@ -98,13 +98,23 @@ impl Chain<'_> {
 
     /// The entries that a node holds from a place on, each signed by somebody.
     pub fn entries(&self, server: &Server, head: &Head, from: u64) -> Outcome<Vec<Signed>> {
-        let Some(number) = head.number else { return Ok(Vec::new()) };
+        match head.number {
+            Some(number) => self.pages(server, &format!("chains/{number}"), from),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The register that a node holds, from a number on, each entry signed by somebody.
+    pub fn register(&self, server: &Server, from: u64) -> Outcome<Vec<Signed>> {
+        self.pages(server, "register", from)
+    }
+
+    fn pages(&self, server: &Server, of: &str, from: u64) -> Outcome<Vec<Signed>> {
         let (node, mut entries) = (Node::at(&server.http), Vec::new());
         let mut from = Some(from);
         while let Some(first) = from.take() {
             let cooperative = self.known.cooperative;
-            let path =
-                format!("/v1/cooperatives/{cooperative}/chains/{number}?from={first}&limit={PAGE}");
+            let path = format!("/v1/cooperatives/{cooperative}/{of}?from={first}&limit={PAGE}");
             let page: Page = node.read(&path, self.reader(server).as_ref())?;
             let given = page.entries.len();
             for row in page.entries {

@@ -1,4 +1,4 @@
-//! Members that go, roles that are handed over, a registrar that is replaced.
+//! Members that go, roles that are handed over, a registrar that is to be replaced.
 //!
 //! Whoever leaves or calls signs twice: an entry, by which nodes stand still, and a slip, which the
 //! registrar or the successor writes down. What a decision orders is looked up, not typed.
@@ -11,14 +11,14 @@ use talea_protocol::charter::Member;
 use talea_protocol::cut::{Cut, CutRoot};
 use talea_protocol::entry::Signed;
 use talea_protocol::hash::EntryId;
-use talea_protocol::recovery::{Call, Depart, HandOver, Remove, Succeed};
+use talea_protocol::recovery::{Call, Depart, HandOver, Remove};
 use talea_tools::book::Book;
-use talea_tools::word::{self, Calling, Leaving};
+use talea_tools::word::{Calling, Leaving};
 
 use crate::acts;
 use crate::cli::Common;
 use crate::desk::{self, Desk, SIGN};
-use crate::devices::{cut, give, list_of};
+use crate::devices::{cut, give};
 use crate::failure::{Failure, Outcome};
 use crate::people::{me, slip_failure};
 use crate::standing::Standing;
@@ -139,14 +139,18 @@ pub fn call(common: &Common, successor: &str) -> Outcome {
     let mut desk = Desk::signing(common)?;
     let (member, successor) = (me(&desk)?, acts::member(&desk.book, successor)?);
     let call = open_call(&desk.book, successor);
-    let same = |act: &Act| matches!(act, Act::Call(it) if *it == call);
-    let has_called = stated(&desk.book, member, same).is_some();
+    let has_called = has_called(&desk.book, member, call);
     let Some(standing) = declare_once(common, &mut desk, &Act::Call(call), has_called)? else {
         return Ok(());
     };
     let slip = Calling::new(desk.known.cooperative, call, desk.key()?).render();
     give(common, &standing, Some(&slip), "Pass this to the successor:");
     Ok(())
+}
+
+/// Whether a member has said so in an entry, by which nodes stand still.
+pub fn has_called(book: &Book, member: Member, call: Call) -> bool {
+    stated(book, member, |act| matches!(act, Act::Call(it) if *it == call)).is_some()
 }
 
 /// The call that others have begun for this successor under the present registrar, so that all words
@@ -164,40 +168,4 @@ fn open_call(book: &Book, successor: Member) -> Call {
         _ => None,
     });
     begun.unwrap_or(Call { at: head, successor })
-}
-
-/// `talea succeed`.
-pub fn succeed(common: &Common, slips: &[String]) -> Outcome {
-    let mut desk = Desk::signing(common)?;
-    let cooperative = desk.known.cooperative;
-    let mut calls = Vec::new();
-    for slip in slips {
-        calls.push(Calling::parse(slip, cooperative).map_err(slip_failure)?);
-    }
-    let Some(call) = calls.first().map(|first| first.call) else { return Ok(()) };
-    if calls.iter().any(|it| it.call != call) {
-        return Err(Failure::usage(
-            "the slips call for different successors, or from different register entries",
-            "have those who call run `talea fetch` and `talea call` again, one after another",
-        ));
-    }
-    if me(&desk)? != call.successor {
-        return Err(Failure::rule(
-            format!(
-                "rule 16: the members call for {}, not for you",
-                desk.book.handle(call.successor)
-            ),
-            "the one who is called for goes on",
-        ));
-    }
-    calls.push(Calling::new(cooperative, call, desk.key()?));
-    let words = list_of(word::ordered(calls.into_iter().map(|it| it.word).collect()))?;
-    let act = Act::Succeed(Succeed { call, words });
-    if let Err(void) = desk.book.register().examine(&act) {
-        return Err(Failure::rule(
-            void.to_string(),
-            "have more members run `talea call`, and give all their slips",
-        ));
-    }
-    desk.state(&act, None)
 }

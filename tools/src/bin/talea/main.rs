@@ -31,6 +31,7 @@ mod socket;
 mod source;
 mod standing;
 mod submit;
+mod successor;
 
 use std::process::ExitCode;
 
@@ -100,7 +101,7 @@ fn run(common: &Common, command: &Command) -> Outcome {
         }
         Command::Reform { decision } => roster::reform(common, decision.as_deref()),
         Command::Call { successor } => going::call(common, successor),
-        Command::Succeed { calls } => going::succeed(common, calls),
+        Command::Succeed { calls } => successor::succeed(common, calls),
         Command::Forks { save, file } => forks::list(common, save.as_deref(), file.as_deref()),
         Command::Heal { device } => forks::heal(common, device),
         Command::Fetch => lists::fetch(common),

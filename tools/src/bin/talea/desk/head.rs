@@ -1,6 +1,8 @@
 //! Before anything is signed or sent: does a node know of more than this wallet does?
 
+use talea_protocol::entry::Signed;
 use talea_protocol::key::DeviceKey;
+use talea_protocol::recovery::Call;
 use talea_tools::heads::{self, Head, Unsafe};
 use talea_tools::healing::Row;
 use talea_tools::journal::{Journal, JournalFault};
@@ -11,8 +13,11 @@ use talea_tools::witness::{self, Past};
 use super::Desk;
 use crate::chain::{Answer, Chain};
 use crate::failure::{Failure, Outcome};
-use crate::out::{self, DIM, styled};
+use crate::out::{self, DIM, Form, styled};
 use crate::secret;
+
+/// What helps where something is not here.
+const FETCH: &str = "run `talea fetch`, then try again";
 
 impl Desk<'_> {
     /// Refuses to go on if a node, or the last export, holds more of this chain than the journal.
@@ -92,6 +97,78 @@ impl Desk<'_> {
     /// last entry.
     pub fn ask_heads_of(&self, device: DeviceKey) -> Vec<Answer> {
         Chain { device, ..self.chain() }.ask(0)
+    }
+
+    /// The register of every node whose old registrar stands still for this call, behind the entry
+    /// that it names.
+    pub fn ask_registers(&self, call: Call) -> Outcome<Vec<(Server, Vec<Signed>)>> {
+        let register = self.book.register();
+        let unknown = || Failure::node("the calls name an entry that is not here", FETCH);
+        let first = u64::from(register.number(&call.at).ok_or_else(unknown)?) + 1;
+        let mut registers = Vec::new();
+        for (server, head) in self.ask_heads() {
+            let told = match self.register_behind(&server, head, call, first) {
+                Ok(Some(register)) => {
+                    let count = register.len();
+                    registers.push((server.clone(), register));
+                    format!("stands still, {count} entries behind what the calls name")
+                }
+                Ok(None) => "has too few calls yet".to_owned(),
+                Err(failure) => failure.to_string(),
+            };
+            if super::form(self.common) == Form::Text {
+                let node = server.node.to_string();
+                let node = node.get(..8).unwrap_or_default();
+                out::note(&styled(DIM, &format!("the register at node {node}: {told}")));
+            }
+        }
+        Ok(registers)
+    }
+
+    fn register_behind(
+        &self,
+        server: &Server,
+        head: Outcome<Head>,
+        call: Call,
+        first: u64,
+    ) -> Outcome<Option<Vec<Signed>>> {
+        let head = head?;
+        let successor = head.registrar.and_then(|it| it.successor);
+        let (Some(told), true) = (head.register, successor == Some(call.successor.0)) else {
+            return Ok(None);
+        };
+        let register = self.chain().register(server, first)?;
+        let last = register.last().map_or(call.at, |last| last.id());
+        if last != told.head {
+            return Err(Failure::node(
+                format!("{} says that it holds another register than it shows", server.http),
+                "ask again; if it stays so, name another node with `talea join`",
+            ));
+        }
+        Ok(Some(register))
+    }
+
+    /// Takes register entries that a node holds into the book, with what is before them in their
+    /// chains. Returns how many of them are new here.
+    pub fn adopt(&mut self, server: &Server, register: &[Signed]) -> Outcome<usize> {
+        let mut new = 0;
+        for entry in register {
+            if self.book.verdict(&entry.id()).is_some() {
+                continue;
+            }
+            let device = entry.header().device;
+            if let Some(number) = self.book.register().known(&device) {
+                let from = u64::from(self.book.state().length(number));
+                let head = Head { number: Some(number), ..Head::nothing(server.node) };
+                let before = self.chain().entries(server, &head, from)?;
+                for entry in before.into_iter().filter(|it| it.header().seq < entry.header().seq) {
+                    self.book.add(entry)?;
+                }
+            }
+            self.book.add(entry.clone())?;
+            new += 1;
+        }
+        Ok(new)
     }
 
     /// What every node tells of open forks.
