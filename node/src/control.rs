@@ -97,6 +97,9 @@ struct HostRequest {
     #[serde(default)]
     peers: Vec<Peer>,
     charter: Option<String>,
+    /// Whether this node has kept it before, and lost what it had signed.
+    #[serde(default)]
+    lost: bool,
 }
 
 /// Nodes to be dialled.
@@ -179,7 +182,7 @@ async fn host(
     promises: PathBuf,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let HostRequest { cooperative, peers, charter } = parse(&body)?;
+    let HostRequest { cooperative, peers, charter, lost } = parse(&body)?;
     let charter = charter.map(|text| charter_of(&cooperative, &text)).transpose()?;
     meet(&app, &peers).await?;
     let is_known = app.orders.ask(move |hosts| hosts.contains_key(&cooperative)).await;
@@ -190,7 +193,7 @@ async fn host(
     let hosts = peers.iter().map(|peer| peer.node).take(HOSTS_MAX).collect();
     let (done, kept) = oneshot::channel();
     let charter = charter.map(|charter| Box::new(Entry::clone(&charter)));
-    app.orders.give(Order::Host(Host { cooperative, hosts, charter, done }));
+    app.orders.give(Order::Host(Host { cooperative, hosts, charter, is_lost: lost, done }));
     let status = match kept.await {
         Ok(Hosting::Already) => "already",
         Ok(Hosting::Begun(None)) => "hosting",

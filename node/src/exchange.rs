@@ -250,3 +250,124 @@ fn piece(shelf: &Shelf, label: Label, from: u64) -> Result<Octets<PIECE_BYTES_MA
     file.take(piece_bytes_max()).read_to_end(&mut bytes)?;
     Ok(Octets::new(bytes).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosted::Hosted;
+    use crate::link::{Joined, Outgoing};
+    use crate::metrics::Metrics;
+    use crate::order::Order;
+    use crate::store::Store;
+    use serde_json::json;
+    use talea_ledger::batch::{Batch, Column};
+    use talea_ledger::replica::{Moment, Replica, payload_key};
+    use talea_protocol::attachment::Visibility;
+    use talea_protocol::hash::Hash;
+    use talea_protocol::key::SecretKey;
+    use tokio::time::Instant;
+
+    const HERE: EntryId = EntryId([1; 32]);
+    const PEER: NodeKey = NodeKey([7; 32]);
+    /// Pieces of the attachment, the last of one byte.
+    const PIECES: usize = 7;
+
+    /// The time of a paused runtime; beside it, where the writer is, none passes.
+    fn steady() -> Duration {
+        thread_local! { static START: Instant = Instant::now(); }
+        let runs = tokio::runtime::Handle::try_current().is_ok();
+        if runs { START.with(Instant::elapsed) } else { Duration::ZERO }
+    }
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        exchange: Arc<Exchange>,
+        of: Attachment,
+        label: Label,
+        bytes: Vec<u8>,
+    }
+
+    impl Scene {
+        /// A node whose one peer has an attachment that a payload here names.
+        fn new() -> (Self, Outgoing) {
+            let folder = tempfile::tempdir().unwrap();
+            let bytes = vec![5; (PIECES - 1) * PIECE_BYTES_MAX + 1];
+            let blake3 = Hash(*blake3::hash(&bytes).as_bytes());
+            let (size, media) = (u64::try_from(bytes.len()).unwrap(), "image/jpeg".to_owned());
+            let of = Attachment { blake3, size, media, visibility: Visibility::Members };
+            let label = Label { cooperative: HERE, entry: EntryId([2; 32]), blake3 };
+            let store = Arc::new(Store::open(&folder.path().join("store")).unwrap());
+            let (mut batch, payload) = (Batch::new(), json!({ "attachments": [of] }).to_string());
+            let value = [&[7; 32][..], payload.as_bytes()].concat();
+            batch.put(Column::Payload, payload_key(&HERE, &label.entry), value);
+            store.write(&batch).unwrap();
+            let shelf = Arc::new(Shelf::open(folder.path(), store, 1 << 40).unwrap());
+            let key = Arc::new(SecretKey::from_seed(&[3; 32]));
+            let links = Arc::new(Links::new(key.node()));
+            let Joined::Kept { outgoing, .. } = links.join(PEER, PEER, Duration::ZERO, |_| {})
+            else {
+                panic!("the first session")
+            };
+            let (orders, inbox) = Orders::new(Arc::new(Metrics::new()));
+            let replica = Replica::new(Moment(0), HERE, key, &[PEER]);
+            let hosted = Hosted::new(replica, vec![PEER]);
+            std::thread::spawn(move || {
+                let mut hosts = BTreeMap::from([(HERE, hosted)]);
+                while let Ok(Order::Ask(question)) = inbox.recv() {
+                    question(&mut hosts);
+                }
+            });
+            let clock = Clock { wall: || 0, steady };
+            let exchange = Arc::new(Exchange::new(shelf, links, orders, clock));
+            (Self { _folder: folder, exchange, of, label, bytes }, outgoing)
+        }
+
+        fn fetch(&self, haste: Haste) -> impl Future<Output = Result<bool, ShelfFault>> + use<> {
+            Arc::clone(&self.exchange).fetch(self.label, self.of.clone(), haste)
+        }
+
+        /// Answers each question at once; when each came, since the first. Somebody asks for the
+        /// attachment when the question of this number came.
+        async fn answer(&self, mut outgoing: Outgoing, hasten: Option<usize>) -> Vec<Duration> {
+            let (mut asked, mut begun) = (Vec::new(), None);
+            while asked.len() < PIECES {
+                for frame in outgoing.next(9).await {
+                    let Ok(Message::Fetch { from, .. }) = Message::parse(&frame.bytes) else {
+                        panic!("a piece is asked for")
+                    };
+                    if hasten == Some(asked.len()) {
+                        let again = self.fetch(Haste::Asked).await;
+                        assert!(matches!(again, Err(ShelfFault::UnderWay)), "{again:?}");
+                    }
+                    asked.push(begun.get_or_insert_with(Instant::now).elapsed());
+                    let left = &self.bytes[usize::try_from(from).unwrap()..];
+                    let piece = left[..left.len().min(PIECE_BYTES_MAX)].to_vec();
+                    assert!(self.exchange.arrived(PEER, self.label, from, piece));
+                }
+            }
+            asked
+        }
+    }
+
+    async fn fetched(haste: Haste, hasten: Option<usize>) -> Vec<Duration> {
+        let (scene, outgoing) = Scene::new();
+        let (fetched, asked) = tokio::join!(scene.fetch(haste), scene.answer(outgoing, hasten));
+        assert!(fetched.unwrap());
+        asked
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_comes_at_512_kib_a_second_and_what_somebody_does_at_once() {
+        let rate = Duration::from_millis(192 * 1_000 / 512);
+        let expected: Vec<Duration> = (0..7).map(|n| rate * n).collect();
+        assert_eq!(fetched(Haste::Unasked, None).await, expected);
+        assert_eq!(fetched(Haste::Asked, None).await, [Duration::ZERO; PIECES]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_slowly_comes_at_once_as_soon_as_somebody_asks() {
+        let asked = fetched(Haste::Unasked, Some(2)).await;
+        assert_eq!(asked[..3], [0, 1, 2].map(|n| PIECE_MIN * n));
+        assert_eq!(asked[3..], [PIECE_MIN * 2; 4]);
+    }
+}

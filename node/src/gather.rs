@@ -92,7 +92,9 @@ impl Gather {
     }
 
     async fn look_for(self: Arc<Self>, label: Label) {
-        match self.fetch(label).await {
+        let sought = self.fetch(label).await;
+        self.metrics.sought.inc();
+        match sought {
             Ok(true) => {
                 self.metrics.fetched.inc();
                 info!(attachment = %label.blake3, "fetched");

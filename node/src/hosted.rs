@@ -44,6 +44,10 @@ pub const fn hint(behind: &Behind) -> &'static str {
             "it fetches the rest from the roster's other nodes: see that they are reached, or name \
              one with talead recover"
         }
+        Behind::Charter => {
+            "it asks the peers that it was told of for the charter: see that they keep this \
+             cooperative and are reached, or name others with talead recover --from"
+        }
         Behind::Alone => {
             "put the newest store or promise back; talead rebuild --vouch goes on without, at \
              your word that this node signed nothing after this store was kept"

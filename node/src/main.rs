@@ -20,11 +20,12 @@ use talea_node::door::{self, DoorFault};
 use talea_node::identity::{self, IdentityFault};
 use talea_node::promise;
 use talea_node::rebuild::{RebuildFault, rebuild};
-use talea_node::recover::{self, RecoverFault};
+use talea_node::recover::{self, RecoverFault, Told};
 use talea_node::restore::{self, OwnerFault};
 use talea_node::run::{Running, Setup, StartFault, start};
 use talea_node::shelf;
 use talea_node::store::{self, Store, StoreFault};
+use talea_protocol::hash::EntryId;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -94,13 +95,20 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         from: PathBuf,
     },
-    /// Fetch what the node has signed and lacks from a peer, and wait until all of it is here
+    /// Fetch what the node has signed and lacks from peers, and wait until all of it is here
+    ///
+    /// Where the whole folder is lost, put the node's key into a new one, and name what it kept with
+    /// --cooperative, before anything else: the node signs nothing for it until enough of its
+    /// roster have said how much of its log they hold.
     Recover {
         #[command(flatten)]
         folder: Folder,
-        /// A node of the roster: its key, @, its host and UDP port
-        #[arg(long, value_name = "NODE@HOST:PORT", value_parser = recover::peer)]
-        from: Peer,
+        /// A node of the roster: its key, @, its host and UDP port; as many as are known
+        #[arg(long, value_name = "NODE@HOST:PORT", required = true, value_parser = recover::peer)]
+        from: Vec<Peer>,
+        /// A cooperative that the node kept, where neither store nor promise says so any more
+        #[arg(long, value_name = "ID")]
+        cooperative: Vec<EntryId>,
         /// Put the store aside, as one that cannot be used, and fetch all of it
         #[arg(long)]
         anew: bool,
@@ -190,8 +198,9 @@ fn main() -> ExitCode {
         Command::Check { folder } => check(&folder.data),
         Command::Backup { folder, to } => back_up(&folder.data, &to),
         Command::Restore { folder, from } => put_back(&folder.data, &from),
-        Command::Recover { folder, from, anew, patience, over } => {
-            recover(&folder.data, &from, anew, Duration::from_secs(patience), over)
+        Command::Recover { folder, from, cooperative: kept, anew, patience, over } => {
+            let told = Told { from, kept };
+            recover(&folder.data, &told, anew, Duration::from_secs(patience), over)
         }
         Command::Rebuild { folder, vouch } => make_anew(&folder.data, vouch),
     };
@@ -272,7 +281,7 @@ fn make_anew(data: &Path, vouch: bool) -> Result<(), Fault> {
 /// Asks the node that runs, or else starts one for as long as it takes.
 fn recover(
     data: &Path,
-    from: &Peer,
+    told: &Told,
     anew: bool,
     patience: Duration,
     over: Overrides,
@@ -283,7 +292,7 @@ fn recover(
         if anew {
             return Err(StoreFault::InUse { path: data.join(store::FOLDER) }.into());
         }
-        print(&recover::recover(data, from, patience, tell)?);
+        print(&recover::recover(data, told, patience, tell)?);
         return Ok(());
     }
     if anew && let Some(aside) = recover::set_aside(data)? {
@@ -297,8 +306,8 @@ fn recover(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let running = start(setup).await?;
-        let (data, from) = (data.to_owned(), from.clone());
-        let watch = move || recover::recover(&data, &from, patience, tell);
+        let (data, told) = (data.to_owned(), told.clone());
+        let watch = move || recover::recover(&data, &told, patience, tell);
         let done = tokio::task::spawn_blocking(watch).await.map_err(io::Error::other)?;
         running.stop().await;
         print(&done?);

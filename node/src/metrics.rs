@@ -143,6 +143,8 @@ pub struct Metrics {
     alarms: Family<AlarmLabel, Counter>,
     /// Attachments that payloads name and are not here.
     pub missing: Gauge,
+    /// How often an attachment's turn came to be fetched unasked, whatever came of it.
+    pub sought: Counter,
     /// Attachments that were fetched before anybody asked.
     pub fetched: Counter,
     /// HTTP requests answered.
@@ -184,6 +186,7 @@ impl Metrics {
             ages: Family::default(),
             alarms: Family::default(),
             missing: Gauge::default(),
+            sought: Counter::default(),
             fetched: Counter::default(),
             requests: Counter::default(),
             // 10 us to 160 ms.
@@ -226,6 +229,8 @@ impl Metrics {
         it.register("queue", "Orders that wait for a thread", queues);
         let missing = self.missing.clone();
         it.register("attachments_missing", "Attachments named and not here", missing);
+        let sought = self.sought.clone();
+        it.register("attachments_sought", "Turns of attachments to be fetched unasked", sought);
         let fetched = self.fetched.clone();
         it.register("attachments_fetched", "Attachments fetched unasked", fetched);
     }

@@ -149,6 +149,8 @@ pub struct Host {
     pub hosts: Vec<NodeKey>,
     /// Its charter, if the operator has it.
     pub charter: Option<Box<Entry>>,
+    /// Whether this node has kept it before, and lost what it had signed.
+    pub is_lost: bool,
     /// Told when it is kept on disk that the cooperative is hosted.
     pub done: oneshot::Sender<Hosting>,
 }

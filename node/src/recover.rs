@@ -1,14 +1,16 @@
 //! Waiting until a node holds all that it has ever signed: for an operator whose disk was lost.
 //!
-//! The node fetches by itself ([`talea_ledger::replica::Behind`]); here it is told where a peer
-//! is, and watched until nothing is lacking. It is asked through its control socket, so that it
-//! may have been running before, or have been started for this alone.
+//! The node fetches by itself ([`talea_ledger::replica::Behind`]); here it is told where peers
+//! are, and what it kept if neither store nor promise says so any more, and watched until nothing
+//! is lacking. It is asked through its control socket, so that it may have been running before, or
+//! have been started for this alone.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io, thread};
 
 use serde_json::{Value, json};
+use talea_protocol::hash::EntryId;
 
 use crate::config::Peer;
 use crate::door::{DoorFault, ask};
@@ -23,6 +25,9 @@ pub enum RecoverFault {
     /// The node cannot be asked.
     #[error(transparent)]
     Door(#[from] DoorFault),
+    /// Neither store nor promise names a cooperative, and nobody else did.
+    #[error("neither a store nor a promise here says what this node has kept")]
+    Nothing,
     /// Nothing has come for too long.
     #[error("{}", reasons(.0))]
     Stuck(Vec<Value>),
@@ -50,6 +55,10 @@ impl RecoverFault {
     pub fn hint(&self) -> &str {
         match self {
             Self::Door(fault) => fault.hint(),
+            Self::Nothing => {
+                "name each cooperative that it kept, with --cooperative ID: every wallet of its \
+                 members shows the id, and so does talea node status on another node"
+            }
             Self::Stuck(behind) => behind
                 .first()
                 .and_then(|one| one["hint"].as_str())
@@ -87,22 +96,38 @@ pub fn set_aside(data: &Path) -> Result<Option<PathBuf>, RecoverFault> {
     Ok(Some(to))
 }
 
-/// Tells the node on a data folder where a peer is, and waits until nothing is lacking, or until
-/// nothing has come for `patience`. `tell` hears what is still lacking, each time that changes.
+/// What an operator says about a node that has lost something.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where others of the roster are.
+    pub from: Vec<Peer>,
+    /// What the node kept, of which nothing need be here any more.
+    pub kept: Vec<EntryId>,
+}
+
+/// Tells the node on a data folder what its operator knows, and waits until nothing is lacking, or
+/// until nothing has come for `patience`. `tell` hears what is still lacking, each time that changes.
 ///
 /// # Errors
 /// [`RecoverFault`].
 pub fn recover(
     data: &Path,
-    from: &Peer,
+    told: &Told,
     patience: Duration,
     mut tell: impl FnMut(&str),
 ) -> Result<Value, RecoverFault> {
-    let peers = json!({ "peers": [from] });
-    ask(data, "POST", "/peers", &peers)?;
+    let Told { from, kept } = told;
+    ask(data, "POST", "/peers", &json!({ "peers": from }))?;
+    for cooperative in kept {
+        let host = json!({ "cooperative": cooperative, "peers": from, "lost": true });
+        ask(data, "POST", "/host", &host)?;
+    }
     let mut behind = lacking(data)?;
+    if behind.is_empty() && cooperatives(data)?.is_empty() {
+        return Err(RecoverFault::Nothing);
+    }
     for one in behind.iter().chain(&charterless(data)?) {
-        let host = json!({ "cooperative": one["cooperative"], "peers": [from] });
+        let host = json!({ "cooperative": one["cooperative"], "peers": from });
         ask(data, "POST", "/host", &host)?;
     }
     let mut idle = Duration::ZERO;
@@ -121,10 +146,15 @@ pub fn recover(
             }
         }
     }
-    let status = ask(data, "GET", "/status", &Value::Null)?;
     let row = |one: &Value| json!({ "cooperative": one["id"], "leaves": one["log"]["size"] });
-    let rows = status["cooperatives"].as_array().map(|all| all.iter().map(row).collect());
-    Ok(json!({ "recovered": rows.unwrap_or_else(Vec::new) }))
+    let rows: Vec<Value> = cooperatives(data)?.iter().map(row).collect();
+    Ok(json!({ "recovered": rows }))
+}
+
+/// What the node keeps.
+fn cooperatives(data: &Path) -> Result<Vec<Value>, RecoverFault> {
+    let status = ask(data, "GET", "/status", &Value::Null)?;
+    Ok(status["cooperatives"].as_array().cloned().unwrap_or_default())
 }
 
 /// Cooperatives that lack something, with the reasons.
@@ -137,8 +167,7 @@ fn lacking(data: &Path) -> Result<Vec<Value>, RecoverFault> {
 
 /// Cooperatives of which not even the charter is here.
 fn charterless(data: &Path) -> Result<Vec<Value>, RecoverFault> {
-    let status = ask(data, "GET", "/status", &Value::Null)?;
-    let all = status["cooperatives"].as_array().into_iter().flatten();
-    let without = all.filter(|one| one["name"].is_null());
+    let all = cooperatives(data)?;
+    let without = all.iter().filter(|one| one["name"].is_null());
     Ok(without.map(|one| json!({ "cooperative": one["id"] })).collect())
 }

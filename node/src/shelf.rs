@@ -89,6 +89,8 @@ pub struct Shelf {
     incoming: PathBuf,
     store: Arc<Store>,
     most: u64,
+    /// How many bytes the disk of a folder has left.
+    free: fn(&Path) -> io::Result<u64>,
     /// Held while a file gets its place, while files lose theirs, and while it is looked at what
     /// is missing.
     places: Mutex<Places>,
@@ -156,7 +158,7 @@ impl Shelf {
         }
         let places = Mutex::new(Places { bytes, missing: Missing::default() });
         let (seats, news) = (Arc::new(Semaphore::new(ARRIVING_MAX)), Notify::new());
-        Ok(Self { folder, incoming, store, most, places, seats, news })
+        Ok(Self { folder, incoming, store, most, free: free_bytes, places, seats, news })
     }
 
     /// The attachments that the payload of an entry names, if it is here.
@@ -209,8 +211,7 @@ impl Shelf {
         if held.saturating_add(attachment.size) > self.most {
             return Err(ShelfFault::Full { most: self.most });
         }
-        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = (self.free)(&self.folder)?;
         if free < FREE_BYTES_MIN.saturating_add(attachment.size) {
             return Err(ShelfFault::Room { free });
         }
@@ -392,6 +393,12 @@ pub fn listed(
     Ok(value.as_deref().map(within).unwrap_or_default())
 }
 
+/// What whoever is not the system's administrator may still write to the disk of a folder.
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Of which cooperative and entry a payload is, by its key in the store.
 fn entry_of(key: &[u8]) -> Option<(EntryId, EntryId)> {
     let (cooperative, entry) = key.split_first_chunk::<32>()?;
@@ -523,6 +530,25 @@ mod tests {
         assert!(matches!(shelf.begin(label, &of), Err(ShelfFault::Busy)));
         arriving.pop();
         assert!(shelf.begin(label, &of).is_ok());
+    }
+
+    #[test]
+    fn attachments_leave_a_gibibyte_of_the_disk_free_and_take_what_is_above() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = attachment(b"a photo");
+        let (mut shelf, label) = (shelf(folder.path(), &[ENTRY], &of), label(ENTRY, &of));
+        assert!((shelf.free)(&shelf.folder).unwrap() > 0, "the system says how much is left");
+        assert_eq!(FREE_BYTES_MIN, 1 << 30);
+        for free in [|_: &Path| Ok(0), |_: &Path| Ok(FREE_BYTES_MIN + 6)] {
+            shelf.free = free;
+            let full = bring(&shelf, label, &of, b"a photo");
+            assert!(matches!(full, Err(ShelfFault::Room { .. })), "{full:?}");
+            assert_eq!((count(&shelf.folder), count(&shelf.incoming)), (0, 0));
+        }
+        shelf.free = |_| Err(io::ErrorKind::Other.into());
+        assert!(matches!(shelf.begin(label, &of), Err(ShelfFault::Disk(_))), "it is not known");
+        shelf.free = |_| Ok(FREE_BYTES_MIN + 7);
+        bring(&shelf, label, &of, b"a photo").unwrap();
     }
 
     #[test]

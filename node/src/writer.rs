@@ -317,7 +317,7 @@ impl Loop {
     }
 
     fn host(&mut self, host: Host) {
-        let Host { cooperative, hosts, charter, done } = host;
+        let Host { cooperative, hosts, charter, is_lost, done } = host;
         if let Some(charter) = charter.as_ref().filter(|it| it.id() != cooperative) {
             return drop(done.send(Hosting::OtherCharter(charter.id())));
         }
@@ -340,6 +340,11 @@ impl Loop {
         hosted.hosts.truncate(HOSTS_MAX);
         let record = record(&hosted.hosts);
         batch.put(Column::Cooperative, cooperative.0.to_vec(), encode(&record));
+        if is_lost {
+            hosted.replica.doubt();
+            hosted.is_doubted = true;
+            batch.put(Column::Meta, doubt_key(&cooperative), now.0.to_le_bytes().to_vec());
+        }
         self.touched.insert(cooperative);
         let founded = hosted.replica.register().is_some();
         let reply = charter.filter(|_| !founded).map(|entry| {

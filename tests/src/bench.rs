@@ -58,7 +58,7 @@ pub async fn host(
 ) {
     let charter = charter.map(|entry| Box::new(parse(entry.bytes())));
     let (done, answer) = oneshot::channel();
-    node.orders().give(Order::Host(Host { cooperative, hosts, charter, done }));
+    node.orders().give(Order::Host(Host { cooperative, hosts, charter, is_lost: false, done }));
     match answer.await {
         Ok(Hosting::Begun(Some(reply))) => {
             assert!(matches!(reply.await, Ok(Reply::Placed(_))), "the charter has its place");

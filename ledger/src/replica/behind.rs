@@ -57,6 +57,9 @@ pub enum Behind {
         /// Leaves there.
         held: u64,
     },
+    /// What it has signed is not known, nor the charter, which says whom to ask.
+    #[error("what this node has signed is not known, and the charter is not here yet")]
+    Charter,
     /// What it has signed is not known, and there is nobody who could tell.
     #[error("what this node has signed is not known, and no other node keeps its log")]
     Alone,
@@ -87,6 +90,8 @@ pub(super) enum Need {
 #[derive(Default)]
 pub(super) struct Past {
     held: Option<Held>,
+    /// Doubted before there is a charter: held once there is one, which says whom to ask.
+    is_doubted: bool,
     /// Nodes that claimed to hold more and did not show it.
     spent: BTreeSet<NodeKey>,
 }
@@ -163,7 +168,9 @@ impl Replica {
     /// Why nothing is appended to this node's log; `None` if it goes on.
     #[must_use]
     pub fn behind(&self) -> Option<Behind> {
-        let held = self.past.held.as_ref()?;
+        let Some(held) = &self.past.held else {
+            return self.past.is_doubted.then_some(Behind::Charter);
+        };
         let leaves = self.own.tree.size();
         let ahead = held.answers.iter().filter(|(_, answer)| answer.size > leaves);
         let claim = ahead.clone().find(|(node, _)| !self.past.spent.contains(node));
@@ -194,10 +201,21 @@ impl Replica {
     }
 
     /// What is here may be older than what this node has signed, and so may the promise: it was
-    /// restored from a backup.
+    /// restored from a backup, or nothing is left but the key.
     pub fn doubt(&mut self) {
+        if self.register.is_none() {
+            self.past.is_doubted = true;
+            return;
+        }
         self.hold(Need::Witnesses, None);
         self.go_on();
+    }
+
+    /// The charter is here: whom to ask is known now.
+    pub(super) fn doubt_by_charter(&mut self) {
+        if std::mem::take(&mut self.past.is_doubted) {
+            self.hold(Need::Witnesses, None);
+        }
     }
 
     /// Appends nothing from now on, until [`Self::go_on`] finds that all that was signed is here.

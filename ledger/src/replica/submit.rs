@@ -291,6 +291,7 @@ impl Replica {
         let device = device.ok_or(Refusal::NotEnrolled { number: 0 })?;
         self.register = Some(register);
         self.enroll_nodes();
+        self.doubt_by_charter();
         Ok(Standing::Free { device, basis: 0 })
     }
 

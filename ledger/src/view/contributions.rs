@@ -8,6 +8,7 @@ use talea_protocol::hash::EntryId;
 
 use crate::contest::{Correction, Dispute};
 use crate::contribution::{Credit, Record};
+use crate::register::Register;
 use crate::state::State;
 
 /// A contribution.
@@ -76,18 +77,19 @@ pub struct Attested {
 /// Every contribution that counts, by the last day of the work, then by id.
 #[must_use]
 pub fn contributions(state: &State) -> Vec<Given> {
-    chosen(state, |_| true)
+    in_order(state.work().iter().map(|(id, record)| given(*id, record)))
 }
 
-/// Those of one member, in the same order.
+/// Those of one member, in the same order: only what its own devices have written is looked at.
 #[must_use]
-pub fn contributions_of(state: &State, member: Member) -> Vec<Given> {
-    chosen(state, |record| record.author == member)
+pub fn contributions_of(register: &Register, state: &State, member: Member) -> Vec<Given> {
+    let devices = register.devices_of(member);
+    let ids = devices.flat_map(|(device, _)| state.chains().ids(device));
+    in_order(ids.filter_map(|id| Some(given(*id, state.work().record(id)?))))
 }
 
-fn chosen(state: &State, is_wanted: impl Fn(&Record) -> bool) -> Vec<Given> {
-    let wanted = state.work().iter().filter(|(_, record)| is_wanted(record));
-    let mut all: Vec<Given> = wanted.map(|(id, record)| given(*id, record)).collect();
+fn in_order(all: impl Iterator<Item = Given>) -> Vec<Given> {
+    let mut all: Vec<Given> = all.collect();
     all.sort_by_key(|given| (given.act.end, given.id));
     all
 }

@@ -121,7 +121,7 @@ pub fn statement(register: &Register, state: &State, member: Member) -> Option<S
         member: row(register, state, member)?,
         claims: claim(books, member),
         payable: -books.net(&Account::Payable(member), Unit::Money),
-        contributions: contributions_of(state, member),
+        contributions: contributions_of(register, state, member),
         runs: runs(state).iter().filter_map(|run| part(run, member)).collect(),
         uncounted: uncounted(register, state, member),
     })

@@ -67,12 +67,17 @@ fn file(site: &Site, cooperative: &EntryId, entry: &EntryId, of: &Attachment) ->
 /// How many attachments a node says it lacks, to its operator and to monitoring.
 fn missing(site: &Site) -> u64 {
     let status = site.control("GET", "/status", &json!(null)).good();
-    let metrics = String::from_utf8(site.get("/metrics").body).unwrap();
-    let mut lines = metrics.lines();
-    let shown = lines.find_map(|line| line.strip_prefix("talea_attachments_missing ")).unwrap();
     let told = status["attachments"]["missing"].as_u64().unwrap();
     // It may have come between the two.
-    told.max(shown.parse().unwrap())
+    told.max(metric(site, "missing"))
+}
+
+/// What monitoring sees of attachments.
+fn metric(site: &Site, name: &str) -> u64 {
+    let metrics = String::from_utf8(site.get("/metrics").body).unwrap();
+    let name = format!("talea_attachments_{name} ");
+    let shown = metrics.lines().find_map(|line| line.strip_prefix(name.as_str()));
+    shown.unwrap().parse().unwrap()
 }
 
 fn arriving(site: &Site) -> usize {
@@ -498,4 +503,37 @@ fn a_file_that_has_rotted_is_named_removed_and_fetched_again() {
     let other = Hash(*blake3::hash(b"another").as_bytes()).to_string();
     std::fs::copy(&file, file.with_extension(other)).unwrap();
     assert_eq!(done(&["check"], &data)["attachments"], 1);
+}
+
+#[test]
+fn what_belongs_to_an_entry_that_is_not_settled_is_not_fetched_until_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sites: Vec<Site> =
+        ["a", "b", "c"].iter().map(|name| Site::new(folder.path().join(name))).collect();
+    let nodes: Vec<_> = sites.iter().map(|site| site.node).collect();
+    // Nothing settles without the third.
+    let (mut authors, charter) = found(2, &nodes, 3);
+    let cooperative = charter.id();
+    for site in &sites {
+        let others: Vec<&Site> = sites.iter().filter(|other| other.node != site.node).collect();
+        site.host(&charter, &others).good();
+    }
+    for site in &sites {
+        site.wait_settled(&authors[0].key, &cooperative, 1);
+    }
+    sites[2].kill();
+    let bytes = noise(8, 1_000);
+    let of = attachment(&bytes, Visibility::Members);
+    let entry = attach(&sites[0], &mut authors[0], cooperative, &[&of]);
+    let key = &authors[0].key;
+    sites[0].put_as(key, &path(&cooperative, &entry, &of), &bytes).good();
+    wait("it is named where it is not", || missing(&sites[1]) == 1);
+    let sought = metric(&sites[1], "sought_total");
+    wait("its turn has come and gone", || metric(&sites[1], "sought_total") >= sought + 2);
+    let file = file(&sites[1], &cooperative, &entry, &of);
+    assert!(!file.exists() && missing(&sites[1]) == 1);
+    sites[2].start();
+    wait("it is settled, and fetched", || file.exists());
+    wait("nothing is missing", || missing(&sites[1]) == 0);
+    assert_eq!(metric(&sites[1], "fetched_total"), 1);
 }

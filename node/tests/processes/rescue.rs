@@ -239,6 +239,50 @@ fn a_node_whose_store_is_gone_recovers_it_from_a_peer_and_is_not_another_one() {
 }
 
 #[test]
+fn a_node_of_which_only_the_key_is_left_recovers_what_its_operator_names() {
+    let mut roster = Roster::new(3, 2);
+    roster.write(2, 60);
+    roster.settle();
+    let (before, _) = roster.checkpoint(2);
+    let data = roster.data(2);
+    roster.sites[2].kill();
+    let key = roster.path("node.key");
+    fs::copy(data.join("node.key"), &key).unwrap();
+    fs::remove_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    fs::copy(&key, data.join("node.key")).unwrap();
+    let at = |n: usize| format!("{}@{}", roster.sites[n].node, roster.sites[n].quic);
+    let (one, other, id) = (at(0), at(1), roster.cooperative.to_string());
+    // Nothing here says what it kept.
+    let said = refused(&["recover", "--from", &one], &data);
+    assert!(said.contains("name each cooperative that it kept, with --cooperative"), "{said}");
+    // One other node has all of it; whether a third has more, that one does not know.
+    roster.sites[1].kill();
+    let words = ["recover", "--cooperative", &id, "--from", &one];
+    let said = refused(&[&words[..], &["--patience", "5"]].concat(), &data);
+    assert!(said.contains("1 of 2 nodes have said what they hold"), "{said}");
+    // Nor is that forgotten when it starts.
+    roster.sites[2].start();
+    let (status, reasons) = readyz(&roster.sites[2]);
+    assert!(status == 503 && reasons.contains("signs nothing"), "{reasons}");
+    let early = roster.authors[0].work(roster.cooperative, 7);
+    assert_eq!(roster.sites[2].submit(&early).code(), "busy");
+    roster.sites[2].kill();
+    roster.sites[1].start();
+    let recovered = done(&[&words[..], &["--from", &other]].concat(), &data);
+    assert!(recovered["recovered"][0]["leaves"].as_u64() >= Some(before), "{recovered}");
+    roster.sites[2].start();
+    wait_ready(&roster.sites[2]);
+    assert!(roster.checkpoint(2).0 >= before);
+    roster.sites[2].submit(&early).good();
+    roster.entries += 1;
+    roster.write(2, 20);
+    roster.settle();
+    roster.sites[2].kill();
+    done(&["check"], &data);
+}
+
+#[test]
 fn a_recovery_from_a_peer_that_is_not_there_says_so_and_ends() {
     let mut roster = Roster::new(2, 2);
     roster.write(0, 5);

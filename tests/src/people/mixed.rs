@@ -2,7 +2,7 @@
 //! write from day to day, in proportions that a working cooperative could have.
 //!
 //! Every act is meant to count; [`Mixed::void`] says how many do not. Payloads are committed to
-//! where an act needs a reason, and not there, as if erased. What the acts add up to is not known
+//! where an act needs a reason or a receipt, and not there, as if erased. What the acts add up to is not known
 //! here: what a registrar, a treasurer or a distributor states is the ledger's own word.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -150,12 +150,13 @@ impl Mixed {
         }
     }
 
+    /// The receipt is in the payload.
     fn pay_for(&mut self, amount: i64, decision: Option<EntryId>) {
         let account = *self.chance.one_of(&["606100", "613200", "622600", "628000"]);
         let payee = *self.chance.one_of(&["edf", "landlord", "mill", "printer", "railway"]);
         let (account, payee, date) = (code(account), code(payee), self.today());
         let act = Expense { account, payee, amount: quantity(amount), date, decision };
-        self.say(TREASURER, &Act::Expense(act));
+        self.say_why(TREASURER, &Act::Expense(act));
     }
 
     /// The run of the month, what members pass on of it, its payment; the month closed, and what
