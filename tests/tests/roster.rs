@@ -8,8 +8,10 @@ use talea_ledger::verdict::Verdict;
 use talea_protocol::act::{Act, Effect, Matter};
 use talea_protocol::bytes::List;
 use talea_protocol::charter::{Member, Roster};
+use talea_protocol::entry::{Entry, Signed};
 use talea_protocol::hash::EntryId;
 use talea_protocol::key::NodeKey;
+use talea_protocol::leaf::accepted;
 use talea_protocol::recovery::Reform;
 use talea_tests::coop::{Coop, work};
 use talea_tests::net::node_keys_from;
@@ -142,6 +144,22 @@ fn a_new_node_appends_nothing_before_a_quorum_of_closed_logs_is_there() {
     for node in [1, 2, new] {
         assert_eq!(coop.verdict(node, &entry.id()), Some(Verdict::Counted), "node {node}");
     }
+}
+
+/// What comes to a spare node before the charter waits there for it.
+#[test]
+fn a_node_of_no_roster_gives_no_place_either_to_what_has_waited_there() {
+    let mut coop = Coop::of(3, 0, 2, 3);
+    let new = newcomer(&mut coop, 1);
+    let cooperative = coop.net.nodes[0].replica.cooperative();
+    let leaf = coop.net.nodes[0].disk.leaf(&cooperative, 0).unwrap();
+    let charter = Entry::parse(accepted(&leaf).unwrap().to_vec()).unwrap();
+    let entry = coop.entry(1, &work(1));
+    assert!(matches!(coop.net.submit(new, &entry), Reply::Waiting(_)));
+    assert!(matches!(coop.net.submit(new, &Signed::kept(charter)), Reply::Placed(_)));
+    coop.net.pass(1_000);
+    assert_eq!(turn(&coop, new), Turn::Apart);
+    assert!(coop.net.nodes[new].replica.places().find(&entry.id()).is_none());
 }
 
 #[test]

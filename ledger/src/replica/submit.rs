@@ -165,6 +165,12 @@ impl Replica {
     fn seat_line(&mut self, mut line: Vec<(Submission, Signed)>) {
         while let Some((submission, entry)) = line.pop() {
             let (id, ticket) = (entry.id(), submission.ticket);
+            // It waited for what came to a node that gives no places.
+            if self.turn() == Turn::Apart {
+                let reply = self.turned_away(&entry);
+                self.reply(ticket, reply);
+                continue;
+            }
             match self.place(entry, None, None) {
                 Placing::Placed(leaf) => {
                     self.bring_receipts(&id);
