@@ -338,6 +338,35 @@ fn a_store_from_a_backup_waits_for_as_many_as_can_know_and_a_lone_node_for_ever(
     assert_eq!(village.submit(0, 41..42), 0);
 }
 
+/// The third node has lost everything but its key, and of the last that it has signed the second
+/// alone has heard.
+fn nothing_left() -> Village {
+    let mut village = Village::new(3, 2, ALL - 1);
+    assert_eq!(village.submit(0, 0..BEFORE), BEFORE);
+    village.wait(3_000);
+    village.stop(0);
+    assert_eq!(village.submit(2, BEFORE..SINCE), SINCE - BEFORE);
+    village.wait(3_000);
+    village.stop(2);
+    village.start(0);
+    village.stores[2] = Store::default();
+    village.found(2);
+    village
+}
+
+#[test]
+fn a_node_of_which_only_the_key_is_left_asks_as_many_as_one_from_a_backup() {
+    let mut village = nothing_left();
+    village.nodes[2].as_mut().unwrap().doubt();
+    assert_eq!(village.node(2).behind(), Some(Behind::Charter));
+    village.meet(2, 0);
+    village.wait(3_000);
+    assert_eq!(village.node(2).behind(), Some(Behind::Answers { heard: 1, needed: 2 }));
+    assert_eq!(village.submit(2, SINCE..ALL), 0);
+    village.join(0);
+    goes_on(&mut village);
+}
+
 #[test]
 fn leaves_without_any_promise_are_as_good_as_a_backup() {
     let mut village = Village::new(3, 2, 60);
