@@ -158,7 +158,7 @@ impl Shelf {
         }
         let places = Mutex::new(Places { bytes, missing: Missing::default() });
         let (seats, news) = (Arc::new(Semaphore::new(ARRIVING_MAX)), Notify::new());
-        Ok(Self { folder, incoming, store, most, free: free_bytes, places, seats, news })
+        Ok(Self { folder, incoming, store, most, free: file::free_bytes, places, seats, news })
     }
 
     /// The attachments that the payload of an entry names, if it is here.
@@ -391,12 +391,6 @@ pub fn listed(
 ) -> Result<Vec<Attachment>, StoreFault> {
     let value = store.read(Column::Payload, &payload_key(cooperative, entry))?;
     Ok(value.as_deref().map(within).unwrap_or_default())
-}
-
-/// What whoever is not the system's administrator may still write to the disk of a folder.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let disk = rustix::fs::statvfs(folder)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Of which cooperative and entry a payload is, by its key in the store.

@@ -107,6 +107,25 @@ fn a_page_that_shows_less_has_all_figures_and_no_link_that_leads_nowhere() {
 }
 
 #[test]
+fn a_page_that_shows_less_has_as_many_entries_as_it_may_whichever_section_leads_to_them() {
+    let audit = read(&quarter::played(quarter::LAST).export(0));
+    let part = |most| page_of(&audit, Lang::En, most).unwrap();
+    let shown = |page: &str| page.matches("<article ").count();
+    let led = shown(&part(audit.shown.entries.len() - 1));
+    assert!(led > 40, "{led}");
+    for most in [10, 11, 12, 40, led] {
+        assert_eq!(shown(&part(most)), most);
+    }
+    assert_eq!(part(12), part(12));
+    // Each section that names entries has some of them before any has many.
+    let few = part(12);
+    let sections =
+        few.split("<section id=\"").skip(1).filter_map(|it| it.split("</section>").next());
+    let leading = sections.filter(|section| section.contains("href=\"#e-")).count();
+    assert!(leading >= 4, "{leading}");
+}
+
+#[test]
 fn what_a_french_page_says_of_a_void_entry_is_french() {
     let mut made = quarter::unsettled(quarter::FILE, quarter::JANUARY);
     let expense = Act::Expense(Expense {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use talea_protocol::act::{
     Act, Action, Agreement, Attest, Belonging, Clause, Commit, Content, Contribution, Correct,
-    Delivery, Direction, Duty, Intent, Party, Resource,
+    Delivery, Direction, Draw, Duty, Intent, Party, Resource, Taking,
 };
 use talea_protocol::bytes::{Code, List, Quantity};
 use talea_protocol::charter::Member;
@@ -264,6 +264,13 @@ fn planned() -> Audit {
     let delivery = Delivery { work, action: Action::Work, resource: None, belonging };
     let delivered = say(0, Act::Deliver(Box::new(delivery)));
     say(1, Act::Attest(Attest { contribution: delivered }));
+    let mut draw = |author, taking, resource, belonging| {
+        say(author, Act::Draw(Draw { taking, resource, date: due, belonging }));
+    };
+    let belonging = Belonging { agreement: Some(agreement), ..Belonging::default() };
+    draw(0, Taking::Use, some("oven", "hour", 3), Belonging::default());
+    draw(1, Taking::Cite, some("glossary", "one", 1), belonging);
+    draw(1, Taking::Consume, some("flour", "kg", 7), Belonging::default());
     for entry in &said {
         made.place(entry, &[0, 1, 2]);
     }
@@ -310,4 +317,18 @@ fn what_is_offered_agreed_promised_and_put_right_is_in_the_valueflows_document()
     let mut actions: Vec<&str> = clauses.filter_map(|it| it["action"].as_str()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ["produce", "work", "work"]);
+
+    let drawn = |action: &str| only("EconomicEvent", &|it| it["action"] == action);
+    for (action, what, amount, member) in
+        [("use", "oven", "3", 0), ("cite", "glossary", "1", 1), ("consume", "flour", "7", 1)]
+    {
+        let draw = drawn(action);
+        assert_eq!(count(&draw["resourceQuantity"]), amount);
+        let spec = only("ResourceSpecification", &|it| it["id"] == draw["resourceConformsTo"]);
+        assert_eq!((&spec["name"], &draw["hasPointInTime"]), (&what.into(), &promised["due"]));
+        assert!(draw["receiver"].as_str().unwrap().ends_with(&format!(":member:{member}")));
+        assert!(only("Organization", &|it| it["id"] == draw["provider"])["name"].is_string());
+    }
+    assert_eq!(drawn("cite")["realizationOf"], agreement["id"]);
+    assert!(drawn("use")["realizationOf"].is_null());
 }

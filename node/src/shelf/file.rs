@@ -65,3 +65,9 @@ pub fn compare(path: &Path, attachment: &Attachment) -> Result<(), ShelfFault> {
         }
     }
 }
+
+/// What whoever is not the system's administrator may still write to the disk of a folder.
+pub(super) fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}

@@ -103,24 +103,23 @@ impl Extent {
         }
     }
 
-    /// The entries that the page shows: all, or those to which it leads, the first ones of each section.
+    /// The entries that the page shows: all, or those to which it leads. The sections take turns, each
+    /// with the first that it leads to and that is not shown yet, until there is room for no more.
     pub(super) fn named(
         &self,
         sections: &[Section],
         all: impl Iterator<Item = EntryId>,
     ) -> BTreeSet<EntryId> {
+        let all = all.collect();
         if self.is_whole() {
-            return all.collect();
+            return all;
         }
-        let share = self.most.div_ceil(sections.len().max(1));
         let mut named = BTreeSet::new();
-        for section in sections {
-            let until = named.len().saturating_add(share).min(self.most);
-            for id in leads(section) {
-                if named.len() < until {
-                    named.insert(id);
-                }
-            }
+        let mut lists: Vec<_> = sections.iter().map(leads).collect();
+        while named.len() < self.most && !lists.is_empty() {
+            lists.retain_mut(|list| {
+                named.len() < self.most && list.any(|id| all.contains(&id) && named.insert(id))
+            });
         }
         named
     }

@@ -1,4 +1,4 @@
-//! What members offer, ask for, agree on and promise, and what they put right, in Valueflows.
+//! What members offer, ask for, agree on and promise, draw on, and what they put right, in Valueflows.
 //!
 //! An offer or a request is a proposal that publishes one intent; each clause of an agreement is a
 //! commitment under it; a promise is a commitment, which contributions fulfil. A correction is an
@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use talea_ledger::view::contributions::Given;
 use talea_ledger::view::plans::{Agreed, Committed, Offered, agreements, commitments, intents};
+use talea_protocol::charter::Member;
 use talea_protocol::hash::EntryId;
 use talea_protocol::plan::{Direction, Duty, Party};
-use talea_protocol::work::Resource;
+use talea_protocol::work::{Draw, Resource, Taking};
 
 use super::{Graph, measure, stamp};
 
@@ -55,6 +56,33 @@ impl Graph<'_> {
         intents(state).iter().for_each(|it| self.intent(it));
         agreements(state).iter().for_each(|it| self.agreement(it));
         commitments(state).iter().for_each(|it| self.commitment(it));
+        let draws = state.plans().draws();
+        draws.iter().for_each(|(id, draw)| self.draw(id, draw.author, &draw.act));
+    }
+
+    /// What a member takes of the cooperative's resources, to use, cite or consume it.
+    fn draw(&mut self, id: &EntryId, author: Member, act: &Draw) {
+        let mut node = self.flow(
+            "EconomicEvent",
+            self.urn("entry", &id.to_string()),
+            Duty::Transfer,
+            &act.resource,
+        );
+        node["action"] = match act.taking {
+            Taking::Use => "use",
+            Taking::Cite => "cite",
+            Taking::Consume => "consume",
+        }
+        .into();
+        node["provider"] = self.coop().into();
+        node["receiver"] = self.member(author).into();
+        node["hasPointInTime"] = stamp(act.date).into();
+        let agreements = self.books.sum.state.plans().agreements();
+        let agreement = act.belonging.agreement.filter(|id| agreements.contains_key(id));
+        if let Some(agreement) = agreement {
+            node["realizationOf"] = self.urn("entry", &agreement.to_string()).into();
+        }
+        self.nodes.push(node);
     }
 
     fn intent(&mut self, it: &Offered) {
@@ -114,7 +142,7 @@ impl Graph<'_> {
         self.nodes.push(node);
     }
 
-    /// What of an intent or a commitment says how much of what.
+    /// What of an intent, a commitment or a draw says how much of what.
     fn flow(&mut self, class: &str, id: String, duty: Duty, what: &Resource) -> Value {
         let (action, quantity) = match duty {
             Duty::Work => ("work", "effortQuantity"),
