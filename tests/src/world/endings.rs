@@ -88,7 +88,14 @@ impl World {
         if self.is_leaderless(island) {
             return self.at(ASK_MS, Event::Ending { island, ending: place });
         }
-        let done = match self.islands[island].endings[place].ground {
+        let ground = self.islands[island].endings[place].ground;
+        if ground.is_some_and(|it| self.islands[island].people.is_given_up(&it)) {
+            // It was signed behind an act for a role that a hand-over has left out.
+            self.faults.count("reports and farewells on blocked chains");
+            self.statements -= 1;
+            return;
+        }
+        let done = match ground {
             None => self.give_ground(island, place),
             Some(ground) => self.go_on_to_the_cut(island, place, ground),
         };
