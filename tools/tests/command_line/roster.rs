@@ -96,9 +96,17 @@ fn a_node_is_replaced_and_an_auditor_counts_each_leaf_for_its_roster() {
     until(&founded, leaves, "is closed", |said| said["turn"]["is"] == "closed");
     settled(&founded, &new, first);
     know(&founded, &nadia, &[leaves, first, stays, &new]);
-    talea(&nadia, &["fetch"]).good();
-    let id = flight["id"].as_str().expect("an id");
-    assert_eq!(talea(&nadia, &["show", id, "--json"]).json()["verdict"], "counts");
+    // An export shows what checkpoints are cosigned for, a moment after it has settled.
+    let (id, begun) = (flight["id"].as_str().expect("an id"), Instant::now());
+    let shown = loop {
+        talea(&nadia, &["fetch"]).good();
+        let shown = talea(&nadia, &["show", id, "--json"]);
+        if shown.status == Some(0) {
+            break shown.json();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{shown:?}");
+    };
+    assert_eq!(shown["verdict"], "counts");
 
     // A member that knows only the old nodes, the closed one first, gets its entry placed.
     know(&founded, &bruno, &[leaves, first, stays]);
